@@ -1,0 +1,80 @@
+//! The command line: one file for each subcommand. Parses arguments, maps results to exit codes.
+//! Holds no logic of the agent itself.
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use clap::{Args, Parser, Subcommand};
+
+mod check;
+mod receiver;
+mod schema;
+
+/// What the process exit code means. Listed in README.md.
+pub mod exit {
+    /// All went well.
+    pub const OK: u8 = 0;
+    /// The command ran and what it checked does not hold (a line was lost, a check failed).
+    pub const FAILED: u8 = 1;
+    /// The command line was wrong.
+    pub const USAGE: u8 = 64;
+    /// The HTTP address or the control socket cannot be served.
+    pub const UNAVAILABLE: u8 = 69;
+    /// The state directory cannot be used, or another agent holds it.
+    pub const STATE: u8 = 73;
+    /// The configuration is wrong; every problem is printed.
+    pub const CONFIG: u8 = 78;
+}
+
+#[derive(Debug, Parser)]
+#[command(
+    name = "pinnace",
+    version,
+    about = "Ships an application's log files to CloudWatch Logs or Loki: nothing lost, nothing twice."
+)]
+struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Check the configuration, print every problem, and print what is in force.
+    Check(check::Arguments),
+    /// Print the JSON schema of the configuration.
+    Schema(schema::Arguments),
+    /// Run a strict stand-in for Loki and CloudWatch Logs and print what arrives.
+    Receiver(receiver::Arguments),
+}
+
+/// Where the configuration comes from: shared by every subcommand that reads one.
+#[derive(Debug, Clone, Args)]
+pub(crate) struct ConfigArgument {
+    /// Configuration file (YAML). Without it: PINNACE_CONFIG (the text itself), else the
+    /// PINNACE_* variables, else /etc/pinnace/pinnace.yaml.
+    #[arg(long, short, value_name = "FILE")]
+    pub(crate) config: Option<PathBuf>,
+}
+
+/// Parses the command line, runs the subcommand and returns its exit code.
+pub fn main() -> ExitCode {
+    let cli = match Cli::try_parse() {
+        Ok(cli) => cli,
+        Err(error) => {
+            let code = if error.use_stderr() {
+                exit::USAGE
+            } else {
+                exit::OK
+            };
+            // Printing the message can only fail when nobody can read it.
+            let _ = error.print();
+            return ExitCode::from(code);
+        }
+    };
+    let code = match cli.command {
+        Command::Check(arguments) => check::run(&arguments),
+        Command::Schema(arguments) => schema::run(&arguments),
+        Command::Receiver(arguments) => receiver::run(&arguments),
+    };
+    ExitCode::from(code)
+}

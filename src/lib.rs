@@ -1,0 +1,16 @@
+//! Pinnace tails the log files of one application, remembers exactly how far each is
+//! delivered, and ships them to CloudWatch Logs or a Loki push endpoint.
+//!
+//! The modules stand in the order in which a line travels:
+//!
+//! ```text
+//! source → record → batch → journal → deliver
+//! discover → identify → read → frame → (join → parse) → batch → seal → deliver → acknowledge
+//! ```
+//!
+//! Data goes one way. Only acknowledgements come back, and only to the journal.
+//! ARCHITECTURE.md holds the map and the invariants.
+
+pub mod cli;
+pub mod config;
+pub mod receiver;
