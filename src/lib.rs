@@ -14,3 +14,5 @@
 pub mod cli;
 pub mod config;
 pub mod receiver;
+mod record;
+mod span;

@@ -1,0 +1,127 @@
+//! Which bytes are meant: generations, offsets in them, and hashes that prove them.
+//! Only values; opens and reads nothing.
+
+use std::fmt;
+
+use xxhash_rust::xxh3::xxh3_64;
+
+/// How many bytes a proof looks at: the head of a file, and what lies just before a cursor.
+pub(crate) const PROOF_BYTES: usize = 1024;
+
+/// One life of a file's content, from its creation until truncation, replacement or deletion.
+/// Pinnace gives the number; it is never used again in one state directory.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub(crate) struct GenerationId(pub(crate) u64);
+
+impl fmt::Display for GenerationId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "g{}", self.0)
+    }
+}
+
+/// A hash of the bytes just before an offset (up to [`PROOF_BYTES`]): whoever finds the same
+/// bytes there again stands in the same content.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub(crate) struct Anchor {
+    /// How many bytes before the offset are hashed.
+    pub(crate) len: u16,
+    /// XXH3 of those bytes.
+    pub(crate) hash: u64,
+}
+
+impl Anchor {
+    /// The anchor of the offset at the end of `before`, of which only the last
+    /// [`PROOF_BYTES`] count.
+    pub(crate) fn at_end_of(before: &[u8]) -> Self {
+        let from = before.len().saturating_sub(PROOF_BYTES);
+        let bytes = &before[from..];
+        if bytes.is_empty() {
+            return Self::default();
+        }
+        Self { len: u16::try_from(bytes.len()).unwrap_or(u16::MAX), hash: xxh3_64(bytes) }
+    }
+
+    /// Whether `before`, which must end at the offset, still holds what was hashed.
+    pub(crate) fn holds(self, before: &[u8]) -> bool {
+        let len = usize::from(self.len);
+        before.len() >= len && Self::at_end_of(&before[before.len() - len..]) == self
+    }
+}
+
+/// The beginning of a file, hashed: up to [`PROOF_BYTES`], growing until that many are there.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub(crate) struct Head {
+    /// How many bytes are hashed.
+    pub(crate) len: u16,
+    /// XXH3 of those bytes.
+    pub(crate) hash: u64,
+}
+
+impl Head {
+    /// The head of content that begins with `bytes`.
+    pub(crate) fn of(bytes: &[u8]) -> Self {
+        let anchor = Anchor::at_end_of(&bytes[..bytes.len().min(PROOF_BYTES)]);
+        Self { len: anchor.len, hash: anchor.hash }
+    }
+
+    /// Whether content that begins with `bytes` can be the one this head was taken from.
+    pub(crate) fn matches(self, bytes: &[u8]) -> bool {
+        let len = usize::from(self.len);
+        bytes.len() >= len && Self::of(&bytes[..len]) == self
+    }
+
+    /// Whether the head is as long as it will ever be.
+    pub(crate) fn is_full(self) -> bool {
+        usize::from(self.len) == PROOF_BYTES
+    }
+}
+
+/// A position in a generation together with the proof of what lies before it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub(crate) struct Position {
+    /// Bytes from the beginning of the content.
+    pub(crate) offset: u64,
+    /// Proves the bytes before the offset.
+    pub(crate) anchor: Anchor,
+}
+
+/// A byte range of one generation, cut at record boundaries.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Span {
+    /// Whose bytes.
+    pub(crate) generation: GenerationId,
+    /// Offset of the first byte.
+    pub(crate) start: u64,
+    /// Where the span ends (exclusive), with the proof for a later look.
+    pub(crate) end: Position,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_anchor_holds_only_over_the_bytes_it_was_taken_from() {
+        let text: Vec<u8> = (0u32..3000).flat_map(u32::to_le_bytes).collect();
+        for cut in [0, 1, 7, 1023, 1024, 1025, 9000] {
+            let anchor = Anchor::at_end_of(&text[..cut]);
+            assert!(anchor.holds(&text[..cut]), "{cut}");
+            if cut > 0 {
+                let mut other = text[..cut].to_vec();
+                other[cut - 1] ^= 1;
+                assert!(!anchor.holds(&other), "{cut}");
+                assert!(!anchor.holds(&[]), "{cut}");
+            }
+        }
+    }
+
+    #[test]
+    fn a_head_matches_longer_content_with_the_same_beginning() {
+        let head = Head::of(b"banner");
+        assert!(head.matches(b"banner and more"));
+        assert!(!head.matches(b"banne"));
+        assert!(!head.matches(b"Banner and more"));
+        assert!(Head::default().matches(b""));
+        assert!(Head::of(&[7; 5000]).is_full());
+    }
+}
