@@ -11,6 +11,7 @@
 //! Data goes one way. Only acknowledgements come back, and only to the journal.
 //! ARCHITECTURE.md holds the map and the invariants.
 
+mod batch;
 pub mod cli;
 pub mod config;
 pub mod receiver;
