@@ -17,4 +17,5 @@ pub mod config;
 mod journal;
 pub mod receiver;
 mod record;
+mod source;
 mod span;
