@@ -14,6 +14,7 @@
 mod batch;
 pub mod cli;
 pub mod config;
+mod dispatch;
 mod journal;
 pub mod receiver;
 mod record;
