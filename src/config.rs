@@ -217,9 +217,17 @@ impl Config {
     /// The bytes that two batches of every output and one longest line take: `memory_limit` is
     /// never less.
     pub fn memory_needed(&self) -> ByteSize {
-        let batches: u64 =
-            self.outputs.iter().map(|output| 2 * output.kind.batch().max_bytes.0).sum();
-        let line = self.inputs.iter().map(|input| input.max_line.0).max().unwrap_or_default();
+        let batches: u64 = self
+            .outputs
+            .iter()
+            .map(|output| 2 * output.kind.batch().max_bytes.0)
+            .sum();
+        let line = self
+            .inputs
+            .iter()
+            .map(|input| input.max_line.0)
+            .max()
+            .unwrap_or_default();
         ByteSize(batches + line)
     }
 
@@ -272,9 +280,9 @@ pub(crate) fn load_explained(
     });
     if is_incomplete {
         // Variables that are missing are told by their names; the keys they stand for are not.
-        notes.problems.retain(|problem| {
-            problem.place != Place::Nowhere || problem.key.is_empty()
-        });
+        notes
+            .problems
+            .retain(|problem| problem.place != Place::Nowhere || problem.key.is_empty());
     }
     match config {
         Some(config) if notes.problems.is_empty() => {

@@ -12,7 +12,11 @@ pub(super) struct Arguments {
 }
 
 pub(super) fn run(arguments: &Arguments) -> u8 {
-    let text = if arguments.markdown { reference() } else { json_schema() };
+    let text = if arguments.markdown {
+        reference()
+    } else {
+        json_schema()
+    };
     let mut out = io::stdout().lock();
     let printed = out.write_all(text.as_bytes()).and_then(|()| out.flush());
     code_after(super::exit::OK, &printed)

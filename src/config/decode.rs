@@ -10,7 +10,7 @@ use super::keys::ROOT;
 use super::node::{Content, Node};
 use super::problem::{Problem, nearest};
 use super::rules::with_push_path;
-use super::scalars::{FromScalar, Listen, Word};
+use super::scalars::{Listen, Word};
 use super::template::Template;
 use super::{
     Batch, CloudWatchCompression, CloudWatchLogs, Compression, Config, Create, Input, Loki, Output,
@@ -34,7 +34,14 @@ fn config(fields: &Fields<'_>, notes: &mut Notes) -> Config {
     let server = server(&fields.section("server", notes), notes);
     let inputs = inputs(fields, notes);
     let outputs = outputs(fields, &inputs, notes);
-    Config { state_dir: PathBuf::from(state_dir), memory_limit, shutdown, server, inputs, outputs }
+    Config {
+        state_dir: PathBuf::from(state_dir),
+        memory_limit,
+        shutdown,
+        server,
+        inputs,
+        outputs,
+    }
 }
 
 fn shutdown(fields: &Fields<'_>, notes: &mut Notes) -> Shutdown {
@@ -51,7 +58,11 @@ fn server(fields: &Fields<'_>, notes: &mut Notes) -> Server {
 }
 
 fn inputs(fields: &Fields<'_>, notes: &mut Notes) -> Vec<Input> {
-    let Some(Kind::List { of: Kind::Section(section), .. }) = kind_of("inputs") else {
+    let Some(Kind::List {
+        of: Kind::Section(section),
+        ..
+    }) = kind_of("inputs")
+    else {
         return Vec::new();
     };
     let items = fields.items("inputs", notes);
@@ -76,7 +87,11 @@ fn input(fields: &Fields<'_>, notes: &mut Notes) -> Input {
 }
 
 fn outputs(fields: &Fields<'_>, inputs: &[Input], notes: &mut Notes) -> Vec<Output> {
-    let Some(Kind::List { of: Kind::ByType(sections), .. }) = kind_of("outputs") else {
+    let Some(Kind::List {
+        of: Kind::ByType(sections),
+        ..
+    }) = kind_of("outputs")
+    else {
         return Vec::new();
     };
     let items = fields.items("outputs", notes);
@@ -95,7 +110,10 @@ fn output(fields: &Fields<'_>, inputs: &[Input], notes: &mut Notes) -> Output {
     let taken = if fields.given("inputs").is_some() {
         fields.scalars("inputs", notes)
     } else {
-        inputs.iter().map(|input| input.name.clone()).collect::<Vec<String>>()
+        inputs
+            .iter()
+            .map(|input| input.name.clone())
+            .collect::<Vec<String>>()
     };
     let Word(kind) = fields.scalar("type", notes);
     let kind = if kind == "loki" {
@@ -103,7 +121,11 @@ fn output(fields: &Fields<'_>, inputs: &[Input], notes: &mut Notes) -> Output {
     } else {
         OutputKind::CloudWatchLogs(cloudwatch_logs(fields, notes))
     };
-    Output { name, inputs: taken, kind }
+    Output {
+        name,
+        inputs: taken,
+        kind,
+    }
 }
 
 fn loki(fields: &Fields<'_>, inputs: &[Input], taken: &[String], notes: &mut Notes) -> Loki {
@@ -181,7 +203,9 @@ fn section_by_type(
     };
     let kinds = || sections.iter().map(|(kind, _)| *kind);
     let entry = entries.iter().find(|entry| entry.key == "type");
-    let kind = entry.map(|entry| &entry.value).filter(|value| !value.is_null());
+    let kind = entry
+        .map(|entry| &entry.value)
+        .filter(|value| !value.is_null());
     let text = match kind.map(|kind| &kind.content) {
         Some(Content::Scalar(scalar)) => scalar.text.as_str(),
         _ => "",
@@ -191,26 +215,42 @@ fn section_by_type(
     }
     // The keys tell which one was meant when exactly one kind has them.
     let mut meant = sections.iter().filter(|(_, section)| {
-        let other: Vec<_> = sections.iter().filter(|(_, s)| !std::ptr::eq(*s, *section)).collect();
+        let other: Vec<_> = sections
+            .iter()
+            .filter(|(_, s)| !std::ptr::eq(*s, *section))
+            .collect();
         entries.iter().any(|entry| {
             section.key(&entry.key).is_some()
-                && other.iter().all(|(_, section)| section.key(&entry.key).is_none())
+                && other
+                    .iter()
+                    .all(|(_, section)| section.key(&entry.key).is_none())
         })
     });
-    let by_keys = meant.next().map(|(kind, _)| *kind).filter(|_| meant.next().is_none());
+    let by_keys = meant
+        .next()
+        .map(|(kind, _)| *kind)
+        .filter(|_| meant.next().is_none());
     let (place, what) = match (kind, entry) {
         (Some(kind), _) => (kind.place, "is no kind of output that there is"),
         (None, Some(entry)) => (entry.key_place, "has no value"),
         (None, None) => (node.place, "is missing"),
     };
-    let shown = if text.is_empty() { "nothing".to_owned() } else { format!("\"{text}\"") };
+    let shown = if text.is_empty() {
+        "nothing".to_owned()
+    } else {
+        format!("\"{text}\"")
+    };
     let all: Vec<&str> = kinds().collect();
     notes.problems.push(
         Problem::new(&format!("{path}.type"), place, what)
             .found(shown)
             .expected(format!("one of {}", all.join(", ")))
             .mend("add for example `type: loki`")
-            .near(nearest(text, kinds()).filter(|_| !text.is_empty()).or(by_keys)),
+            .near(
+                nearest(text, kinds())
+                    .filter(|_| !text.is_empty())
+                    .or(by_keys),
+            ),
     );
     None
 }
@@ -227,19 +267,31 @@ fn word<T: Choice>(fields: &Fields<'_>, name: &str, notes: &mut Notes) -> T {
 
 impl Choice for ReadFrom {
     fn from_word(word: &str) -> Self {
-        if word == "end" { Self::End } else { Self::Beginning }
+        if word == "end" {
+            Self::End
+        } else {
+            Self::Beginning
+        }
     }
 }
 
 impl Choice for Compression {
     fn from_word(word: &str) -> Self {
-        if word == "none" { Self::None } else { Self::Snappy }
+        if word == "none" {
+            Self::None
+        } else {
+            Self::Snappy
+        }
     }
 }
 
 impl Choice for CloudWatchCompression {
     fn from_word(word: &str) -> Self {
-        if word == "none" { Self::None } else { Self::Gzip }
+        if word == "none" {
+            Self::None
+        } else {
+            Self::Gzip
+        }
     }
 }
 

@@ -68,7 +68,11 @@ pub(crate) enum Kind {
     /// A list with at least so many items.
     List { of: &'static Kind, least: usize },
     /// A mapping with free keys.
-    Map { keys: &'static TextRule, of: &'static Kind, most: usize },
+    Map {
+        keys: &'static TextRule,
+        of: &'static Kind,
+        most: usize,
+    },
     /// A mapping with known keys.
     Section(&'static Section),
     /// A mapping whose known keys depend on the value of its key `type`.
@@ -99,7 +103,11 @@ impl Kind {
                 format!("a size from {} to {}", ByteSize(*least), ByteSize(*most))
             }
             Self::Duration { least, most } => {
-                format!("a duration from {} to {}", print_duration(*least), print_duration(*most))
+                format!(
+                    "a duration from {} to {}",
+                    print_duration(*least),
+                    print_duration(*most)
+                )
             }
             Self::Number(allowed) => {
                 let all: Vec<String> = allowed.iter().map(ToString::to_string).collect();

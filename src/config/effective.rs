@@ -13,7 +13,12 @@ use super::{
 
 /// Prints the whole configuration. `secrets` holds, by full key, what is shown instead.
 pub(crate) fn yaml(config: &Config, secrets: &BTreeMap<String, String>) -> String {
-    let mut out = Writer { text: String::new(), secrets, path: Vec::new(), depth: 0 };
+    let mut out = Writer {
+        text: String::new(),
+        secrets,
+        path: Vec::new(),
+        depth: 0,
+    };
     out.plain("version", "1");
     out.string("state_dir", &config.state_dir.to_string_lossy());
     out.plain("memory_limit", &config.memory_limit.to_string());
@@ -64,7 +69,11 @@ fn loki(out: &mut Writer<'_>, loki: &Loki) {
     out.string("url", &loki.url);
     out.optional("tenant_id", loki.tenant_id.as_deref());
     out.map("labels", &loki.labels, Template::to_string);
-    out.map("structured_metadata", &loki.structured_metadata, Template::to_string);
+    out.map(
+        "structured_metadata",
+        &loki.structured_metadata,
+        Template::to_string,
+    );
     out.plain(
         "compression",
         match loki.compression {
@@ -104,7 +113,10 @@ fn cloudwatch_logs(out: &mut Writer<'_>, cloudwatch: &CloudWatchLogs) {
         },
     );
     batch(out, &cloudwatch.batch);
-    out.plain("request_timeout", &print_duration(cloudwatch.request_timeout));
+    out.plain(
+        "request_timeout",
+        &print_duration(cloudwatch.request_timeout),
+    );
 }
 
 fn batch(out: &mut Writer<'_>, batch: &Batch) {
@@ -202,7 +214,9 @@ impl Writer<'_> {
 
     fn secret(&self, tail: &str) -> Option<&str> {
         let path = format!("{}{tail}", self.path.concat());
-        self.secrets.get(path.trim_start_matches('.')).map(String::as_str)
+        self.secrets
+            .get(path.trim_start_matches('.'))
+            .map(String::as_str)
     }
 
     fn shown(&self, tail: &str, value: &str) -> String {
@@ -216,7 +230,10 @@ impl Writer<'_> {
 /// Names of labels such as `on` or `null` are keys too, and other readers would change them.
 fn plain_key(key: &str) -> String {
     let is_word = |word: &&str| key.eq_ignore_ascii_case(word);
-    if ["y", "n", "yes", "no", "on", "off", "true", "false", "null"].iter().any(is_word) {
+    if ["y", "n", "yes", "no", "on", "off", "true", "false", "null"]
+        .iter()
+        .any(is_word)
+    {
         quoted(key)
     } else {
         key.to_owned()
@@ -235,7 +252,11 @@ fn quoted(text: &str) -> String {
             '\t' => quoted.push_str("\\t"),
             '\r' => quoted.push_str("\\r"),
             // Controls, line separators and what YAML forbids; all else stands for itself.
-            '\0'..='\x1f' | '\x7f'..='\u{a0}' | '\u{2028}' | '\u{2029}' | '\u{feff}'
+            '\0'..='\x1f'
+            | '\x7f'..='\u{a0}'
+            | '\u{2028}'
+            | '\u{2029}'
+            | '\u{feff}'
             | '\u{fffd}'..='\u{ffff}' => {
                 let _ = write!(quoted, "\\u{:04x}", u32::from(sign));
             }

@@ -77,20 +77,34 @@ impl<'n> Fields<'n> {
                     None => "take the key out, or see whether it belongs somewhere else",
                 };
                 notes.problems.push(
-                    Problem::new(&join(path, &entry.key), entry.key_place, "is not a known key")
-                        .found(format!("`{}`", entry.key))
-                        .expected(format!("one of {}", all.join(", ")))
-                        .mend(mend)
-                        .near(near),
+                    Problem::new(
+                        &join(path, &entry.key),
+                        entry.key_place,
+                        "is not a known key",
+                    )
+                    .found(format!("`{}`", entry.key))
+                    .expected(format!("one of {}", all.join(", ")))
+                    .mend(mend)
+                    .near(near),
                 );
             }
         }
-        Some(Self { section, path: path.to_owned(), place: node.place, entries })
+        Some(Self {
+            section,
+            path: path.to_owned(),
+            place: node.place,
+            entries,
+        })
     }
 
     /// A mapping in which nothing was given.
     pub(crate) fn empty(section: &'static Section) -> Self {
-        Self { section, path: String::new(), place: Place::Nowhere, entries: &[] }
+        Self {
+            section,
+            path: String::new(),
+            place: Place::Nowhere,
+            entries: &[],
+        }
     }
 
     /// The full name of a key.
@@ -110,8 +124,18 @@ impl<'n> Fields<'n> {
             (Some(node), Some(key)) => {
                 read(&self.path(name), node, &key.kind, key.example, notes).unwrap_or_default()
             }
-            (None, Some(Key { kind, absent: Absent::Default(text), .. })) => {
-                let scalar = Scalar { text: (*text).to_owned(), ..Scalar::default() };
+            (
+                None,
+                Some(Key {
+                    kind,
+                    absent: Absent::Default(text),
+                    ..
+                }),
+            ) => {
+                let scalar = Scalar {
+                    text: (*text).to_owned(),
+                    ..Scalar::default()
+                };
                 T::from_scalar(&scalar, kind).unwrap_or_default()
             }
             (None, Some(key)) => {
@@ -130,7 +154,9 @@ impl<'n> Fields<'n> {
 
     /// The items of a list with their full names.
     pub(crate) fn items(&self, name: &str, notes: &mut Notes) -> Vec<(String, &'n Node)> {
-        let Some(key) = self.key(name) else { return Vec::new() };
+        let Some(key) = self.key(name) else {
+            return Vec::new();
+        };
         let path = self.path(name);
         let Some(node) = self.given(name) else {
             if matches!(key.absent, Absent::Required) {
@@ -139,7 +165,11 @@ impl<'n> Fields<'n> {
             return Vec::new();
         };
         notes.places.insert(path.clone(), node.place);
-        let least = if let Kind::List { least, .. } = &key.kind { *least } else { 0 };
+        let least = if let Kind::List { least, .. } = &key.kind {
+            *least
+        } else {
+            0
+        };
         let problem = |what: &str| {
             Problem::new(&path, node.place, what)
                 .found(found(node))
@@ -148,7 +178,9 @@ impl<'n> Fields<'n> {
         };
         match &node.content {
             Content::List(items) if items.len() < least => {
-                notes.problems.push(problem("is empty").found("an empty list"));
+                notes
+                    .problems
+                    .push(problem("is empty").found("an empty list"));
                 Vec::new()
             }
             Content::List(items) => items
@@ -165,7 +197,12 @@ impl<'n> Fields<'n> {
 
     /// A list of scalars.
     pub(crate) fn scalars<T: FromScalar>(&self, name: &str, notes: &mut Notes) -> Vec<T> {
-        let Some(Key { kind: Kind::List { of, .. }, example, .. }) = self.key(name) else {
+        let Some(Key {
+            kind: Kind::List { of, .. },
+            example,
+            ..
+        }) = self.key(name)
+        else {
             return Vec::new();
         };
         let example = example.trim_start_matches('[').trim_end_matches(']');
@@ -182,7 +219,9 @@ impl<'n> Fields<'n> {
         notes: &mut Notes,
     ) -> Option<BTreeMap<String, T>> {
         let (node, key) = (self.given(name)?, self.key(name)?);
-        let Kind::Map { keys, of, most } = &key.kind else { return None };
+        let Kind::Map { keys, of, most } = &key.kind else {
+            return None;
+        };
         let path = self.path(name);
         notes.places.insert(path.clone(), node.place);
         let Content::Map(entries) = &node.content else {
@@ -222,12 +261,21 @@ impl<'n> Fields<'n> {
         let path = self.path(name);
         self.given(name)
             .and_then(|node| Fields::open(section, &path, node, notes))
-            .unwrap_or(Fields { section, path, place: self.place, entries: &[] })
+            .unwrap_or(Fields {
+                section,
+                path,
+                place: self.place,
+                entries: &[],
+            })
     }
 
     fn key(&self, name: &str) -> Option<&'static Key> {
         let key = self.section.key(name);
-        debug_assert!(key.is_some(), "{name} is not described in {}", self.section.title);
+        debug_assert!(
+            key.is_some(),
+            "{name} is not described in {}",
+            self.section.title
+        );
         key
     }
 
@@ -271,11 +319,21 @@ fn read<T: FromScalar>(
             }
             _ => kind.mend(example),
         };
-        notes.problems.push(problem("is not a single value").found(found(node)).mend(hint));
+        notes.problems.push(
+            problem("is not a single value")
+                .found(found(node))
+                .mend(hint),
+        );
         return None;
     };
-    if let Some(reference) = scalar.reference.as_ref().filter(|reference| reference.is_secret) {
-        notes.secrets.insert(path.to_owned(), reference.text.clone());
+    if let Some(reference) = scalar
+        .reference
+        .as_ref()
+        .filter(|reference| reference.is_secret)
+    {
+        notes
+            .secrets
+            .insert(path.to_owned(), reference.text.clone());
     }
     // Its variable is a mistake of its own already; what is left of the text is not the user's.
     if notes.is_broken(path) {
@@ -286,7 +344,10 @@ fn read<T: FromScalar>(
         Err(complaint) => {
             let mend = complaint.mend.unwrap_or_else(|| kind.mend(example));
             notes.problems.push(
-                problem(&complaint.what).found(found(node)).mend(mend).near(complaint.near),
+                problem(&complaint.what)
+                    .found(found(node))
+                    .mend(mend)
+                    .near(complaint.near),
             );
             None
         }
@@ -306,11 +367,14 @@ fn check_name(path: &str, entry: &Entry, rule: &TextRule, notes: &mut Notes) {
 
 /// A value as it is shown: never a secret one, never a long one.
 fn found(node: &Node) -> String {
-    let Content::Scalar(scalar) = &node.content else { return node.describe().to_owned() };
+    let Content::Scalar(scalar) = &node.content else {
+        return node.describe().to_owned();
+    };
     if let Some(reference) = &scalar.reference {
-        return match reference.is_secret {
-            true => format!("{} (its value is not shown)", reference.text),
-            false => format!("\"{}\", from {}", shortened(&scalar.text), reference.text),
+        return if reference.is_secret {
+            format!("{} (its value is not shown)", reference.text)
+        } else {
+            format!("\"{}\", from {}", shortened(&scalar.text), reference.text)
         };
     }
     if scalar.is_null() {

@@ -34,16 +34,29 @@ pub(crate) fn interpolate(
 
 /// The path of a key below another.
 pub(crate) fn join(path: &str, key: &str) -> String {
-    if path.is_empty() { key.to_owned() } else { format!("{path}.{key}") }
+    if path.is_empty() {
+        key.to_owned()
+    } else {
+        format!("{path}.{key}")
+    }
 }
 
 /// Whether a variable's name says that its value is secret.
 pub(crate) fn is_secret_name(name: &str) -> bool {
     let name = name.to_ascii_uppercase();
-    ["SECRET", "TOKEN", "PASSWORD", "PASSWD", "CREDENTIAL", "APIKEY"]
-        .iter()
-        .any(|word| name.contains(word))
-        || name.split('_').any(|word| ["PASS", "KEY", "AUTH", "PWD"].contains(&word))
+    [
+        "SECRET",
+        "TOKEN",
+        "PASSWORD",
+        "PASSWD",
+        "CREDENTIAL",
+        "APIKEY",
+    ]
+    .iter()
+    .any(|word| name.contains(word))
+        || name
+            .split('_')
+            .any(|word| ["PASS", "KEY", "AUTH", "PWD"].contains(&word))
 }
 
 fn replace_in(
@@ -87,7 +100,10 @@ fn replace_in(
     text.push_str(rest);
     let written = std::mem::replace(&mut scalar.text, text);
     if has_reference {
-        scalar.reference = Some(Reference { text: written, is_secret });
+        scalar.reference = Some(Reference {
+            text: written,
+            is_secret,
+        });
     }
 }
 
@@ -120,13 +136,17 @@ impl Complaint {
                 .found(format!("${{{inside}}}"))
                 .expected("${NAME} or ${NAME:-default}, the name of letters, digits and `_`")
                 .mend("where `${` itself is meant write `$${`"),
-            Self::Unset => {
-                Problem::new(path, place, format!("needs the variable {name}, which is not set"))
-                    .found(format!("${{{inside}}}"))
-                    .expected("a variable that is set and not empty")
-                    .mend(format!("set {name}, or give a default: ${{{name}:-default}}"))
-                    .near(nearest(name, environment.names()))
-            }
+            Self::Unset => Problem::new(
+                path,
+                place,
+                format!("needs the variable {name}, which is not set"),
+            )
+            .found(format!("${{{inside}}}"))
+            .expected("a variable that is set and not empty")
+            .mend(format!(
+                "set {name}, or give a default: ${{{name}:-default}}"
+            ))
+            .near(nearest(name, environment.names())),
             Self::NotUnicode => Problem::new(
                 path,
                 place,
@@ -150,15 +170,24 @@ mod tests {
             ("DOLLAR", "${NAME}"),
             ("API_TOKEN", "s3cret"),
         ]);
-        let scalar = Scalar { text: text.to_owned(), ..Scalar::default() };
-        let mut node = Node { place: Place::Nowhere, content: Content::Scalar(scalar) };
+        let scalar = Scalar {
+            text: text.to_owned(),
+            ..Scalar::default()
+        };
+        let mut node = Node {
+            place: Place::Nowhere,
+            content: Content::Scalar(scalar),
+        };
         let mut problems = Vec::new();
         interpolate(&mut node, "key", &environment, &mut problems);
         match (problems.first(), node.content) {
             (Some(problem), _) => Err(problem.headline()),
-            (None, Content::Scalar(scalar)) => {
-                Ok((scalar.text, scalar.reference.is_some_and(|reference| reference.is_secret)))
-            }
+            (None, Content::Scalar(scalar)) => Ok((
+                scalar.text,
+                scalar
+                    .reference
+                    .is_some_and(|reference| reference.is_secret),
+            )),
             _ => unreachable!("a scalar stays a scalar"),
         }
     }
@@ -183,8 +212,14 @@ mod tests {
     #[test]
     fn what_cannot_be_replaced_is_a_problem() {
         for (text, message) in [
-            ("${ABSENT}", "`key` needs the variable ABSENT, which is not set"),
-            ("${EMPTY}", "`key` needs the variable EMPTY, which is not set"),
+            (
+                "${ABSENT}",
+                "`key` needs the variable ABSENT, which is not set",
+            ),
+            (
+                "${EMPTY}",
+                "`key` needs the variable EMPTY, which is not set",
+            ),
             ("${", "`key` has a `${` that is not closed"),
             ("${a b}", "`key` has a `${…}` without a variable's name"),
             ("${}", "`key` has a `${…}` without a variable's name"),
@@ -195,7 +230,10 @@ mod tests {
 
     #[test]
     fn secret_names_are_known_by_their_words() {
-        assert_eq!(interpolated("${API_TOKEN}"), Ok(("s3cret".to_owned(), true)));
+        assert_eq!(
+            interpolated("${API_TOKEN}"),
+            Ok(("s3cret".to_owned(), true))
+        );
         for (name, is_secret) in [
             ("LOKI_PASSWORD", true),
             ("AWS_SECRET_ACCESS_KEY", true),

@@ -9,7 +9,10 @@ use super::keys::ROOT;
 /// The schema as pretty JSON with a newline at its end.
 pub(crate) fn json_schema() -> String {
     let mut schema = section(&ROOT, None);
-    schema.insert("$schema".to_owned(), json!("https://json-schema.org/draft/2020-12/schema"));
+    schema.insert(
+        "$schema".to_owned(),
+        json!("https://json-schema.org/draft/2020-12/schema"),
+    );
     schema.insert("title".to_owned(), json!("Pinnace configuration"));
     schema.insert(
         "$defs".to_owned(),
@@ -70,7 +73,9 @@ fn described(key: &Key) -> Value {
 fn default(kind: &Kind, text: &str) -> Value {
     match kind {
         Kind::Flag => json!(text == "true"),
-        Kind::Number(_) => text.parse::<u32>().map_or_else(|_| json!(text), |n| json!(n)),
+        Kind::Number(_) => text
+            .parse::<u32>()
+            .map_or_else(|_| json!(text), |n| json!(n)),
         Kind::List { .. } => json!([]),
         Kind::Map { .. } => json!({}),
         _ => json!(text),
@@ -81,26 +86,26 @@ fn kind(kind: &Kind) -> Value {
     match kind {
         // Text is taken as it is written, so a number will do where a text belongs.
         Kind::Text(rule) => match rule.pattern {
-            Some(pattern) => or_interpolated(json!({ "type": "string", "pattern": pattern })),
+            Some(pattern) => or_interpolated(&json!({ "type": "string", "pattern": pattern })),
             None => json!({ "type": ["string", "number", "boolean"] }),
         },
         Kind::Template(_) => json!({ "type": ["string", "number", "boolean"] }),
-        Kind::Flag => or_interpolated(json!({ "type": "boolean" })),
-        Kind::Size { least, most } => or_interpolated(json!({
+        Kind::Flag => or_interpolated(&json!({ "type": "boolean" })),
+        Kind::Size { least, most } => or_interpolated(&json!({
             "anyOf": [
                 { "type": "integer", "minimum": least, "maximum": most },
                 { "type": "string", "pattern": r"^\s*[0-9]+\s*([KkMmGgTt]([Ii][Bb]?|[Bb])|[Bb])?\s*$" }
             ]
         })),
-        Kind::Duration { .. } => or_interpolated(json!({
+        Kind::Duration { .. } => or_interpolated(&json!({
             "type": "string", "pattern": r"^\s*([0-9]+\s*(ms|s|m|h))+\s*$"
         })),
-        Kind::Number(allowed) => or_interpolated(json!({ "enum": allowed })),
+        Kind::Number(allowed) => or_interpolated(&json!({ "enum": allowed })),
         Kind::Choice(words) => {
             let all: Vec<&str> = words.iter().map(|(word, _)| *word).collect();
-            or_interpolated(json!({ "enum": all }))
+            or_interpolated(&json!({ "enum": all }))
         }
-        Kind::Listen => or_interpolated(json!({
+        Kind::Listen => or_interpolated(&json!({
             "anyOf": [
                 { "enum": ["off", false] },
                 { "type": "string", "pattern": r"^(\[[0-9A-Fa-f:.]+\]|[0-9.]+):[0-9]{1,5}$" }
@@ -129,6 +134,6 @@ fn kind(kind: &Kind) -> Value {
     }
 }
 
-fn or_interpolated(schema: Value) -> Value {
+fn or_interpolated(schema: &Value) -> Value {
     json!({ "anyOf": [schema, { "$ref": "#/$defs/interpolated" }] })
 }

@@ -49,7 +49,10 @@ pub(crate) static ROOT: Section = Section {
         },
         Key {
             name: "memory_limit",
-            kind: Kind::Size { least: 4 * MIB, most: 4096 * MIB },
+            kind: Kind::Size {
+                least: 4 * MIB,
+                most: 4096 * MIB,
+            },
             absent: Absent::Default("16MiB"),
             doc: "The ceiling for the data in memory, whatever the backlog. It must hold two batches of every output and one line of `max_line`.",
             example: "16MiB",
@@ -70,7 +73,10 @@ pub(crate) static ROOT: Section = Section {
         },
         Key {
             name: "inputs",
-            kind: Kind::List { of: &Kind::Section(&INPUT), least: 1 },
+            kind: Kind::List {
+                of: &Kind::Section(&INPUT),
+                least: 1,
+            },
             absent: Absent::Required,
             doc: "Which files are read.",
             example: "[{ name: app, include: [\"/var/log/app/*.log\"] }]",
@@ -94,14 +100,20 @@ static SHUTDOWN: Section = Section {
     groups: &[&[
         Key {
             name: "timeout",
-            kind: Kind::Duration { least: Duration::ZERO, most: Duration::from_hours(1) },
+            kind: Kind::Duration {
+                least: Duration::ZERO,
+                most: Duration::from_hours(1),
+            },
             absent: Absent::Default("25s"),
             doc: "How long delivery may go on after SIGTERM. In Kubernetes keep it below `terminationGracePeriodSeconds`.",
             example: "25s",
         },
         Key {
             name: "quiet_for",
-            kind: Kind::Duration { least: Duration::ZERO, most: Duration::from_mins(1) },
+            kind: Kind::Duration {
+                least: Duration::ZERO,
+                most: Duration::from_mins(1),
+            },
             absent: Absent::Default("500ms"),
             doc: "When all is delivered and no file has grown for so long, Pinnace ends. At most `timeout`.",
             example: "500ms",
@@ -141,14 +153,20 @@ static INPUT: Section = Section {
         },
         Key {
             name: "include",
-            kind: Kind::List { of: &Kind::Text(&rules::GLOB), least: 1 },
+            kind: Kind::List {
+                of: &Kind::Text(&rules::GLOB),
+                least: 1,
+            },
             absent: Absent::Required,
             doc: "Globs of the files to read. Files and folders may appear later. `*` stays within one folder, `**` crosses them.",
             example: "[\"/var/log/app/*.log\"]",
         },
         Key {
             name: "exclude",
-            kind: Kind::List { of: &Kind::Text(&rules::GLOB), least: 0 },
+            kind: Kind::List {
+                of: &Kind::Text(&rules::GLOB),
+                least: 0,
+            },
             absent: Absent::Default("[]"),
             doc: "Globs of files to leave alone although `include` matches them.",
             example: "[\"/var/log/app/debug-*.log\"]",
@@ -165,7 +183,10 @@ static INPUT: Section = Section {
         },
         Key {
             name: "max_line",
-            kind: Kind::Size { least: 64, most: CLOUDWATCH_MAX_EVENT },
+            kind: Kind::Size {
+                least: 64,
+                most: CLOUDWATCH_MAX_EVENT,
+            },
             absent: Absent::Default("256KiB"),
             doc: "The longest line in bytes. A longer one is cut into pieces with a mark, never dropped. At most half of each output's `batch.max_bytes`, or all of it but 26 bytes with CloudWatch Logs; Loki takes 256KiB unless its own `max_line_size` says more.",
             example: "64KiB",
@@ -205,7 +226,10 @@ static OUTPUT: [Key; 3] = [
     },
     Key {
         name: "inputs",
-        kind: Kind::List { of: &Kind::Text(&rules::NAME), least: 1 },
+        kind: Kind::List {
+            of: &Kind::Text(&rules::NAME),
+            least: 1,
+        },
         absent: Absent::Means("all inputs"),
         doc: "The names of the inputs whose lines go here.",
         example: "[app]",
@@ -260,7 +284,10 @@ static LOKI: Section = Section {
                 name: "compression",
                 kind: Kind::Choice(&[
                     ("snappy", "compressed"),
-                    ("none", "a snappy block of literals: costs no CPU, saves no bytes"),
+                    (
+                        "none",
+                        "a snappy block of literals: costs no CPU, saves no bytes",
+                    ),
                 ]),
                 absent: Absent::Default("snappy"),
                 doc: "How a request's body is packed.",
@@ -308,7 +335,9 @@ static CLOUDWATCH_LOGS: Section = Section {
             Key {
                 name: "endpoint_url",
                 kind: Kind::Text(&rules::ENDPOINT_URL),
-                absent: Absent::Means("that of AWS, or `AWS_ENDPOINT_URL_LOGS`, or `AWS_ENDPOINT_URL`"),
+                absent: Absent::Means(
+                    "that of AWS, or `AWS_ENDPOINT_URL_LOGS`, or `AWS_ENDPOINT_URL`",
+                ),
                 doc: "Another endpoint, such as LocalStack's.",
                 example: "http://127.0.0.1:4566",
             },
@@ -351,14 +380,19 @@ static CLOUDWATCH_LOGS: Section = Section {
 
 const REQUEST_TIMEOUT: Key = Key {
     name: "request_timeout",
-    kind: Kind::Duration { least: Duration::from_millis(100), most: Duration::from_mins(5) },
+    kind: Kind::Duration {
+        least: Duration::from_millis(100),
+        most: Duration::from_mins(5),
+    },
     absent: Absent::Default("10s"),
     doc: "The time limit of one request. After it the batch is sent again.",
     example: "30s",
 };
 
-const MAX_WAIT: Kind =
-    Kind::Duration { least: Duration::from_millis(10), most: Duration::from_mins(5) };
+const MAX_WAIT: Kind = Kind::Duration {
+    least: Duration::from_millis(10),
+    most: Duration::from_mins(5),
+};
 const MAX_WAIT_DOC: &str = "How long the first line of a batch waits for others.";
 
 static LOKI_BATCH: Section = Section {
@@ -367,7 +401,10 @@ static LOKI_BATCH: Section = Section {
     groups: &[&[
         Key {
             name: "max_bytes",
-            kind: Kind::Size { least: KIB, most: LOKI_MAX_BATCH },
+            kind: Kind::Size {
+                least: KIB,
+                most: LOKI_MAX_BATCH,
+            },
             absent: Absent::Default("1MiB"),
             doc: "The largest body of a request before compression. At least twice the `max_line` of the inputs.",
             example: "512KiB",
@@ -388,7 +425,10 @@ static CLOUDWATCH_BATCH: Section = Section {
     groups: &[&[
         Key {
             name: "max_bytes",
-            kind: Kind::Size { least: KIB, most: CLOUDWATCH_MAX_BATCH },
+            kind: Kind::Size {
+                least: KIB,
+                most: CLOUDWATCH_MAX_BATCH,
+            },
             absent: Absent::Default("1MiB"),
             doc: "The largest request as CloudWatch Logs counts it: the bytes of the lines and 26 for each. At least the `max_line` of the inputs and 26.",
             example: "512KiB",

@@ -54,9 +54,7 @@ impl Scalar {
     pub(crate) fn is_null(&self) -> bool {
         match &self.reference {
             Some(_) => self.text.is_empty(),
-            None => {
-                !self.is_quoted && matches!(&*self.text, "" | "~" | "null" | "Null" | "NULL")
-            }
+            None => !self.is_quoted && matches!(&*self.text, "" | "~" | "null" | "Null" | "NULL"),
         }
     }
 
@@ -114,7 +112,9 @@ pub(crate) fn parse(text: &str, problems: &mut Vec<Problem>) -> Option<Node> {
 fn syntax_error(place: Place, info: &str) -> Problem {
     let problem = Problem::new("", place, "the text is not valid YAML").found(info);
     if info.contains("tab") {
-        return problem.expected("spaces before a key").mend("indent with spaces, never with tabs");
+        return problem
+            .expected("spaces before a key")
+            .mend("indent with spaces, never with tabs");
     }
     problem
         .expected("keys and values in YAML 1.2")
@@ -122,7 +122,11 @@ fn syntax_error(place: Place, info: &str) -> Problem {
 }
 
 fn place(line: usize, column: usize, length: usize) -> Place {
-    Place::Text { line, column: column + 1, length: length.max(1) }
+    Place::Text {
+        line,
+        column: column + 1,
+        length: length.max(1),
+    }
 }
 
 #[derive(Default)]
@@ -143,7 +147,10 @@ struct Open {
 
 enum Inside {
     List(Vec<Node>),
-    Map { entries: Vec<Entry>, key: Option<Node> },
+    Map {
+        entries: Vec<Entry>,
+        key: Option<Node>,
+    },
 }
 
 type Built = Result<(), Box<Problem>>;
@@ -172,8 +179,15 @@ impl Builder {
             Event::Scalar(text, style, anchor, tag) => {
                 untagged(tag.is_some(), at)?;
                 let is_quoted = style != ScalarStyle::Plain;
-                let scalar = Scalar { text: text.into_owned(), is_quoted, reference: None };
-                let node = Node { place: at, content: Content::Scalar(scalar) };
+                let scalar = Scalar {
+                    text: text.into_owned(),
+                    is_quoted,
+                    reference: None,
+                };
+                let node = Node {
+                    place: at,
+                    content: Content::Scalar(scalar),
+                };
                 self.finish(node, anchor, problems)
             }
             Event::SequenceStart(anchor, tag) => {
@@ -182,10 +196,21 @@ impl Builder {
             }
             Event::MappingStart(anchor, tag) => {
                 untagged(tag.is_some(), at)?;
-                self.open(at, anchor, Inside::Map { entries: Vec::new(), key: None })
+                self.open(
+                    at,
+                    anchor,
+                    Inside::Map {
+                        entries: Vec::new(),
+                        key: None,
+                    },
+                )
             }
             Event::SequenceEnd | Event::MappingEnd => match self.stack.pop() {
-                Some(Open { place, anchor, inside }) => {
+                Some(Open {
+                    place,
+                    anchor,
+                    inside,
+                }) => {
                     let content = match inside {
                         Inside::List(items) => Content::List(items),
                         Inside::Map { entries, .. } => Content::Map(entries),
@@ -221,7 +246,11 @@ impl Builder {
                     .mend("look for a bracket too many"),
             ));
         }
-        self.stack.push(Open { place, anchor, inside });
+        self.stack.push(Open {
+            place,
+            anchor,
+            inside,
+        });
         Ok(())
     }
 
@@ -230,7 +259,9 @@ impl Builder {
         if self.nodes > MAX_NODES {
             return Err(Box::new(
                 Problem::new("", node.place, "the text holds too many values")
-                    .found(format!("more than {MAX_NODES}, aliases counted as often as used"))
+                    .found(format!(
+                        "more than {MAX_NODES}, aliases counted as often as used"
+                    ))
                     .expected("a configuration for one application")
                     .mend("use fewer aliases, or globs instead of lists of files"),
             ));
@@ -253,13 +284,21 @@ impl Builder {
     /// The full name of the innermost list or mapping that is open.
     fn path(&self) -> String {
         let around = self.stack.len().saturating_sub(1);
-        self.stack.iter().take(around).fold(String::new(), |path, open| match &open.inside {
-            Inside::List(items) => format!("{path}[{}]", items.len()),
-            Inside::Map { key: Some(Node { content: Content::Scalar(key), .. }), .. } => {
-                join(&path, &key.text)
-            }
-            Inside::Map { .. } => path,
-        })
+        self.stack
+            .iter()
+            .take(around)
+            .fold(String::new(), |path, open| match &open.inside {
+                Inside::List(items) => format!("{path}[{}]", items.len()),
+                Inside::Map {
+                    key:
+                        Some(Node {
+                            content: Content::Scalar(key),
+                            ..
+                        }),
+                    ..
+                } => join(&path, &key.text),
+                Inside::Map { .. } => path,
+            })
     }
 }
 
@@ -283,10 +322,14 @@ fn add_entry(
     let name = scalar.text;
     if name == "<<" && !scalar.is_quoted {
         problems.push(
-            Problem::new(&join(path, &name), key.place, "is a merge key, which is not taken")
-                .found("`<<`")
-                .expected("keys written out, or an alias for a whole value (`batch: *batch`)")
-                .mend("write the merged keys out"),
+            Problem::new(
+                &join(path, &name),
+                key.place,
+                "is a merge key, which is not taken",
+            )
+            .found("`<<`")
+            .expected("keys written out, or an alias for a whole value (`batch: *batch`)")
+            .mend("write the merged keys out"),
         );
         return;
     }
@@ -302,7 +345,11 @@ fn add_entry(
         );
         return;
     }
-    entries.push(Entry { key: name, key_place: key.place, value });
+    entries.push(Entry {
+        key: name,
+        key_place: key.place,
+        value,
+    });
 }
 
 fn untagged(is_tagged: bool, place: Place) -> Built {
@@ -321,6 +368,11 @@ fn count(node: &Node) -> usize {
     match &node.content {
         Content::Scalar(_) => 1,
         Content::List(items) => 1 + items.iter().map(count).sum::<usize>(),
-        Content::Map(entries) => 1 + entries.iter().map(|entry| count(&entry.value)).sum::<usize>(),
+        Content::Map(entries) => {
+            1 + entries
+                .iter()
+                .map(|entry| count(&entry.value))
+                .sum::<usize>()
+        }
     }
 }

@@ -99,7 +99,11 @@ impl Problems {
             Place::Text { line, column, .. } => (line, column),
             Place::Variable(_) => (1, 0),
         });
-        Self { origin: origin.to_owned(), text: text.to_owned(), list }
+        Self {
+            origin: origin.to_owned(),
+            text: text.to_owned(),
+            list,
+        }
     }
 
     /// The mistakes in the order of the text.
@@ -118,7 +122,12 @@ impl Problems {
     }
 
     fn quote(&self, f: &mut fmt::Formatter<'_>, place: Place) -> fmt::Result {
-        let Place::Text { line, column, length } = place else {
+        let Place::Text {
+            line,
+            column,
+            length,
+        } = place
+        else {
             return Ok(());
         };
         let Some(source) = self.text.lines().nth(line.saturating_sub(1)) else {
@@ -189,9 +198,16 @@ impl Excerpt {
         // Masking keeps the number of characters, so that columns stay right.
         let all: Vec<char> = mask_passwords(source).chars().collect();
         let at = column.saturating_sub(1).min(all.len());
-        let from = if all.len() <= SHOWN { 0 } else { at.saturating_sub(SHOWN / 2) };
+        let from = if all.len() <= SHOWN {
+            0
+        } else {
+            at.saturating_sub(SHOWN / 2)
+        };
         let to = all.len().min(from + SHOWN);
-        let (before, after) = (if from > 0 { "…" } else { "" }, if to < all.len() { "…" } else { "" });
+        let (before, after) = (
+            if from > 0 { "…" } else { "" },
+            if to < all.len() { "…" } else { "" },
+        );
         let shown: String = all[from..to].iter().collect();
         let indent: String = before
             .chars()
@@ -227,7 +243,7 @@ pub(crate) fn mask_passwords(text: &str) -> String {
                     "*".repeat(password.chars().count())
                 };
                 let colon = if userinfo.contains(':') { ":" } else { "" };
-                masked.push_str(&format!("{user}{colon}{shown}@{host}"));
+                masked.extend([user, colon, shown.as_str(), "@", host]);
             }
             None => masked.push_str(authority),
         }
@@ -240,7 +256,13 @@ pub(crate) fn mask_passwords(text: &str) -> String {
 /// Control characters would act on the terminal that shows the message.
 fn printable(text: &str) -> String {
     text.chars()
-        .map(|c| if c.is_control() && c != '\t' { char::REPLACEMENT_CHARACTER } else { c })
+        .map(|c| {
+            if c.is_control() && c != '\t' {
+                char::REPLACEMENT_CHARACTER
+            } else {
+                c
+            }
+        })
         .collect()
 }
 
@@ -259,9 +281,14 @@ pub(crate) fn nearest<'c>(
         .filter(|candidate| !candidate.is_empty() && *candidate != name)
         .map(|candidate| {
             let other = candidate.to_lowercase();
-            let is_part = lower.len() >= 4 && (other.contains(&lower) || lower.contains(&other));
+            let is_part = lower.len().min(other.len()) >= 4
+                && (other.contains(&lower) || lower.contains(&other));
             let distance = strsim::damerau_levenshtein(&lower, &other);
-            (if is_part { distance.min(1) } else { distance }, distance, candidate)
+            (
+                if is_part { distance.min(1) } else { distance },
+                distance,
+                candidate,
+            )
         })
         .filter(|(rank, ..)| *rank <= (lower.chars().count() / 3).clamp(1, 4))
         .min_by_key(|(rank, distance, _)| (*rank, *distance))

@@ -149,7 +149,10 @@ fn row(text: &mut String, key: &Key) {
 
 fn capitalized(text: &str) -> String {
     let mut signs = text.chars();
-    signs.next().map(|first| first.to_uppercase().chain(signs).collect()).unwrap_or_default()
+    signs
+        .next()
+        .map(|first| first.to_uppercase().chain(signs).collect())
+        .unwrap_or_default()
 }
 
 fn variables(text: &mut String) {
@@ -177,11 +180,23 @@ fn exit_codes(text: &mut String) {
     text.push_str("\n## Exit codes\n\n| code | meaning |\n|---|---|\n");
     for (code, meaning) in [
         (exit::OK, "All went well."),
-        (exit::FAILED, "The command ran, and what it checked does not hold."),
+        (
+            exit::FAILED,
+            "The command ran, and what it checked does not hold.",
+        ),
         (exit::USAGE, "The command line was wrong."),
-        (exit::UNAVAILABLE, "The HTTP address or the control socket cannot be served."),
-        (exit::STATE, "The state directory cannot be used, or another agent holds it."),
-        (exit::CONFIG, "The configuration is wrong; every problem is printed."),
+        (
+            exit::UNAVAILABLE,
+            "The HTTP address or the control socket cannot be served.",
+        ),
+        (
+            exit::STATE,
+            "The state directory cannot be used, or another agent holds it.",
+        ),
+        (
+            exit::CONFIG,
+            "The configuration is wrong; every problem is printed.",
+        ),
     ] {
         let _ = writeln!(text, "| {code} | {meaning} |");
     }

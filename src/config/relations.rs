@@ -12,8 +12,16 @@ use super::{Config, Input, Output, OutputKind, Template};
 
 /// Notes what does not fit together.
 pub(crate) fn check(config: &Config, notes: &mut Notes) {
-    let inputs: Vec<&str> = config.inputs.iter().map(|input| input.name.as_str()).collect();
-    let outputs: Vec<&str> = config.outputs.iter().map(|output| output.name.as_str()).collect();
+    let inputs: Vec<&str> = config
+        .inputs
+        .iter()
+        .map(|input| input.name.as_str())
+        .collect();
+    let outputs: Vec<&str> = config
+        .outputs
+        .iter()
+        .map(|output| output.name.as_str())
+        .collect();
     unique_names("inputs", &inputs, notes);
     unique_names("outputs", &outputs, notes);
     shutdown(config, notes);
@@ -33,7 +41,9 @@ pub(crate) fn check(config: &Config, notes: &mut Notes) {
 
 fn unique_names(list: &str, names: &[&str], notes: &mut Notes) {
     for (index, name) in names.iter().enumerate() {
-        let Some(first) = names[..index].iter().position(|other| other == name) else { continue };
+        let Some(first) = names[..index].iter().position(|other| other == name) else {
+            continue;
+        };
         let path = format!("{list}[{index}].name");
         if name.is_empty() {
             continue;
@@ -78,7 +88,11 @@ fn known_inputs(path: &str, output: &Output, inputs: &[&str], notes: &mut Notes)
                     .mend("take one of the two out"),
             );
         } else if !inputs.contains(&name.as_str()) {
-            let known: Vec<&str> = inputs.iter().copied().filter(|name| !name.is_empty()).collect();
+            let known: Vec<&str> = inputs
+                .iter()
+                .copied()
+                .filter(|name| !name.is_empty())
+                .collect();
             note(
                 notes,
                 Problem::new(&path, place, "names an input that there is not")
@@ -106,11 +120,26 @@ fn templates(path: &str, output: &Output, taken: &[&Input], notes: &mut Notes) {
             }
             each_template(&format!("{path}.labels"), &loki.labels, taken, notes);
             let metadata = &loki.structured_metadata;
-            each_template(&format!("{path}.structured_metadata"), metadata, taken, notes);
+            each_template(
+                &format!("{path}.structured_metadata"),
+                metadata,
+                taken,
+                notes,
+            );
         }
         OutputKind::CloudWatchLogs(cloudwatch) => {
-            names_known(&format!("{path}.log_group"), &cloudwatch.log_group, taken, notes);
-            names_known(&format!("{path}.log_stream"), &cloudwatch.log_stream, taken, notes);
+            names_known(
+                &format!("{path}.log_group"),
+                &cloudwatch.log_group,
+                taken,
+                notes,
+            );
+            names_known(
+                &format!("{path}.log_stream"),
+                &cloudwatch.log_stream,
+                taken,
+                notes,
+            );
         }
     }
 }
@@ -133,17 +162,24 @@ fn names_known(path: &str, template: &Template, taken: &[&Input], notes: &mut No
             continue;
         }
         // Known for one input only, it would be empty for the lines of the others.
-        let Some((at, without)) =
-            taken.iter().enumerate().find(|(_, input)| !input.fields.contains_key(name))
+        let Some((at, without)) = taken
+            .iter()
+            .enumerate()
+            .find(|(_, input)| !input.fields.contains_key(name))
         else {
             continue;
         };
-        let fields = || taken.iter().flat_map(|input| input.fields.keys().map(String::as_str));
+        let fields = || {
+            taken
+                .iter()
+                .flat_map(|input| input.fields.keys().map(String::as_str))
+        };
         let is_partly_known = fields().any(|known| known == name);
         let mut known: Vec<&str> = built_in()
-            .chain(fields().filter(|field| {
-                taken.iter().all(|input| input.fields.contains_key(*field))
-            }))
+            .chain(
+                fields()
+                    .filter(|field| taken.iter().all(|input| input.fields.contains_key(*field))),
+            )
             .collect();
         known.dedup();
         let mut unique: Vec<&str> = Vec::new();
@@ -153,11 +189,18 @@ fn names_known(path: &str, template: &Template, taken: &[&Input], notes: &mut No
             }
         }
         let what = if is_partly_known {
-            format!("uses {{{name}}}, which the input {} does not have", without.name)
+            format!(
+                "uses {{{name}}}, which the input {} does not have",
+                without.name
+            )
         } else {
             format!("uses {{{name}}}, which is not known")
         };
-        let near = if is_partly_known { None } else { nearest(name, unique.iter().copied()) };
+        let near = if is_partly_known {
+            None
+        } else {
+            nearest(name, unique.iter().copied())
+        };
         note(
             notes,
             Problem::new(path, notes.place(path), what)
@@ -189,7 +232,11 @@ fn longest_line(path: &str, output: &Output, config: &Config, notes: &mut Notes)
             continue;
         }
         // Tell it at the key that was written, not at the one that has its default.
-        let at = if notes.places.contains_key(&line) { &line } else { &key };
+        let at = if notes.places.contains_key(&line) {
+            &line
+        } else {
+            &key
+        };
         note(
             notes,
             Problem::new(at, notes.place(at), format!("does not fit: a line of {line} is more than {key} has room for"))
@@ -203,17 +250,17 @@ fn longest_line(path: &str, output: &Output, config: &Config, notes: &mut Notes)
 fn memory(config: &Config, notes: &mut Notes) {
     let path = "memory_limit";
     let needed = config.memory_needed();
-    let is_sound = notes.problems.iter().all(|problem| {
-        !(problem.key.ends_with("max_bytes") || problem.key.ends_with("max_line"))
-    });
+    let is_sound = notes
+        .problems
+        .iter()
+        .all(|problem| !(problem.key.ends_with("max_bytes") || problem.key.ends_with("max_line")));
     if config.memory_limit < needed && is_sound && !notes.is_broken(path) {
         note(
             notes,
             Problem::new(path, notes.place(path), "is less than the batches need")
                 .found(config.memory_limit.to_string())
                 .expected(format!(
-                    "at least {}: two batches of every output and one line of the longest max_line",
-                    needed
+                    "at least {needed}: two batches of every output and one line of the longest max_line"
                 ))
                 .mend("raise memory_limit, or lower batch.max_bytes of the outputs"),
         );

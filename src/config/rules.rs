@@ -15,8 +15,12 @@ pub(crate) static NAME: TextRule = TextRule {
     check: |text| {
         let is_valid = text.starts_with(|c: char| c.is_ascii_alphanumeric())
             && text.len() <= 64
-            && text.chars().all(|c| c.is_ascii_alphanumeric() || "-_.".contains(c));
-        is_valid.then_some(()).ok_or_else(|| "is no usable name".to_owned())
+            && text
+                .chars()
+                .all(|c| c.is_ascii_alphanumeric() || "-_.".contains(c));
+        is_valid
+            .then_some(())
+            .ok_or_else(|| "is no usable name".to_owned())
     },
 };
 
@@ -26,7 +30,9 @@ pub(crate) static ABSOLUTE_PATH: TextRule = TextRule {
     mend: "begin the path with `/`",
     pattern: Some("^/"),
     check: |text| {
-        text.starts_with('/').then_some(()).ok_or_else(|| "is not absolute".to_owned())
+        text.starts_with('/')
+            .then_some(())
+            .ok_or_else(|| "is not absolute".to_owned())
     },
 };
 
@@ -79,8 +85,12 @@ pub(crate) static TENANT: TextRule = TextRule {
         let is_valid = (1..=150).contains(&text.len())
             && text != "."
             && text != ".."
-            && text.chars().all(|c| c.is_ascii_alphanumeric() || "!-_.*'()".contains(c));
-        is_valid.then_some(()).ok_or_else(|| "is no tenant that Loki takes".to_owned())
+            && text
+                .chars()
+                .all(|c| c.is_ascii_alphanumeric() || "!-_.*'()".contains(c));
+        is_valid
+            .then_some(())
+            .ok_or_else(|| "is no tenant that Loki takes".to_owned())
     },
 };
 
@@ -91,8 +101,12 @@ pub(crate) static REGION: TextRule = TextRule {
     pattern: Some("^[a-z0-9-]+$"),
     check: |text| {
         let is_valid = !text.is_empty()
-            && text.chars().all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-');
-        is_valid.then_some(()).ok_or_else(|| "is no region".to_owned())
+            && text
+                .chars()
+                .all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-');
+        is_valid
+            .then_some(())
+            .ok_or_else(|| "is no region".to_owned())
     },
 };
 
@@ -101,7 +115,11 @@ pub(crate) static FIELD_VALUE: TextRule = TextRule {
     expected: "a text",
     mend: "give the field a value or take it out",
     pattern: None,
-    check: |text| (!text.is_empty()).then_some(()).ok_or_else(|| "is empty".to_owned()),
+    check: |text| {
+        (!text.is_empty())
+            .then_some(())
+            .ok_or_else(|| "is empty".to_owned())
+    },
 };
 
 pub(crate) static FIELD_NAME: TextRule = TextRule {
@@ -110,10 +128,15 @@ pub(crate) static FIELD_NAME: TextRule = TextRule {
     mend: "use letters, digits and `_` only, and no digit at the beginning",
     pattern: Some("^[a-zA-Z_][a-zA-Z0-9_]*$"),
     check: |text| {
-        if super::template::BUILT_IN_NAMES.iter().any(|(name, _)| *name == text) {
+        if super::template::BUILT_IN_NAMES
+            .iter()
+            .any(|(name, _)| *name == text)
+        {
             return Err("is a name that Pinnace gives a value itself".to_owned());
         }
-        is_name(text).then_some(()).ok_or_else(|| "is no usable name for a field".to_owned())
+        is_name(text)
+            .then_some(())
+            .ok_or_else(|| "is no usable name for a field".to_owned())
     },
 };
 
@@ -124,7 +147,9 @@ pub(crate) static LABEL_NAME: TextRule = TextRule {
     pattern: Some("^[a-zA-Z_][a-zA-Z0-9_]*$"),
     check: |text| {
         let is_valid = is_name(text) && text.len() <= 1024;
-        is_valid.then_some(()).ok_or_else(|| "is no label name that Loki takes".to_owned())
+        is_valid
+            .then_some(())
+            .ok_or_else(|| "is no label name that Loki takes".to_owned())
     },
 };
 
@@ -136,7 +161,9 @@ pub(crate) static LABEL_VALUE: TextRule = TextRule {
     check: |text| {
         let template = template(text)?;
         let length: usize = template.literals().map(str::len).sum();
-        (length <= 2048).then_some(()).ok_or_else(|| "is longer than Loki takes".to_owned())
+        (length <= 2048)
+            .then_some(())
+            .ok_or_else(|| "is longer than Loki takes".to_owned())
     },
 };
 
@@ -151,8 +178,9 @@ pub(crate) static LOG_GROUP: TextRule = TextRule {
             return Err("begins with `aws/`, which AWS keeps for itself".to_owned());
         }
         for literal in template.literals() {
-            if let Some(sign) =
-                literal.chars().find(|c| !(c.is_ascii_alphanumeric() || ".-_/#".contains(*c)))
+            if let Some(sign) = literal
+                .chars()
+                .find(|c| !(c.is_ascii_alphanumeric() || ".-_/#".contains(*c)))
             {
                 return Err(format!("has a `{sign}`, which no log group may have"));
             }
@@ -169,7 +197,10 @@ pub(crate) static LOG_STREAM: TextRule = TextRule {
     check: |text| {
         let template = template(text)?;
         for literal in template.literals() {
-            if let Some(sign) = literal.chars().find(|c| matches!(c, ':' | '*') || c.is_control()) {
+            if let Some(sign) = literal
+                .chars()
+                .find(|c| matches!(c, ':' | '*') || c.is_control())
+            {
                 return Err(format!("has a `{sign}`, which no log stream may have"));
             }
         }
@@ -179,12 +210,18 @@ pub(crate) static LOG_STREAM: TextRule = TextRule {
 
 fn template(text: &str) -> Result<Template, String> {
     let template: Template = text.parse().map_err(|error| format!("{error}"))?;
-    if template.is_empty() { Err("is empty".to_owned()) } else { Ok(template) }
+    if template.is_empty() {
+        Err("is empty".to_owned())
+    } else {
+        Ok(template)
+    }
 }
 
 fn name_length(template: &Template) -> Result<(), String> {
     let length: usize = template.literals().map(|text| text.chars().count()).sum();
-    (length <= 512).then_some(()).ok_or_else(|| "is longer than 512 characters".to_owned())
+    (length <= 512)
+        .then_some(())
+        .ok_or_else(|| "is longer than 512 characters".to_owned())
 }
 
 fn url(text: &str) -> Result<(), String> {
@@ -197,13 +234,22 @@ fn url(text: &str) -> Result<(), String> {
     if rest.contains(['?', '#']) {
         return Err("has a query or a fragment".to_owned());
     }
-    let uri: hyper::Uri = text.parse().map_err(|error| format!("is no valid URL ({error})"))?;
+    let uri: hyper::Uri = text
+        .parse()
+        .map_err(|error| format!("is no valid URL ({error})"))?;
     if uri.host().is_none_or(str::is_empty) {
         return Err("has no host".to_owned());
     }
-    let authority = uri.authority().map(hyper::http::uri::Authority::as_str).unwrap_or_default();
-    let after_host = authority.rsplit_once('@').map_or(authority, |(_, host)| host);
-    let port = after_host.rsplit_once(':').filter(|(_, port)| !port.ends_with(']'));
+    let authority = uri
+        .authority()
+        .map(hyper::http::uri::Authority::as_str)
+        .unwrap_or_default();
+    let after_host = authority
+        .rsplit_once('@')
+        .map_or(authority, |(_, host)| host);
+    let port = after_host
+        .rsplit_once(':')
+        .filter(|(_, port)| !port.ends_with(']'));
     match port {
         Some((_, port)) if port.parse::<u16>().is_err() => {
             Err(format!("has `{port}` where a port belongs"))

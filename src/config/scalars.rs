@@ -25,7 +25,10 @@ pub(crate) struct Complaint {
 }
 
 fn complaint(what: impl Into<String>) -> Complaint {
-    Complaint { what: what.into(), ..Complaint::default() }
+    Complaint {
+        what: what.into(),
+        ..Complaint::default()
+    }
 }
 
 impl FromScalar for String {
@@ -49,7 +52,10 @@ impl FromScalar for Template {
         if let Kind::Template(rule) = kind {
             (rule.check)(&scalar.text).map_err(complaint)?;
         }
-        scalar.text.parse().map_err(|error| complaint(format!("{error}")))
+        scalar
+            .text
+            .parse()
+            .map_err(|error| complaint(format!("{error}")))
     }
 }
 
@@ -78,9 +84,9 @@ impl FromScalar for ByteSize {
     fn from_scalar(scalar: &Scalar, kind: &Kind) -> Result<Self, Complaint> {
         let size: Self = scalar.text.parse().map_err(|error| Complaint {
             mend: match &error {
-                UnitError::AmbiguousUnit { decimal, binary, .. } => {
-                    Some(format!("write {binary} or {decimal}"))
-                }
+                UnitError::AmbiguousUnit {
+                    decimal, binary, ..
+                } => Some(format!("write {binary} or {decimal}")),
                 UnitError::Fraction => Some("write a whole number of a smaller unit".to_owned()),
                 _ => None,
             },
@@ -104,9 +110,11 @@ impl FromScalar for Duration {
     fn from_scalar(scalar: &Scalar, kind: &Kind) -> Result<Self, Complaint> {
         let duration = parse_duration(&scalar.text).map_err(|error| Complaint {
             mend: match &error {
-                UnitError::NoUnit => {
-                    Some(format!("add the unit: {}s or {}ms", scalar.text.trim(), scalar.text.trim()))
-                }
+                UnitError::NoUnit => Some(format!(
+                    "add the unit: {}s or {}ms",
+                    scalar.text.trim(),
+                    scalar.text.trim()
+                )),
                 UnitError::Fraction => Some("write a whole number of a smaller unit".to_owned()),
                 _ => None,
             },
@@ -128,16 +136,26 @@ impl FromScalar for Duration {
 
 impl FromScalar for u32 {
     fn from_scalar(scalar: &Scalar, kind: &Kind) -> Result<Self, Complaint> {
-        let number = scalar.text.parse::<Self>().map_err(|_| complaint("is not a whole number"))?;
+        let number = scalar
+            .text
+            .parse::<Self>()
+            .map_err(|_| complaint("is not a whole number"))?;
         if !scalar.is_typed() {
             let mend = Some("take the quotes away".to_owned());
-            return Err(Complaint { mend, ..complaint("is a text") });
+            return Err(Complaint {
+                mend,
+                ..complaint("is a text")
+            });
         }
-        let Kind::Number(allowed) = kind else { return Ok(number) };
+        let Kind::Number(allowed) = kind else {
+            return Ok(number);
+        };
         if allowed.contains(&number) {
             return Ok(number);
         }
-        let near = allowed.iter().min_by_key(|candidate| candidate.abs_diff(number));
+        let near = allowed
+            .iter()
+            .min_by_key(|candidate| candidate.abs_diff(number));
         Err(Complaint {
             mend: near.map(|near| format!("write {near}")),
             ..complaint("is none of the numbers that are possible")
@@ -173,11 +191,16 @@ pub(crate) struct Word(pub(crate) &'static str);
 
 impl FromScalar for Word {
     fn from_scalar(scalar: &Scalar, kind: &Kind) -> Result<Self, Complaint> {
-        let Kind::Choice(words) = kind else { return Ok(Self::default()) };
+        let Kind::Choice(words) = kind else {
+            return Ok(Self::default());
+        };
         let all = || words.iter().map(|(word, _)| *word);
-        all().find(|word| *word == scalar.text).map(Self).ok_or_else(|| Complaint {
-            near: nearest(&scalar.text, all()).map(str::to_owned),
-            ..complaint("is none of the words that are possible")
-        })
+        all()
+            .find(|word| *word == scalar.text)
+            .map(Self)
+            .ok_or_else(|| Complaint {
+                near: nearest(&scalar.text, all()).map(str::to_owned),
+                ..complaint("is none of the words that are possible")
+            })
     }
 }

@@ -75,8 +75,10 @@ impl Environment {
 
 impl<N: Into<String>, V: Into<String>, const COUNT: usize> From<[(N, V); COUNT]> for Environment {
     fn from(variables: [(N, V); COUNT]) -> Self {
-        let variables =
-            variables.into_iter().map(|(name, value)| (name.into(), Some(value.into()))).collect();
+        let variables = variables
+            .into_iter()
+            .map(|(name, value)| (name.into(), Some(value.into())))
+            .collect();
         Self { variables }
     }
 }
@@ -95,7 +97,10 @@ impl Source {
             Variable::NotUnicode => return Self::Text(String::from('\u{FFFD}')),
             Variable::Unset => {}
         }
-        if variables::SELECTING.iter().any(|name| environment.is_set(name)) {
+        if variables::SELECTING
+            .iter()
+            .any(|name| environment.is_set(name))
+        {
             return Self::Environment;
         }
         Self::File(PathBuf::from(DEFAULT_FILE))
@@ -115,8 +120,9 @@ impl Source {
         let bytes = match self {
             Self::Environment => return Ok(String::new()),
             Self::Text(text) => text.clone().into_bytes(),
-            Self::File(path) => read_file(path)
-                .map_err(|error| self.problem(file_problem(path, &error)))?,
+            Self::File(path) => {
+                read_file(path).map_err(|error| self.problem(file_problem(path, &error)))?
+            }
         };
         self.to_text(bytes)
     }
@@ -130,22 +136,36 @@ impl Source {
             return Err(self.problem(problem));
         }
         let text = String::from_utf8(bytes).map_err(|error| {
-            let good = String::from_utf8_lossy(&error.as_bytes()[..error.utf8_error().valid_up_to()])
-                .into_owned();
-            let byte = error.as_bytes().get(good.len()).copied().unwrap_or_default();
+            let good =
+                String::from_utf8_lossy(&error.as_bytes()[..error.utf8_error().valid_up_to()])
+                    .into_owned();
+            let byte = error
+                .as_bytes()
+                .get(good.len())
+                .copied()
+                .unwrap_or_default();
             let problem = Problem::new("", end_of(&good), "the text is not UTF-8")
                 .found(format!("the byte 0x{byte:02x}"))
                 .expected("a text in UTF-8")
                 .mend("save the file as UTF-8");
             Problems::new(&self.name(), &good, vec![problem])
         })?;
-        let text = text.strip_prefix('\u{FEFF}').map(str::to_owned).unwrap_or(text);
-        let is_bad = |c: char| (c.is_control() && !matches!(c, '\t' | '\n' | '\r' | '\u{85}')) || c == '\u{FFFD}';
+        let text = text
+            .strip_prefix('\u{FEFF}')
+            .map(str::to_owned)
+            .unwrap_or(text);
+        let is_bad = |c: char| {
+            (c.is_control() && !matches!(c, '\t' | '\n' | '\r' | '\u{85}')) || c == '\u{FFFD}'
+        };
         if let Some((at, sign)) = text.char_indices().find(|(_, c)| is_bad(*c)) {
-            let problem = Problem::new("", end_of(&text[..at]), "the text has a sign that YAML forbids")
-                .found(format!("U+{:04X}", u32::from(sign)))
-                .expected("printable text")
-                .mend("take the sign out, or write it as an escape in double quotes");
+            let problem = Problem::new(
+                "",
+                end_of(&text[..at]),
+                "the text has a sign that YAML forbids",
+            )
+            .found(format!("U+{:04X}", u32::from(sign)))
+            .expected("printable text")
+            .mend("take the sign out, or write it as an escape in double quotes");
             return Err(Problems::new(&self.name(), &text, vec![problem]));
         }
         Ok(text)
@@ -158,13 +178,23 @@ impl Source {
 
 fn end_of(text: &str) -> Place {
     let line = text.split('\n').count();
-    let column = text.rsplit('\n').next().map_or(0, |last| last.chars().count()) + 1;
-    Place::Text { line, column, length: 1 }
+    let column = text
+        .rsplit('\n')
+        .next()
+        .map_or(0, |last| last.chars().count())
+        + 1;
+    Place::Text {
+        line,
+        column,
+        length: 1,
+    }
 }
 
 fn read_file(path: &Path) -> io::Result<Vec<u8>> {
     let mut bytes = Vec::new();
-    File::open(path)?.take(MAX_TEXT_BYTES + 1).read_to_end(&mut bytes)?;
+    File::open(path)?
+        .take(MAX_TEXT_BYTES + 1)
+        .read_to_end(&mut bytes)?;
     Ok(bytes)
 }
 
@@ -215,7 +245,9 @@ pub(crate) fn permissions(path: &Path) -> String {
         rustix::process::getegid().as_raw()
     );
     // Where even the file's metadata is closed, a folder above it is the obstacle.
-    let visible = path.ancestors().find_map(|part| Some((part, fs::metadata(part).ok()?)));
+    let visible = path
+        .ancestors()
+        .find_map(|part| Some((part, fs::metadata(part).ok()?)));
     match visible {
         Some((part, metadata)) => format!(
             "permission denied: {} is uid {} gid {} mode {:04o}, {own}",

@@ -6,7 +6,10 @@ use std::str::FromStr;
 
 /// The names that every template may use, with what they stand for.
 pub const BUILT_IN_NAMES: [(&str, &str); 4] = [
-    ("path", "the absolute path of the file, as it was when the file was first seen"),
+    (
+        "path",
+        "the absolute path of the file, as it was when the file was first seen",
+    ),
     ("file", "the last part of that path"),
     ("input", "the name of the input"),
     ("hostname", "the host's name; in Kubernetes that of the pod"),
@@ -173,7 +176,11 @@ mod tests {
             ("{}", "has {}, which is no name"),
             ("{a b}", "has {a b}, which is no name"),
         ] {
-            assert_eq!(text.parse::<Template>().unwrap_err().to_string(), message, "{text}");
+            assert_eq!(
+                text.parse::<Template>().unwrap_err().to_string(),
+                message,
+                "{text}"
+            );
         }
     }
 

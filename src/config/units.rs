@@ -52,8 +52,7 @@ const SIZE_UNITS: [(&str, u64); 8] = [
     ("KB", 1_000),
 ];
 
-const DURATION_UNITS: [(&str, u64); 4] =
-    [("h", 3_600_000), ("m", 60_000), ("s", 1_000), ("ms", 1)];
+const DURATION_UNITS: [(&str, u64); 4] = [("h", 3_600_000), ("m", 60_000), ("s", 1_000), ("ms", 1)];
 
 impl ByteSize {
     /// The number of bytes.
@@ -80,7 +79,10 @@ impl FromStr for ByteSize {
             })
             .map(|(_, factor)| *factor);
         match factor {
-            Some(factor) => number.checked_mul(factor).map(Self).ok_or(UnitError::TooLarge),
+            Some(factor) => number
+                .checked_mul(factor)
+                .map(Self)
+                .ok_or(UnitError::TooLarge),
             None if ["k", "m", "g", "t"].contains(&unit.to_ascii_lowercase().as_str()) => {
                 let letter = unit.to_ascii_uppercase();
                 Err(UnitError::AmbiguousUnit {
@@ -118,7 +120,9 @@ pub(crate) fn parse_duration(text: &str) -> Result<Duration, UnitError> {
     loop {
         let (number, after) = split_number(rest)?;
         let after = after.trim_start();
-        let unit_len = after.find(|c: char| !c.is_alphabetic()).unwrap_or(after.len());
+        let unit_len = after
+            .find(|c: char| !c.is_alphabetic())
+            .unwrap_or(after.len());
         let (unit, tail) = after.split_at(unit_len);
         if unit.is_empty() {
             return Err(if tail.is_empty() {
@@ -154,7 +158,9 @@ pub(crate) fn print_duration(duration: Duration) -> String {
 }
 
 fn split_number(text: &str) -> Result<(u64, &str), UnitError> {
-    let digits = text.find(|c: char| !c.is_ascii_digit()).unwrap_or(text.len());
+    let digits = text
+        .find(|c: char| !c.is_ascii_digit())
+        .unwrap_or(text.len());
     let (number, rest) = text.split_at(digits);
     if number.is_empty() {
         return Err(UnitError::NoNumber);
@@ -249,7 +255,11 @@ mod tests {
             ("5%", "`%` is no unit"),
             ("5s!", "it does not begin with a number"),
         ] {
-            assert_eq!(parse_duration(text).unwrap_err().to_string(), message, "{text}");
+            assert_eq!(
+                parse_duration(text).unwrap_err().to_string(),
+                message,
+                "{text}"
+            );
         }
     }
 

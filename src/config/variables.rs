@@ -90,7 +90,13 @@ pub(crate) fn tree(environment: &Environment, problems: &mut Vec<Problem>) -> No
                 .collect();
             let input = vec![
                 entry("name", scalar("PINNACE_INCLUDE", "app".to_owned())),
-                entry("include", Node { place, content: Content::List(globs) }),
+                entry(
+                    "include",
+                    Node {
+                        place,
+                        content: Content::List(globs),
+                    },
+                ),
             ];
             root.push(entry("inputs", list("PINNACE_INCLUDE", input)));
         }
@@ -123,7 +129,10 @@ pub(crate) fn tree(environment: &Environment, problems: &mut Vec<Problem>) -> No
         let mut output = output("PINNACE_LOG_GROUP", "cloudwatch", "cloudwatch_logs");
         output.push(entry("log_group", scalar("PINNACE_LOG_GROUP", log_group)));
         if let Some(log_stream) = log_stream {
-            output.push(entry("log_stream", scalar("PINNACE_LOG_STREAM", log_stream)));
+            output.push(entry(
+                "log_stream",
+                scalar("PINNACE_LOG_STREAM", log_stream),
+            ));
         }
         outputs.push(map("PINNACE_LOG_GROUP", output));
     } else if log_stream.is_some() {
@@ -146,9 +155,18 @@ pub(crate) fn tree(environment: &Environment, problems: &mut Vec<Problem>) -> No
     }
     if !outputs.is_empty() {
         let place = outputs[0].place;
-        root.push(entry("outputs", Node { place, content: Content::List(outputs) }));
+        root.push(entry(
+            "outputs",
+            Node {
+                place,
+                content: Content::List(outputs),
+            },
+        ));
     }
-    Node { place: Place::Nowhere, content: Content::Map(root) }
+    Node {
+        place: Place::Nowhere,
+        content: Content::Map(root),
+    }
 }
 
 /// Variables that look like a slip of one that is known.
@@ -169,7 +187,9 @@ fn missing(
     expected: &str,
     mend: &str,
 ) -> Problem {
-    let meant = misspelt(environment).into_iter().find(|(_, known)| *known == name);
+    let meant = misspelt(environment)
+        .into_iter()
+        .find(|(_, known)| *known == name);
     let found = match &meant {
         Some((wrong, _)) => format!("{name} is not set, {wrong} is"),
         None => format!("{name} is not set"),
@@ -208,7 +228,10 @@ fn label_map(text: &str, problems: &mut Vec<Problem>) -> Node {
             ),
         }
     }
-    Node { place, content: Content::Map(entries) }
+    Node {
+        place,
+        content: Content::Map(entries),
+    }
 }
 
 /// Splits at commas; those in `{a,b}` and `[a,b]` belong to a glob.
@@ -227,7 +250,11 @@ fn split_outside_brackets(text: &str) -> Vec<String> {
             part.push(sign);
         }
     }
-    parts.into_iter().map(|part| part.trim().to_owned()).filter(|part| !part.is_empty()).collect()
+    parts
+        .into_iter()
+        .map(|part| part.trim().to_owned())
+        .filter(|part| !part.is_empty())
+        .collect()
 }
 
 fn output(variable: &'static str, name: &str, kind: &str) -> Vec<Entry> {
@@ -238,21 +265,38 @@ fn output(variable: &'static str, name: &str, kind: &str) -> Vec<Entry> {
 }
 
 fn scalar(variable: &'static str, text: String) -> Node {
-    let scalar = Scalar { text, is_quoted: true, reference: None };
-    Node { place: Place::Variable(variable), content: Content::Scalar(scalar) }
+    let scalar = Scalar {
+        text,
+        is_quoted: true,
+        reference: None,
+    };
+    Node {
+        place: Place::Variable(variable),
+        content: Content::Scalar(scalar),
+    }
 }
 
 fn map(variable: &'static str, entries: Vec<Entry>) -> Node {
-    Node { place: Place::Variable(variable), content: Content::Map(entries) }
+    Node {
+        place: Place::Variable(variable),
+        content: Content::Map(entries),
+    }
 }
 
 fn list(variable: &'static str, entries: Vec<Entry>) -> Node {
     let content = Content::List(vec![map(variable, entries)]);
-    Node { place: Place::Variable(variable), content }
+    Node {
+        place: Place::Variable(variable),
+        content,
+    }
 }
 
 fn entry(key: &str, value: Node) -> Entry {
-    Entry { key: key.to_owned(), key_place: value.place, value }
+    Entry {
+        key: key.to_owned(),
+        key_place: value.place,
+        value,
+    }
 }
 
 #[cfg(test)]

@@ -15,11 +15,7 @@ use super::{Config, Input, OutputKind, VerifyAfterError, variables};
 const MAX_FOLDERS: usize = 2_000;
 
 /// One sentence for each thing that deserves a word.
-pub(crate) fn warnings(
-    config: &Config,
-    source: &Source,
-    environment: &Environment,
-) -> Vec<String> {
+pub(crate) fn warnings(config: &Config, source: &Source, environment: &Environment) -> Vec<String> {
     let mut found = Vec::new();
     unused_variables(source, environment, &mut found);
     state_dir(&config.state_dir, &mut found);
@@ -27,7 +23,12 @@ pub(crate) fn warnings(
         files(input, &mut found);
     }
     for output in &config.outputs {
-        let taken = || config.inputs.iter().filter(|input| output.inputs.contains(&input.name));
+        let taken = || {
+            config
+                .inputs
+                .iter()
+                .filter(|input| output.inputs.contains(&input.name))
+        };
         match &output.kind {
             OutputKind::Loki(_) => {
                 for input in taken().filter(|input| input.max_line.0 > LOKI_DEFAULT_MAX_LINE) {
@@ -50,8 +51,15 @@ pub(crate) fn warnings(
         }
     }
     for input in &config.inputs {
-        if !config.outputs.iter().any(|output| output.inputs.contains(&input.name)) {
-            found.push(format!("input {}: no output takes it, so it is not read", input.name));
+        if !config
+            .outputs
+            .iter()
+            .any(|output| output.inputs.contains(&input.name))
+        {
+            found.push(format!(
+                "input {}: no output takes it, so it is not read",
+                input.name
+            ));
         }
     }
     found
@@ -59,14 +67,19 @@ pub(crate) fn warnings(
 
 fn unused_variables(source: &Source, environment: &Environment, found: &mut Vec<String>) {
     for (name, near) in variables::misspelt(environment) {
-        found.push(format!("the variable {name} is not known; did you mean {near}?"));
+        found.push(format!(
+            "the variable {name} is not known; did you mean {near}?"
+        ));
     }
     if matches!(source, Source::Environment) {
         return;
     }
     let text = matches!(source, Source::File(_)).then_some(TEXT_VARIABLE);
     let described = variables::DESCRIBED.iter().map(|variable| variable.name);
-    for name in described.chain(text).filter(|name| environment.is_set(name)) {
+    for name in described
+        .chain(text)
+        .filter(|name| environment.is_set(name))
+    {
         found.push(format!(
             "the variable {name} is set but not used: the configuration comes from {}",
             source.name()
@@ -75,7 +88,9 @@ fn unused_variables(source: &Source, environment: &Environment, found: &mut Vec<
 }
 
 fn state_dir(folder: &Path, found: &mut Vec<String>) {
-    let Some(existing) = folder.ancestors().find(|part| part.exists()) else { return };
+    let Some(existing) = folder.ancestors().find(|part| part.exists()) else {
+        return;
+    };
     if !existing.is_dir() {
         found.push(format!("state_dir: {} is not a folder", existing.display()));
     } else if access(existing, Access::WRITE_OK | Access::EXEC_OK).is_err() {
@@ -89,7 +104,12 @@ fn state_dir(folder: &Path, found: &mut Vec<String>) {
 
 fn files(input: &Input, found: &mut Vec<String>) {
     for glob in &input.include {
-        let mut search = Search { glob, exclude: &input.exclude, left: MAX_FOLDERS, closed: None };
+        let mut search = Search {
+            glob,
+            exclude: &input.exclude,
+            left: MAX_FOLDERS,
+            closed: None,
+        };
         if search.matches_below(&fixed_folder(glob)) || search.left == 0 {
             continue;
         }
@@ -101,7 +121,10 @@ fn files(input: &Input, found: &mut Vec<String>) {
             ),
             None => String::new(),
         };
-        found.push(format!("input {}: {glob} matches no file right now{why}", input.name));
+        found.push(format!(
+            "input {}: {glob} matches no file right now{why}",
+            input.name
+        ));
     }
 }
 
@@ -146,7 +169,10 @@ impl Search<'_> {
                     folders.push(path);
                 }
             } else if fast_glob::glob_match(self.glob, text)
-                && !self.exclude.iter().any(|exclude| fast_glob::glob_match(exclude, text))
+                && !self
+                    .exclude
+                    .iter()
+                    .any(|exclude| fast_glob::glob_match(exclude, text))
             {
                 return true;
             }
