@@ -75,12 +75,22 @@ pub(crate) struct Answer {
 impl Answer {
     /// All is stored.
     pub(crate) fn delivered() -> Self {
-        Self { class: Class::Delivered, reason: "", sentence: String::new(), retry_after: None }
+        Self {
+            class: Class::Delivered,
+            reason: "",
+            sentence: String::new(),
+            retry_after: None,
+        }
     }
 
     /// Another answer.
     pub(crate) fn new(class: Class, reason: &'static str, sentence: impl Into<String>) -> Self {
-        Self { class, reason, sentence: sentence.into(), retry_after: None }
+        Self {
+            class,
+            reason,
+            sentence: sentence.into(),
+            retry_after: None,
+        }
     }
 }
 
@@ -223,12 +233,20 @@ impl Shared {
     }
 
     fn count(&self, batch: &Batch, answer: &Answer) {
-        let Delivery { health, metrics, .. } = &self.delivery;
+        let Delivery {
+            health, metrics, ..
+        } = &self.delivery;
         let output = || health.name.clone();
-        let requests = Requests { output: output(), class: answer.class.name() };
+        let requests = Requests {
+            output: output(),
+            class: answer.class.name(),
+        };
         metrics.requests.get_or_create(&requests).inc();
         let of_output = OfOutput { output: output() };
-        metrics.sent_bytes.get_or_create(&of_output).inc_by(batch.sealed.body.len() as u64);
+        metrics
+            .sent_bytes
+            .get_or_create(&of_output)
+            .inc_by(batch.sealed.body.len() as u64);
         let rejected = match answer.class {
             Class::Delivered => 0,
             Class::Partial { rejected } => rejected.min(batch.sealed.records),
@@ -239,12 +257,24 @@ impl Shared {
             (RecordResult::rejected, rejected),
         ] {
             if count > 0 || result == RecordResult::delivered {
-                let records = Records { output: output(), result };
-                metrics.records.get_or_create(&records).inc_by(u64::from(count));
+                let records = Records {
+                    output: output(),
+                    result,
+                };
+                metrics
+                    .records
+                    .get_or_create(&records)
+                    .inc_by(u64::from(count));
             }
         }
-        metrics.replaced.get_or_create(&of_output).inc_by(u64::from(batch.sealed.replaced));
-        metrics.cut.get_or_create(&of_output).inc_by(u64::from(batch.sealed.cut));
+        metrics
+            .replaced
+            .get_or_create(&of_output)
+            .inc_by(u64::from(batch.sealed.replaced));
+        metrics
+            .cut
+            .get_or_create(&of_output)
+            .inc_by(u64::from(batch.sealed.cut));
     }
 
     fn tell_delivered(&self, batch: &Batch, answer: &Answer) {
@@ -262,7 +292,12 @@ impl Shared {
         }
         if let Some(blocked) = health.delivered() {
             let seconds = blocked.since.elapsed().unwrap_or_default().as_secs();
-            tracing::info!(output = health.name, reason = blocked.reason, seconds, "delivers again");
+            tracing::info!(
+                output = health.name,
+                reason = blocked.reason,
+                seconds,
+                "delivers again"
+            );
         }
     }
 
@@ -279,7 +314,11 @@ impl Shared {
                 "not delivered; nothing is lost, it is tried again"
             );
         } else {
-            tracing::debug!(output = health.name, answer = answer.sentence, "not delivered yet");
+            tracing::debug!(
+                output = health.name,
+                answer = answer.sentence,
+                "not delivered yet"
+            );
         }
     }
 }

@@ -174,18 +174,27 @@ impl Dispatcher {
 
     /// There is more of a generation, or its last line is complete now.
     pub(crate) fn grew(&mut self, generation: &Generation, now: Instant) {
-        let Some(lane) = self.lanes.get_mut(&generation.id) else { return };
+        let Some(lane) = self.lanes.get_mut(&generation.id) else {
+            return;
+        };
         lane.seen = lane.seen.max(generation.size);
         self.recount(generation.id, generation.size, generation.is_over, now);
     }
 
     /// Brings the stream's account of a lane up to date, and with it the schedule.
     fn recount(&mut self, id: GenerationId, size: u64, is_over: bool, now: Instant) {
-        let Some(lane) = self.lanes.get_mut(&id) else { return };
-        let Some(stream) = self.streams.get_mut(&lane.stream) else { return };
+        let Some(lane) = self.lanes.get_mut(&id) else {
+            return;
+        };
+        let Some(stream) = self.streams.get_mut(&lane.stream) else {
+            return;
+        };
         let is_stuck = lane.unfinished_at == Some(size) && !is_over;
-        let pending =
-            if lane.is_gone || is_stuck { 0 } else { size.saturating_sub(lane.read.offset) };
+        let pending = if lane.is_gone || is_stuck {
+            0
+        } else {
+            size.saturating_sub(lane.read.offset)
+        };
         stream.pending = stream.pending - lane.counted + pending;
         lane.counted = pending;
         if pending > 0 {
@@ -197,16 +206,24 @@ impl Dispatcher {
     }
 
     fn reschedule(&mut self, id: StreamId, now: Instant) {
-        let Some(stream) = self.streams.get_mut(&id) else { return };
+        let Some(stream) = self.streams.get_mut(&id) else {
+            return;
+        };
         if let Some(due) = stream.due.take() {
             self.schedule.remove(&(due, id));
         }
         if stream.in_flight() >= MAX_IN_FLIGHT || !stream.has_ready() {
             return;
         }
-        let Some(since) = stream.pending_since else { return };
+        let Some(since) = stream.pending_since else {
+            return;
+        };
         let is_worth_it = stream.pending >= self.plan.max_bytes || self.is_flushing;
-        let due = if is_worth_it { now } else { since + self.plan.max_wait };
+        let due = if is_worth_it {
+            now
+        } else {
+            since + self.plan.max_wait
+        };
         stream.due = Some(due);
         self.schedule.insert((due, id));
     }
@@ -229,6 +246,11 @@ impl Dispatcher {
             }
             self.reschedule(stream_id, now);
         }
+    }
+
+    /// Whether a file waits to be tried again.
+    pub(crate) fn has_unreadable(&self) -> bool {
+        self.lanes.values().any(|lane| lane.not_before.is_some())
     }
 
     /// From now on everything is due at once.
@@ -255,12 +277,7 @@ impl Dispatcher {
     }
 
     /// Makes the next batch that is due.
-    pub(crate) fn next_batch(
-        &mut self,
-        source: &Source,
-        reader: &mut Reader,
-        at: Moment,
-    ) -> Next {
+    pub(crate) fn next_batch(&mut self, source: &Source, reader: &mut Reader, at: Moment) -> Next {
         if let Some(trouble) = self.troubles.pop_front() {
             return trouble;
         }
@@ -287,20 +304,32 @@ impl Dispatcher {
         reader: &mut Reader,
         at: Moment,
     ) -> Next {
-        let Self { plan, lanes, streams, troubles, .. } = self;
-        let Some(stream) = streams.get_mut(&id) else { return Next::Nothing };
+        let Self {
+            plan,
+            lanes,
+            streams,
+            troubles,
+            ..
+        } = self;
+        let Some(stream) = streams.get_mut(&id) else {
+            return Next::Nothing;
+        };
         plan.encoder.begin(&stream.name);
         let mut spans: Vec<Span> = Vec::new();
         let mut is_full = false;
         while !is_full {
-            let Some(origin) = stream.next_ready() else { break };
+            let Some(origin) = stream.next_ready() else {
+                break;
+            };
             for generation_id in stream.generations_of(&origin) {
                 let (Some(lane), Some(generation)) =
                     (lanes.get_mut(&generation_id), source.get(generation_id))
                 else {
                     continue;
                 };
-                let Some(Some(framer)) = plan.framers.get(generation.input) else { continue };
+                let Some(Some(framer)) = plan.framers.get(generation.input) else {
+                    continue;
+                };
                 if lane.counted == 0 || lane.not_before.is_some_and(|time| time > at.now) {
                     // The younger ones of this path wait until this one's last line is complete.
                     if lane.unfinished_at == Some(generation.size) && !generation.is_over {
@@ -332,7 +361,8 @@ impl Dispatcher {
                     });
                     lane.read = filled.end;
                 }
-                let is_stuck = filled.ended == Ended::Drained && filled.end.offset < generation.size;
+                let is_stuck =
+                    filled.ended == Ended::Drained && filled.end.offset < generation.size;
                 lane.unfinished_at = is_stuck.then_some(generation.size);
                 let pending = match filled.ended {
                     Ended::Full => generation.size.saturating_sub(filled.end.offset).max(1),
@@ -369,7 +399,12 @@ impl Dispatcher {
         let body_len = batch.sealed.body.len();
         self.in_flight_bytes += body_len;
         self.in_flight_count += 1;
-        stream.sent(batch.id, batch.spans.clone(), batch.sealed.last_time, body_len);
+        stream.sent(
+            batch.id,
+            batch.spans.clone(),
+            batch.sealed.last_time,
+            body_len,
+        );
         Next::Batch(batch)
     }
 
@@ -381,16 +416,27 @@ impl Dispatcher {
         journal: &mut Journal,
         now: Instant,
     ) {
-        let Some(stream) = self.streams.get_mut(&stream_id) else { return };
+        let Some(stream) = self.streams.get_mut(&stream_id) else {
+            return;
+        };
         for done in stream.delivered(batch) {
             self.in_flight_bytes -= done.body_len;
             self.in_flight_count -= 1;
             for span in done.spans {
-                let Some(lane) = self.lanes.get_mut(&span.generation) else { continue };
+                let Some(lane) = self.lanes.get_mut(&span.generation) else {
+                    continue;
+                };
                 lane.done = span.end.offset;
                 if !lane.is_gone {
-                    let cursor = Cursor { position: span.end, last_time: done.last_time };
-                    journal.append(&Entry::Cursor(span.generation, self.plan.name.clone(), cursor));
+                    let cursor = Cursor {
+                        position: span.end,
+                        last_time: done.last_time,
+                    };
+                    journal.append(&Entry::Cursor(
+                        span.generation,
+                        self.plan.name.clone(),
+                        cursor,
+                    ));
                 }
             }
         }
@@ -405,8 +451,14 @@ impl Dispatcher {
     /// The content of a generation is no more. Returns how many bytes that were seen of it are
     /// lost to this output.
     pub(crate) fn abandon(&mut self, id: GenerationId, now: Instant) -> u64 {
-        let Some(lane) = self.lanes.get_mut(&id) else { return 0 };
-        let lost = if lane.is_gone { 0 } else { lane.seen.saturating_sub(lane.read.offset) };
+        let Some(lane) = self.lanes.get_mut(&id) else {
+            return 0;
+        };
+        let lost = if lane.is_gone {
+            0
+        } else {
+            lane.seen.saturating_sub(lane.read.offset)
+        };
         lane.is_gone = true;
         self.recount(id, 0, false, now);
         lost
@@ -414,17 +466,26 @@ impl Dispatcher {
 
     /// Whether nothing of a generation is waiting or on its way.
     pub(crate) fn is_finished(&self, generation: &Generation) -> bool {
-        let Some(lane) = self.lanes.get(&generation.id) else { return true };
+        let Some(lane) = self.lanes.get(&generation.id) else {
+            return true;
+        };
         let is_read = lane.is_gone || lane.read.offset >= generation.size;
-        let in_flight = self.streams.get(&lane.stream).is_some_and(|it| it.is_in_flight(generation.id));
+        let in_flight = self
+            .streams
+            .get(&lane.stream)
+            .is_some_and(|it| it.is_in_flight(generation.id));
         is_read && !in_flight
     }
 
     /// Forgets a generation.
     pub(crate) fn close(&mut self, id: GenerationId, now: Instant) {
         self.abandon(id, now);
-        let Some(lane) = self.lanes.remove(&id) else { return };
-        let Some(stream) = self.streams.get_mut(&lane.stream) else { return };
+        let Some(lane) = self.lanes.remove(&id) else {
+            return;
+        };
+        let Some(stream) = self.streams.get_mut(&lane.stream) else {
+            return;
+        };
         stream.remove(&lane.origin, id);
         if stream.is_unused() {
             self.by_name.remove(&stream.name);
@@ -437,12 +498,17 @@ impl Dispatcher {
 
     /// Whether every complete line is delivered.
     pub(crate) fn is_drained(&self) -> bool {
-        self.streams.values().all(|stream| stream.pending == 0 && stream.in_flight() == 0)
+        self.streams
+            .values()
+            .all(|stream| stream.pending == 0 && stream.in_flight() == 0)
     }
 
     /// How far this output is with a generation.
     pub(crate) fn progress(&self, id: GenerationId) -> Option<Progress> {
-        self.lanes.get(&id).map(|lane| Progress { read: lane.read.offset, done: lane.done })
+        self.lanes.get(&id).map(|lane| Progress {
+            read: lane.read.offset,
+            done: lane.done,
+        })
     }
 
     /// Bytes not yet delivered, and when the oldest of them was written.
@@ -450,8 +516,14 @@ impl Dispatcher {
         let mut bytes = 0;
         let mut oldest: Option<Time> = None;
         for (id, lane) in &self.lanes {
-            let Some(generation) = source.get(*id) else { continue };
-            let of_lane = if lane.is_gone { 0 } else { generation.size.saturating_sub(lane.done) };
+            let Some(generation) = source.get(*id) else {
+                continue;
+            };
+            let of_lane = if lane.is_gone {
+                0
+            } else {
+                generation.size.saturating_sub(lane.done)
+            };
             if of_lane > 0 {
                 bytes += of_lane;
                 let time = generation.times.oldest_from(lane.done);

@@ -40,7 +40,6 @@ enum Disk {
     /// Nowhere for now: an earlier write failed, or the directory could not be opened.
     Failed {
         dir: PathBuf,
-        since: Instant,
         tried: Instant,
         error: String,
         lock: Option<segments::Lock>,
@@ -76,7 +75,7 @@ impl Journal {
     pub(crate) fn unprotected(dir: &Path, now: Instant, error: String) -> Self {
         let disk = Disk::Failed {
             dir: dir.to_owned(),
-            since: now,
+
             tried: now,
             error,
             lock: None,
@@ -168,11 +167,11 @@ impl Journal {
         }
     }
 
-    /// Why the state is not on disk at the moment, and since when.
-    pub(crate) fn trouble(&self) -> Option<(&str, Instant)> {
+    /// Why the state is not on disk at the moment.
+    pub(crate) fn trouble(&self) -> Option<&str> {
         match &self.disk {
             Disk::Good(_) => None,
-            Disk::Failed { error, since, .. } => Some((error, *since)),
+            Disk::Failed { error, .. } => Some(error),
         }
     }
 
@@ -180,7 +179,7 @@ impl Journal {
         self.pending.clear();
         let placeholder = Disk::Failed {
             dir: PathBuf::new(),
-            since: now,
+
             tried: now,
             error: String::new(),
             lock: None,
@@ -195,7 +194,7 @@ impl Journal {
             let error = error.to_string();
             self.disk = Disk::Failed {
                 dir,
-                since: now,
+
                 tried: now,
                 error,
                 lock: Some(lock),

@@ -14,9 +14,13 @@
 mod batch;
 pub mod cli;
 pub mod config;
+mod deliver;
 mod dispatch;
 mod journal;
+mod observe;
+mod pipeline;
 pub mod receiver;
 mod record;
 mod source;
 mod span;
+mod worker;

@@ -124,11 +124,6 @@ impl Source {
         self.generations.get(&id)
     }
 
-    /// The same, to be changed.
-    pub(crate) fn get_mut(&mut self, id: GenerationId) -> Option<&mut Generation> {
-        self.generations.get_mut(&id)
-    }
-
     /// All open generations, oldest first.
     pub(crate) fn generations(&self) -> impl Iterator<Item = &Generation> {
         self.generations.values()
@@ -302,6 +297,38 @@ impl Source {
             self.look_at_path(input, &path, journal, at, &mut changes);
         }
         changes
+    }
+
+    /// Nothing more is expected: every last line is complete as it is.
+    pub(crate) fn end_all(&mut self) -> Vec<Change> {
+        self.generations
+            .values_mut()
+            .map(|generation| {
+                generation.is_over = true;
+                Change::Over(generation.id)
+            })
+            .collect()
+    }
+
+    /// A file that is open cannot be read.
+    pub(crate) fn note_unreadable(&mut self, id: GenerationId, error: &io::Error, now: Instant) {
+        if let Some(generation) = self.generations.get(&id) {
+            let path = generation.path.clone();
+            let is_new = !self.problems.contains_key(&path);
+            note_problem(&mut self.problems, &path, "read", error, now);
+            if is_new {
+                tracing::warn!(path = %path.display(), %error, "cannot read a file; it is tried again");
+            }
+        }
+    }
+
+    /// Forgets when bytes were written that every output has; `done` says up to where that is.
+    pub(crate) fn forget_old_times(&mut self, done: impl Fn(GenerationId) -> Option<u64>) {
+        for (id, generation) in &mut self.generations {
+            if let Some(done) = done(*id) {
+                generation.times.forget_before(done);
+            }
+        }
     }
 
     /// Closes a generation that nobody needs any more.

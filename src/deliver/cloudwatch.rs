@@ -39,7 +39,9 @@ impl Sender {
     /// A sender as configured. Looks for region and credentials where the SDK looks for them.
     pub(crate) async fn new(output: &config::CloudWatchLogs) -> Self {
         let http = aws_smithy_http_client::Builder::new()
-            .tls_provider(tls::Provider::Rustls(tls::rustls_provider::CryptoMode::Ring))
+            .tls_provider(tls::Provider::Rustls(
+                tls::rustls_provider::CryptoMode::Ring,
+            ))
             .build_https();
         let timeouts = TimeoutConfig::builder()
             .connect_timeout(CONNECT_TIMEOUT)
@@ -57,14 +59,15 @@ impl Sender {
             loader = loader.endpoint_url(url);
             if is_loopback(url) && !has_credentials_in_environment() {
                 // What every emulator takes; nothing secret ever goes to loopback by mistake.
-                loader =
-                    loader.credentials_provider(Credentials::from_keys("test", "test", None));
+                loader = loader.credentials_provider(Credentials::from_keys("test", "test", None));
             }
         }
         let mut shared = loader.load().await;
         if shared.region().is_none() && output.endpoint_url.is_some() {
-            shared =
-                shared.into_builder().region(Region::from_static(REGION_OF_OWN_ENDPOINT)).build();
+            shared = shared
+                .into_builder()
+                .region(Region::from_static(REGION_OF_OWN_ENDPOINT))
+                .build();
         }
         Self {
             client: Client::new(&shared),
@@ -109,8 +112,10 @@ impl Sender {
         group: &str,
         stream: &str,
         batch: &Batch,
-    ) -> Result<Answer, SdkError<impl ProvideErrorMetadata + std::error::Error + 'static, HttpResponse>>
-    {
+    ) -> Result<
+        Answer,
+        SdkError<impl ProvideErrorMetadata + std::error::Error + 'static, HttpResponse>,
+    > {
         let output = self
             .client
             .put_log_events()
@@ -144,7 +149,9 @@ impl Sender {
             return Err(Answer::new(
                 Class::Hold,
                 "not_found",
-                format!("there is no log stream {stream} in {group}, and create.log_stream is false"),
+                format!(
+                    "there is no log stream {stream} in {group}, and create.log_stream is false"
+                ),
             ));
         }
         match self.create_stream(group, stream).await {
@@ -162,7 +169,11 @@ impl Sender {
     }
 
     async fn create_stream(&self, group: &str, stream: &str) -> Result<(), Answer> {
-        let request = self.client.create_log_stream().log_group_name(group).log_stream_name(stream);
+        let request = self
+            .client
+            .create_log_stream()
+            .log_group_name(group)
+            .log_stream_name(stream);
         match request.send().await {
             Ok(_) => {
                 tracing::info!(group, stream, "created the log stream");
@@ -174,7 +185,13 @@ impl Sender {
     }
 
     async fn create_group(&self, group: &str) -> Result<(), Answer> {
-        match self.client.create_log_group().log_group_name(group).send().await {
+        match self
+            .client
+            .create_log_group()
+            .log_group_name(group)
+            .send()
+            .await
+        {
             Ok(_) => tracing::info!(group, "created the log group"),
             Err(error) if code_of(&error) == Some("ResourceAlreadyExistsException") => {
                 return Ok(());
@@ -184,11 +201,20 @@ impl Sender {
         if let Some(days) = self.create.retention_in_days {
             let days = i32::try_from(days).unwrap_or(i32::MAX);
             let request = self.client.put_retention_policy();
-            let outcome = request.log_group_name(group).retention_in_days(days).send().await;
+            let outcome = request
+                .log_group_name(group)
+                .retention_in_days(days)
+                .send()
+                .await;
             if let Err(error) = outcome {
                 // The lines matter more than how long they are kept.
                 let answer = classify(&error, "PutRetentionPolicy");
-                tracing::warn!(group, days, answer = answer.sentence, "cannot set the retention");
+                tracing::warn!(
+                    group,
+                    days,
+                    answer = answer.sentence,
+                    "cannot set the retention"
+                );
             }
         }
         Ok(())
@@ -215,7 +241,9 @@ impl Intercept for SealedBody {
         _config: &mut ConfigBag,
     ) -> Result<(), BoxError> {
         let request = context.request_mut();
-        request.headers_mut().insert("content-length", self.body.len().to_string());
+        request
+            .headers_mut()
+            .insert("content-length", self.body.len().to_string());
         if self.is_gzip {
             request.headers_mut().insert("content-encoding", "gzip");
         }
@@ -228,7 +256,10 @@ impl Intercept for SealedBody {
 /// (exclusive) of the too old and the expired ones.
 fn rejected_count(info: &RejectedLogEventsInfo, records: u32) -> u32 {
     let index = |value: Option<i32>, or: u32| {
-        value.and_then(|it| u32::try_from(it).ok()).unwrap_or(or).min(records)
+        value
+            .and_then(|it| u32::try_from(it).ok())
+            .unwrap_or(or)
+            .min(records)
     };
     let old = index(info.too_old_log_event_end_index(), 0)
         .max(index(info.expired_log_event_end_index(), 0));
@@ -237,7 +268,9 @@ fn rejected_count(info: &RejectedLogEventsInfo, records: u32) -> u32 {
 }
 
 fn code_of<E: ProvideErrorMetadata>(error: &SdkError<E, HttpResponse>) -> Option<&str> {
-    error.as_service_error().and_then(ProvideErrorMetadata::code)
+    error
+        .as_service_error()
+        .and_then(ProvideErrorMetadata::code)
 }
 
 /// What a failure of the SDK means.
@@ -248,11 +281,18 @@ where
     match error {
         SdkError::ServiceError(service) => {
             let status = service.raw().status().as_u16();
-            classify_service(service.err().code(), service.err().message(), status, action)
+            classify_service(
+                service.err().code(),
+                service.err().message(),
+                status,
+                action,
+            )
         }
-        SdkError::TimeoutError(_) => {
-            Answer::new(Class::Open, "timeout", format!("{action} was not answered in time"))
-        }
+        SdkError::TimeoutError(_) => Answer::new(
+            Class::Open,
+            "timeout",
+            format!("{action} was not answered in time"),
+        ),
         SdkError::ResponseError(response) => Answer::new(
             Class::Open,
             "server_error",
@@ -264,11 +304,23 @@ where
         SdkError::DispatchFailure(failure) => {
             let text = DisplayErrorContext(error).to_string();
             if failure.is_timeout() {
-                Answer::new(Class::Open, "timeout", format!("{action} was not answered in time"))
+                Answer::new(
+                    Class::Open,
+                    "timeout",
+                    format!("{action} was not answered in time"),
+                )
             } else if failure.is_io() && is_connecting(&text) {
-                Answer::new(Class::Retry, "unreachable", format!("cannot connect: {text}"))
+                Answer::new(
+                    Class::Retry,
+                    "unreachable",
+                    format!("cannot connect: {text}"),
+                )
             } else if failure.is_io() {
-                Answer::new(Class::Open, "connection", format!("the connection broke: {text}"))
+                Answer::new(
+                    Class::Open,
+                    "connection",
+                    format!("the connection broke: {text}"),
+                )
             } else {
                 set_up(&text)
             }
@@ -279,9 +331,14 @@ where
 
 /// Whether nothing can have been sent.
 fn is_connecting(text: &str) -> bool {
-    ["tcp connect error", "dns error", "Connection refused", "client error (Connect)"]
-        .iter()
-        .any(|sign| text.contains(sign))
+    [
+        "tcp connect error",
+        "dns error",
+        "Connection refused",
+        "client error (Connect)",
+    ]
+    .iter()
+    .any(|sign| text.contains(sign))
 }
 
 /// What goes wrong before a request is made: credentials, region, endpoint.
@@ -291,17 +348,28 @@ fn set_up(text: &str) -> Answer {
         Answer::new(
             Class::Hold,
             "credentials",
-            format!("no AWS credentials are to be had: {short}; in a pod look at the service account's role"),
+            format!(
+                "no AWS credentials are to be had: {short}; in a pod look at the service account's role"
+            ),
         )
     } else if text.to_lowercase().contains("region") {
-        Answer::new(Class::Hold, "config", "no AWS region is known: set region, or AWS_REGION")
+        Answer::new(
+            Class::Hold,
+            "config",
+            "no AWS region is known: set region, or AWS_REGION",
+        )
     } else {
         Answer::new(Class::Retry, "unreachable", short)
     }
 }
 
 /// What an error answer of CloudWatch Logs means. The table stands in ARCHITECTURE.md.
-fn classify_service(code: Option<&str>, message: Option<&str>, status: u16, action: &str) -> Answer {
+fn classify_service(
+    code: Option<&str>,
+    message: Option<&str>,
+    status: u16,
+    action: &str,
+) -> Answer {
     let code = code.unwrap_or("");
     let said = match message {
         Some(message) => format!("{action} was answered with {status} {code}: {message}"),
@@ -320,17 +388,21 @@ fn classify_service(code: Option<&str>, message: Option<&str>, status: u16, acti
         "InvalidParameterException" | "SerializationException" | "ValidationException" => {
             (Class::Refused, "refused", "")
         }
-        "AccessDeniedException" => {
-            (Class::Hold, "credentials", "; allow this action in the role's policy")
-        }
+        "AccessDeniedException" => (
+            Class::Hold,
+            "credentials",
+            "; allow this action in the role's policy",
+        ),
         "UnrecognizedClientException"
         | "ExpiredTokenException"
         | "InvalidSignatureException"
         | "MissingAuthenticationTokenException"
         | "IncompleteSignatureException"
-        | "SignatureDoesNotMatch" => {
-            (Class::Hold, "credentials", "; look at the AWS credentials and at the clock")
-        }
+        | "SignatureDoesNotMatch" => (
+            Class::Hold,
+            "credentials",
+            "; look at the AWS credentials and at the clock",
+        ),
         _ if status == 413 => (Class::Split, "too_large", ""),
         _ if status == 429 => (Class::Retry, "throttled", ""),
         "ServiceUnavailableException" | "RequestTimeout" | "RequestTimeoutException" => {
@@ -348,7 +420,9 @@ fn classify_service(code: Option<&str>, message: Option<&str>, status: u16, acti
 /// Whether a URL leads to this machine.
 fn is_loopback(url: &str) -> bool {
     let host = url.split_once("://").map_or(url, |(_, rest)| rest);
-    ["127.", "localhost", "[::1]"].iter().any(|sign| host.starts_with(sign))
+    ["127.", "localhost", "[::1]"]
+        .iter()
+        .any(|sign| host.starts_with(sign))
 }
 
 fn has_credentials_in_environment() -> bool {
@@ -376,11 +450,21 @@ mod tests {
             ("ResourceNotFoundException", 400, Class::Hold, "not_found"),
             ("InvalidParameterException", 400, Class::Refused, "refused"),
             ("AccessDeniedException", 400, Class::Hold, "credentials"),
-            ("UnrecognizedClientException", 400, Class::Hold, "credentials"),
+            (
+                "UnrecognizedClientException",
+                400,
+                Class::Hold,
+                "credentials",
+            ),
             ("ExpiredTokenException", 400, Class::Hold, "credentials"),
             ("InvalidSignatureException", 400, Class::Hold, "credentials"),
             ("DataAlreadyAcceptedException", 400, Class::Delivered, ""),
-            ("ServiceUnavailableException", 503, Class::Open, "server_error"),
+            (
+                "ServiceUnavailableException",
+                503,
+                Class::Open,
+                "server_error",
+            ),
             ("InternalFailure", 500, Class::Open, "server_error"),
             ("", 502, Class::Open, "server_error"),
             ("", 413, Class::Split, "too_large"),
@@ -390,7 +474,11 @@ mod tests {
         ];
         for (code, status, class, reason) in table {
             let answer = classify_service(Some(code), Some("why"), status, "PutLogEvents");
-            assert_eq!((answer.class, answer.reason), (class, reason), "{code} {status}");
+            assert_eq!(
+                (answer.class, answer.reason),
+                (class, reason),
+                "{code} {status}"
+            );
         }
     }
 

@@ -1,11 +1,14 @@
 //! The Loki push API: one request for each batch, and what each answer means. 204 alone is a
 //! success. Retries nothing.
 
+use std::sync::OnceLock;
 use std::time::Duration;
 
 use bytes::Bytes;
 use http_body_util::{BodyExt as _, Full, Limited};
-use hyper::header::{AUTHORIZATION, CONTENT_TYPE, HeaderName, HeaderValue, RETRY_AFTER, USER_AGENT};
+use hyper::header::{
+    AUTHORIZATION, CONTENT_TYPE, HeaderName, HeaderValue, RETRY_AFTER, USER_AGENT,
+};
 use hyper::{Method, Request, StatusCode, Uri};
 use hyper_rustls::{HttpsConnector, HttpsConnectorBuilder};
 use hyper_util::client::legacy::Client;
@@ -28,6 +31,12 @@ const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// Sends to one Loki push endpoint.
 pub(crate) struct Sender {
+    output: config::Loki,
+    connection: OnceLock<Connection>,
+}
+
+/// What is needed to send, made before the first request and again until that succeeds.
+struct Connection {
     client: Client<HttpsConnector<HttpConnector>, Full<Bytes>>,
     uri: Uri,
     authorization: Option<HeaderValue>,
@@ -37,7 +46,7 @@ pub(crate) struct Sender {
 
 /// Why a sender cannot be made.
 #[derive(Debug, thiserror::Error)]
-pub(crate) enum SetUpError {
+enum SetUpError {
     /// The URL cannot be used.
     #[error("the URL {0} cannot be used")]
     Url(String),
@@ -51,12 +60,36 @@ pub(crate) enum SetUpError {
 
 impl Sender {
     /// A sender as configured; connects to nothing yet.
-    pub(crate) fn new(output: &config::Loki) -> Result<Self, SetUpError> {
+    pub(crate) fn new(output: &config::Loki) -> Self {
+        Self {
+            output: output.clone(),
+            connection: OnceLock::new(),
+        }
+    }
+
+    /// Sends a batch once.
+    pub(super) async fn send(&self, batch: &Batch) -> Answer {
+        if self.connection.get().is_none() {
+            match Connection::new(&self.output) {
+                Ok(connection) => {
+                    let _ = self.connection.set(connection);
+                }
+                Err(error) => return Answer::new(Class::Hold, "config", innermost_and(&error)),
+            }
+        }
+        match self.connection.get() {
+            Some(connection) => connection.send(batch).await,
+            None => Answer::new(Class::Retry, "config", "the connection is not set up"),
+        }
+    }
+}
+
+impl Connection {
+    fn new(output: &config::Loki) -> Result<Self, SetUpError> {
         let (url, user) = split_user(&output.url);
         let uri: Uri = url.parse().map_err(|_| SetUpError::Url(url.clone()))?;
         let header = |text: String, what| {
-            let mut value =
-                HeaderValue::try_from(text).map_err(|_| SetUpError::Header(what))?;
+            let mut value = HeaderValue::try_from(text).map_err(|_| SetUpError::Header(what))?;
             value.set_sensitive(true);
             Ok::<_, SetUpError>(value)
         };
@@ -64,7 +97,11 @@ impl Sender {
             .map(|user| format!("Basic {}", aws_smithy_types::base64::encode(user)))
             .map(|text| header(text, "the user or the password in the URL"))
             .transpose()?;
-        let tenant = output.tenant_id.clone().map(|text| header(text, "tenant_id")).transpose()?;
+        let tenant = output
+            .tenant_id
+            .clone()
+            .map(|text| header(text, "tenant_id"))
+            .transpose()?;
         let mut http = HttpConnector::new();
         http.enforce_http(false);
         http.set_nodelay(true);
@@ -91,11 +128,16 @@ impl Sender {
             .pool_timer(TokioTimer::new())
             .pool_idle_timeout(IDLE)
             .build(connector);
-        Ok(Self { client, uri, authorization, tenant, timeout: output.request_timeout })
+        Ok(Self {
+            client,
+            uri,
+            authorization,
+            tenant,
+            timeout: output.request_timeout,
+        })
     }
 
-    /// Sends a batch once.
-    pub(super) async fn send(&self, batch: &Batch) -> Answer {
+    async fn send(&self, batch: &Batch) -> Answer {
         let mut request = Request::builder()
             .method(Method::POST)
             .uri(&self.uri)
@@ -135,7 +177,11 @@ impl Sender {
                 return Answer::new(
                     Class::Open,
                     "connection",
-                    format!("the connection to {} broke: {}", self.host(), innermost(&error)),
+                    format!(
+                        "the connection to {} broke: {}",
+                        self.host(),
+                        innermost(&error)
+                    ),
                 );
             }
         };
@@ -146,11 +192,17 @@ impl Sender {
             .and_then(|value| value.to_str().ok()?.trim().parse().ok())
             .map(Duration::from_secs);
         // Read to its end, so that the connection can be used again.
-        let text = match Limited::new(response.into_body(), MAX_ANSWER).collect().await {
+        let text = match Limited::new(response.into_body(), MAX_ANSWER)
+            .collect()
+            .await
+        {
             Ok(body) => String::from_utf8_lossy(&body.to_bytes()).trim().to_owned(),
             Err(_) => String::new(),
         };
-        Answer { retry_after, ..classify(status, &text) }
+        Answer {
+            retry_after,
+            ..classify(status, &text)
+        }
     }
 
     fn host(&self) -> &str {
@@ -162,21 +214,57 @@ impl Sender {
 fn classify(status: StatusCode, text: &str) -> Answer {
     let (class, reason, mending) = match status.as_u16() {
         204 => return Answer::delivered(),
-        200..=299 => (Class::Hold, "ingestion", "only 204 says that it is stored: look whether ingestion is blocked for this tenant"),
-        300..=399 => (Class::Hold, "config", "url must name the push endpoint itself, not a redirect"),
-        400 => (Class::Refused, "refused", "Loki refuses records of this batch: see its limits"),
-        401 => (Class::Hold, "credentials", "set tenant_id, or the user and password in url"),
-        403 => (Class::Hold, "credentials", "these credentials may not push: look at the gateway's rules and tenant_id"),
-        404 => (Class::Hold, "config", "there is no push endpoint at this url"),
+        200..=299 => (
+            Class::Hold,
+            "ingestion",
+            "only 204 says that it is stored: look whether ingestion is blocked for this tenant",
+        ),
+        300..=399 => (
+            Class::Hold,
+            "config",
+            "url must name the push endpoint itself, not a redirect",
+        ),
+        400 => (
+            Class::Refused,
+            "refused",
+            "Loki refuses records of this batch: see its limits",
+        ),
+        401 => (
+            Class::Hold,
+            "credentials",
+            "set tenant_id, or the user and password in url",
+        ),
+        403 => (
+            Class::Hold,
+            "credentials",
+            "these credentials may not push: look at the gateway's rules and tenant_id",
+        ),
+        404 => (
+            Class::Hold,
+            "config",
+            "there is no push endpoint at this url",
+        ),
         405 => (Class::Hold, "config", "this url takes no push"),
         408 => (Class::Open, "timeout", "the server gave up waiting"),
         413 => (Class::Split, "too_large", "make batch.max_bytes smaller"),
-        429 => (Class::Retry, "throttled", "the tenant's rate limit is reached: raise ingestion_rate_mb, or ship less"),
+        429 => (
+            Class::Retry,
+            "throttled",
+            "the tenant's rate limit is reached: raise ingestion_rate_mb, or ship less",
+        ),
         400..=499 => (Class::Refused, "refused", "the server refuses this request"),
         _ => (Class::Open, "server_error", "look at the server's own log"),
     };
-    let said = if text.is_empty() { String::new() } else { format!(": {}", first_line(text)) };
-    Answer::new(class, reason, format!("answered {}{said}; {mending}", status.as_u16()))
+    let said = if text.is_empty() {
+        String::new()
+    } else {
+        format!(": {}", first_line(text))
+    };
+    Answer::new(
+        class,
+        reason,
+        format!("answered {}{said}; {mending}", status.as_u16()),
+    )
 }
 
 /// The first line, shortened.
@@ -194,9 +282,19 @@ fn innermost(error: &dyn std::error::Error) -> String {
     cause.to_string()
 }
 
+/// An error with its causes.
+fn innermost_and(error: &dyn std::error::Error) -> String {
+    match error.source() {
+        Some(source) => format!("{error}: {}", innermost(source)),
+        None => error.to_string(),
+    }
+}
+
 /// The URL without `user:password@`, and these two.
 fn split_user(url: &str) -> (String, Option<String>) {
-    let Some((scheme, rest)) = url.split_once("://") else { return (url.to_owned(), None) };
+    let Some((scheme, rest)) = url.split_once("://") else {
+        return (url.to_owned(), None);
+    };
     let authority_end = rest.find('/').unwrap_or(rest.len());
     match rest[..authority_end].rsplit_once('@') {
         Some((user, host)) => {
@@ -212,8 +310,13 @@ fn percent_decoded(text: &str) -> String {
     let bytes = text.as_bytes();
     let mut at = 0;
     while at < bytes.len() {
-        let code = bytes.get(at + 1..at + 3).and_then(|hex| std::str::from_utf8(hex).ok());
-        match (bytes[at], code.and_then(|hex| u8::from_str_radix(hex, 16).ok())) {
+        let code = bytes
+            .get(at + 1..at + 3)
+            .and_then(|hex| std::str::from_utf8(hex).ok());
+        match (
+            bytes[at],
+            code.and_then(|hex| u8::from_str_radix(hex, 16).ok()),
+        ) {
             (b'%', Some(byte)) => {
                 out.push(byte);
                 at += 3;

@@ -73,13 +73,18 @@ struct State {
 impl Gate {
     pub(super) fn new() -> Self {
         Self {
-            state: Mutex::new(State { backoff: Backoff::usual(), failing: None }),
+            state: Mutex::new(State {
+                backoff: Backoff::usual(),
+                failing: None,
+            }),
             turn: tokio::sync::Mutex::new(()),
         }
     }
 
     fn state(&self) -> std::sync::MutexGuard<'_, State> {
-        self.state.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
+        self.state
+            .lock()
+            .unwrap_or_else(std::sync::PoisonError::into_inner)
     }
 
     /// Waits until a request may be sent. While what is returned is held and the output fails,
@@ -90,7 +95,9 @@ impl Gate {
         }
         let turn = self.turn.lock().await;
         loop {
-            let Some((not_before, _)) = self.state().failing else { return None };
+            let Some((not_before, _)) = self.state().failing else {
+                return None;
+            };
             let now = Instant::now();
             if now >= not_before {
                 return Some(turn);
@@ -107,7 +114,10 @@ impl Gate {
             return;
         }
         let now = Instant::now();
-        let wait = state.backoff.next().max(retry_after.unwrap_or_default().min(LONGEST_RETRY_AFTER));
+        let wait = state
+            .backoff
+            .next()
+            .max(retry_after.unwrap_or_default().min(LONGEST_RETRY_AFTER));
         state.failing = Some((now + wait, now));
     }
 

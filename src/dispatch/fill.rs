@@ -58,7 +58,10 @@ impl Filler<'_> {
             let chunk = match self.reader.read(&generation.file, position, want)? {
                 Read::Bytes(chunk) => chunk,
                 Read::OtherContent => {
-                    return Ok(Filled { end: position, ended: Ended::OtherContent });
+                    return Ok(Filled {
+                        end: position,
+                        ended: Ended::OtherContent,
+                    });
                 }
             };
             let bytes = chunk.bytes();
@@ -71,7 +74,8 @@ impl Filler<'_> {
             let mut time = self.now;
             let mut time_until = position.offset;
             while let Some(framed) =
-                self.framer.next(&bytes[at..], known_utf8.saturating_sub(at), is_last)
+                self.framer
+                    .next(&bytes[at..], known_utf8.saturating_sub(at), is_last)
             {
                 let offset = position.offset + at as u64;
                 if offset >= time_until {
@@ -80,17 +84,27 @@ impl Filler<'_> {
                 }
                 let given = time.max(self.last_time.next());
                 if self.encoder.push(given, &framed.line, self.metadata) == Push::Full {
-                    return Ok(Filled { end: chunk.position_after(at), ended: Ended::Full });
+                    return Ok(Filled {
+                        end: chunk.position_after(at),
+                        ended: Ended::Full,
+                    });
                 }
                 *self.last_time = given;
                 at += framed.consumed;
             }
             position = chunk.position_after(at);
             if chunk.is_end {
-                return Ok(Filled { end: position, ended: Ended::Drained });
+                return Ok(Filled {
+                    end: position,
+                    ended: Ended::Drained,
+                });
             }
             // A line that is longer than the chunk needs a larger one.
-            want = if at == 0 { self.framer.window().max(2 * CHUNK) } else { CHUNK };
+            want = if at == 0 {
+                self.framer.window().max(2 * CHUNK)
+            } else {
+                CHUNK
+            };
         }
     }
 }

@@ -16,7 +16,10 @@ const MAX_LABEL_VALUE: usize = 2048;
 #[derive(Debug)]
 pub(crate) enum Naming {
     /// Labels and structured metadata.
-    Loki { labels: BTreeMap<String, Template>, metadata: BTreeMap<String, Template> },
+    Loki {
+        labels: BTreeMap<String, Template>,
+        metadata: BTreeMap<String, Template>,
+    },
     /// Group and stream.
     CloudWatch { group: Template, stream: Template },
 }
@@ -52,7 +55,11 @@ impl Naming {
     /// The name of the stream, and the encoded metadata of each record in it.
     pub(crate) fn name(&self, values: &Values<'_>) -> (StreamName, Vec<u8>) {
         let path = values.path.to_string_lossy();
-        let file = values.path.file_name().unwrap_or_default().to_string_lossy();
+        let file = values
+            .path
+            .file_name()
+            .unwrap_or_default()
+            .to_string_lossy();
         let render = |template: &Template| {
             template.render(|name| match name {
                 "path" => Some(&*path),
@@ -67,7 +74,9 @@ impl Naming {
                 let render_all = |templates: &BTreeMap<String, Template>| -> Vec<_> {
                     templates
                         .iter()
-                        .map(|(name, template)| (name.clone(), cut(render(template), MAX_LABEL_VALUE)))
+                        .map(|(name, template)| {
+                            (name.clone(), cut(render(template), MAX_LABEL_VALUE))
+                        })
                         // To Loki an empty label is no label.
                         .filter(|(_, value)| !value.is_empty())
                         .collect()
@@ -78,7 +87,9 @@ impl Naming {
                 }
                 let metadata = render_all(metadata);
                 (
-                    StreamName::Loki { labels: loki::label_set(as_text(&labels)) },
+                    StreamName::Loki {
+                        labels: loki::label_set(as_text(&labels)),
+                    },
                     loki::encode_metadata(as_text(&metadata)),
                 )
             }
@@ -96,7 +107,9 @@ impl Naming {
 }
 
 fn as_text(pairs: &[(String, String)]) -> impl Iterator<Item = (&str, &str)> {
-    pairs.iter().map(|(name, value)| (name.as_str(), value.as_str()))
+    pairs
+        .iter()
+        .map(|(name, value)| (name.as_str(), value.as_str()))
 }
 
 /// At most `max` bytes of `text`, whole characters only.
@@ -119,7 +132,10 @@ mod tests {
     use super::*;
 
     fn templates(pairs: &[(&str, &str)]) -> BTreeMap<String, Template> {
-        pairs.iter().map(|(name, text)| ((*name).to_owned(), text.parse().unwrap())).collect()
+        pairs
+            .iter()
+            .map(|(name, text)| ((*name).to_owned(), text.parse().unwrap()))
+            .collect()
     }
 
     #[test]
@@ -144,7 +160,10 @@ mod tests {
             name.to_string(),
             r#"{filename="/var/log/app/a:b*.log", service_name="checkout"}"#
         );
-        assert_eq!(metadata, loki::encode_metadata([("pod", "pod-1")].into_iter()));
+        assert_eq!(
+            metadata,
+            loki::encode_metadata([("pod", "pod-1")].into_iter())
+        );
 
         let naming = Naming::CloudWatch {
             group: "/apps/{service} é".parse().unwrap(),
@@ -153,17 +172,30 @@ mod tests {
         let (name, _) = naming.name(&values);
         assert_eq!(
             name,
-            StreamName::CloudWatch { group: "/apps/checkout__".into(), stream: "pod-1/a_b_.log".into() }
+            StreamName::CloudWatch {
+                group: "/apps/checkout__".into(),
+                stream: "pod-1/a_b_.log".into()
+            }
         );
     }
 
     #[test]
     fn a_stream_always_has_a_name() {
         let fields = BTreeMap::new();
-        let values =
-            Values { input: "app", path: Path::new("/a"), hostname: "", fields: &fields };
-        let naming = Naming::Loki { labels: BTreeMap::new(), metadata: BTreeMap::new() };
-        assert_eq!(naming.name(&values).0.to_string(), r#"{service_name="app"}"#);
+        let values = Values {
+            input: "app",
+            path: Path::new("/a"),
+            hostname: "",
+            fields: &fields,
+        };
+        let naming = Naming::Loki {
+            labels: BTreeMap::new(),
+            metadata: BTreeMap::new(),
+        };
+        assert_eq!(
+            naming.name(&values).0.to_string(),
+            r#"{service_name="app"}"#
+        );
         let naming = Naming::CloudWatch {
             group: "{hostname}".parse().unwrap(),
             stream: "{hostname}".parse().unwrap(),

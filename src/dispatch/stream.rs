@@ -106,7 +106,10 @@ impl Stream {
 
     /// The generations of a path, oldest first.
     pub(super) fn generations_of(&self, origin: &Arc<Path>) -> Vec<GenerationId> {
-        self.paths.get(origin).map(|queue| queue.iter().copied().collect()).unwrap_or_default()
+        self.paths
+            .get(origin)
+            .map(|queue| queue.iter().copied().collect())
+            .unwrap_or_default()
     }
 
     /// How many batches are on their way.
@@ -116,12 +119,20 @@ impl Stream {
 
     /// Whether bytes of this generation are on their way.
     pub(super) fn is_in_flight(&self, id: GenerationId) -> bool {
-        self.in_flight.iter().any(|it| it.spans.iter().any(|span| span.generation == id))
+        self.in_flight
+            .iter()
+            .any(|it| it.spans.iter().any(|span| span.generation == id))
     }
 
     /// Notes a batch that was handed over.
     pub(super) fn sent(&mut self, id: BatchId, spans: Vec<Span>, last_time: Time, body_len: usize) {
-        self.in_flight.push_back(InFlight { id, spans, last_time, body_len, is_done: false });
+        self.in_flight.push_back(InFlight {
+            id,
+            spans,
+            last_time,
+            body_len,
+            is_done: false,
+        });
     }
 
     /// Notes a delivered batch. Returns what is now delivered without holes.
@@ -149,18 +160,26 @@ mod tests {
     use crate::span::Position;
 
     fn stream() -> Stream {
-        Stream::new(Arc::new(StreamName::Loki { labels: "{}".into() }))
+        Stream::new(Arc::new(StreamName::Loki {
+            labels: "{}".into(),
+        }))
     }
 
     #[test]
     fn acknowledgements_out_of_order_leave_no_hole_behind_the_cursor() {
         let mut stream = stream();
-        let span = |start| Span { generation: GenerationId(1), start, end: Position::default() };
+        let span = |start| Span {
+            generation: GenerationId(1),
+            start,
+            end: Position::default(),
+        };
         for number in 0..3 {
             stream.sent(BatchId(number), vec![span(number)], Time(0), 1);
         }
         let starts = |done: Vec<Done>| -> Vec<u64> {
-            done.iter().flat_map(|it| it.spans.iter().map(|span| span.start)).collect()
+            done.iter()
+                .flat_map(|it| it.spans.iter().map(|span| span.start))
+                .collect()
         };
         assert_eq!(starts(stream.delivered(BatchId(1))), Vec::<u64>::new());
         assert!(stream.is_in_flight(GenerationId(1)));
@@ -172,12 +191,14 @@ mod tests {
     #[test]
     fn paths_take_turns_and_generations_keep_their_order() {
         let mut stream = stream();
-        let (a, b): (Arc<Path>, Arc<Path>) =
-            (Path::new("/a").into(), Path::new("/b").into());
+        let (a, b): (Arc<Path>, Arc<Path>) = (Path::new("/a").into(), Path::new("/b").into());
         stream.add(&a, GenerationId(5));
         stream.add(&b, GenerationId(2));
         stream.add(&a, GenerationId(3));
-        assert_eq!(stream.generations_of(&a), [GenerationId(3), GenerationId(5)]);
+        assert_eq!(
+            stream.generations_of(&a),
+            [GenerationId(3), GenerationId(5)]
+        );
         stream.make_ready(&a);
         stream.make_ready(&b);
         stream.make_ready(&a);

@@ -64,7 +64,7 @@ pub(crate) struct Identity {
 }
 
 /// How far a generation is delivered to one output.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub(crate) struct Cursor {
     /// The end of what is delivered without holes.
     pub(crate) position: Position,

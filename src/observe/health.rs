@@ -61,7 +61,9 @@ impl Health {
                 troubles.remove(part);
             }
             Some(sentence) => {
-                let since = troubles.get(part).map_or_else(SystemTime::now, |it| it.since);
+                let since = troubles
+                    .get(part)
+                    .map_or_else(SystemTime::now, |it| it.since);
                 troubles.insert(part, Trouble { sentence, since });
             }
         }
@@ -102,7 +104,10 @@ struct OutputState {
 impl OutputHealth {
     /// An output of which nothing is known yet.
     pub(crate) fn new(name: &str) -> Self {
-        Self { name: name.to_owned(), state: Mutex::default() }
+        Self {
+            name: name.to_owned(),
+            state: Mutex::default(),
+        }
     }
 
     /// A request came to nothing. Returns whether this is news.
@@ -111,9 +116,15 @@ impl OutputHealth {
         let now = SystemTime::now();
         state.last_error = Some((now, sentence.to_owned()));
         let earlier = state.blocked.take();
-        let is_news = earlier.as_ref().is_none_or(|blocked| blocked.reason != reason);
+        let is_news = earlier
+            .as_ref()
+            .is_none_or(|blocked| blocked.reason != reason);
         let since = earlier.map_or(now, |blocked| blocked.since);
-        state.blocked = Some(Blocked { reason, sentence: sentence.to_owned(), since });
+        state.blocked = Some(Blocked {
+            reason,
+            sentence: sentence.to_owned(),
+            since,
+        });
         is_news
     }
 
@@ -142,5 +153,7 @@ impl OutputHealth {
 
 /// Locks a mutex whose holders never panic in the middle of a change.
 fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
+    mutex
+        .lock()
+        .unwrap_or_else(std::sync::PoisonError::into_inner)
 }

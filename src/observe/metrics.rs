@@ -202,7 +202,10 @@ impl Metrics {
             Unit::Seconds,
             metrics.cpu.clone(),
         );
-        Self { registry, ..metrics }
+        Self {
+            registry,
+            ..metrics
+        }
     }
 
     /// The text that Prometheus reads.
@@ -221,10 +224,17 @@ impl Metrics {
 /// Resident memory in bytes and processor time in seconds.
 fn process_figures() -> (i64, f64) {
     let statm = std::fs::read_to_string("/proc/self/statm").unwrap_or_default();
-    let pages: i64 = statm.split(' ').nth(1).and_then(|it| it.parse().ok()).unwrap_or(0);
+    let pages: i64 = statm
+        .split(' ')
+        .nth(1)
+        .and_then(|it| it.parse().ok())
+        .unwrap_or(0);
     let page = i64::try_from(rustix::param::page_size()).unwrap_or(4096);
     let clock = rustix::time::clock_gettime(rustix::time::ClockId::ProcessCPUTime);
-    (pages * page, clock.tv_sec as f64 + clock.tv_nsec as f64 / 1e9)
+    (
+        pages * page,
+        clock.tv_sec as f64 + clock.tv_nsec as f64 / 1e9,
+    )
 }
 
 #[cfg(test)]
@@ -234,19 +244,41 @@ mod tests {
     #[test]
     fn the_reference_names_every_metric_and_no_other() {
         let metrics = Metrics::new();
-        let of = || OfOutput { output: "loki".into() };
+        let of = || OfOutput {
+            output: "loki".into(),
+        };
         metrics
             .records
-            .get_or_create(&Records { output: "loki".into(), result: RecordResult::delivered })
+            .get_or_create(&Records {
+                output: "loki".into(),
+                result: RecordResult::delivered,
+            })
             .inc();
-        metrics.requests.get_or_create(&Requests { output: "loki".into(), class: "delivered" }).inc();
+        metrics
+            .requests
+            .get_or_create(&Requests {
+                output: "loki".into(),
+                class: "delivered",
+            })
+            .inc();
         metrics.sent_bytes.get_or_create(&of()).inc();
         metrics.replaced.get_or_create(&of()).inc();
         metrics.cut.get_or_create(&of()).inc();
-        metrics.lost_bytes.get_or_create(&Reason { reason: "truncated" }).inc();
+        metrics
+            .lost_bytes
+            .get_or_create(&Reason {
+                reason: "truncated",
+            })
+            .inc();
         metrics.lag_bytes.get_or_create(&of()).set(1);
         metrics.lag_seconds.get_or_create(&of()).set(1.0);
-        metrics.blocked.get_or_create(&BlockedBy { output: "loki".into(), reason: "down" }).set(1);
+        metrics
+            .blocked
+            .get_or_create(&BlockedBy {
+                output: "loki".into(),
+                reason: "down",
+            })
+            .set(1);
         metrics.streams.get_or_create(&of()).set(1);
         metrics.in_flight_bytes.get_or_create(&of()).set(1);
         let text = metrics.text();

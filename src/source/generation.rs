@@ -56,6 +56,19 @@ pub(crate) enum Place {
     Gone,
 }
 
+impl Place {
+    /// The word for people.
+    pub(crate) fn name(self) -> &'static str {
+        match self {
+            Self::Home => "home",
+            Self::Moved => "moved",
+            Self::Rotated => "rotated",
+            Self::Deleted => "deleted",
+            Self::Gone => "gone",
+        }
+    }
+}
+
 /// A generation whose file is open.
 #[derive(Debug)]
 pub(crate) struct Generation {
@@ -213,6 +226,11 @@ impl Generation {
             offset,
             anchor: Anchor::at_end_of(&before),
         })
+    }
+
+    /// Whether the file begins as it did.
+    pub(crate) fn begins_as_before(&self) -> bool {
+        reader::read_head(&self.file).is_ok_and(|bytes| self.head.matches(&bytes))
     }
 
     /// Whether the bytes before `position` are what they were.
