@@ -208,3 +208,6 @@ static INPUT: Section = Section {
         },
     ]],
 };
+
+#[cfg(test)]
+mod tests;

@@ -259,3 +259,67 @@ pub(crate) fn permissions(path: &Path) -> String {
         None => format!("permission denied: {own}"),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_first_source_that_is_there_is_taken() {
+        let text = ("PINNACE_CONFIG", "version: 1");
+        let include = ("PINNACE_INCLUDE", "/a.log");
+        let state = ("PINNACE_STATE_DIR", "/state");
+        let file = |path: &str| Source::File(PathBuf::from(path));
+        for (argument, variables, source) in [
+            (Some("/a.yaml"), [text, include, state], file("/a.yaml")),
+            (
+                None,
+                [text, include, state],
+                Source::Text("version: 1".to_owned()),
+            ),
+            (
+                None,
+                [("PINNACE_CONFIG", ""), include, state],
+                Source::Environment,
+            ),
+            (
+                None,
+                [("PINNACE_CONFIG", ""), ("PINNACE_INCLUDE", ""), state],
+                file(DEFAULT_FILE),
+            ),
+            (
+                None,
+                [("PINNACE_PORT", "tcp://10.0.0.1:80"), state, state],
+                file(DEFAULT_FILE),
+            ),
+        ] {
+            let environment = Environment::from(variables);
+            assert_eq!(Source::find(argument.map(Path::new), &environment), source);
+        }
+    }
+
+    #[test]
+    fn a_closed_file_is_told_with_its_owner_and_ours() {
+        let folder = tempfile::tempdir().unwrap();
+        let error = io::Error::from(io::ErrorKind::PermissionDenied);
+        let problem = file_problem(&folder.path().join("closed/pinnace.yaml"), &error);
+        let own = rustix::process::geteuid().as_raw();
+        assert!(
+            problem.found.starts_with("permission denied: "),
+            "{}",
+            problem.found
+        );
+        assert!(
+            problem.found.contains(&folder.path().display().to_string()),
+            "{}",
+            problem.found
+        );
+        assert!(problem.found.contains(" mode 0"), "{}", problem.found);
+        assert!(
+            problem.found.contains(&format!("we are uid {own} gid ")),
+            "{}",
+            problem.found
+        );
+        assert!(problem.mend.contains("fsGroup"));
+    }
+}

@@ -43,7 +43,7 @@ pub(crate) fn warnings(config: &Config, source: &Source, environment: &Environme
             OutputKind::CloudWatchLogs(cloudwatch) => {
                 if cloudwatch.verify_after_error == VerifyAfterError::Require {
                     found.push(format!(
-                        "output {}: `verify_after_error: require` is not supported in this version",
+                        "output {}: `verify_after_error: require` is not supported in this version and means `auto`",
                         output.name
                     ));
                 }

@@ -8,42 +8,49 @@ use super::{
     CLOUDWATCH_MAX_BATCH, KIB, LOKI_MAX_BATCH, LOKI_MAX_LABELS, LOKI_MAX_METADATA, RETENTION_DAYS,
 };
 
+static INPUT_NAME: Kind = Kind::Text(&rules::NAME);
+
 /// What every output has.
-static OUTPUT: [Key; 3] = [
-    Key {
-        name: "name",
-        kind: Kind::Text(&rules::NAME),
-        absent: Absent::Required,
-        doc: "The output's name, unique among the outputs. What is delivered is remembered under it: under a new name everything is owed anew.",
-        example: "loki",
-    },
-    Key {
-        name: "type",
-        kind: Kind::Choice(&[
-            ("loki", "a Loki push endpoint"),
-            ("cloudwatch_logs", "AWS CloudWatch Logs"),
-        ]),
-        absent: Absent::Required,
-        doc: "What kind of backend it is.",
-        example: "loki",
-    },
-    Key {
-        name: "inputs",
-        kind: Kind::List {
-            of: &Kind::Text(&rules::NAME),
-            least: 1,
+const fn output(name: &'static str, kind: &'static str) -> [Key; 3] {
+    [
+        Key {
+            name: "name",
+            kind: Kind::Text(&rules::NAME),
+            absent: Absent::Required,
+            doc: "The output's name, unique among the outputs. What is delivered is remembered under it: under a new name everything is owed anew.",
+            example: name,
         },
-        absent: Absent::Means("all inputs"),
-        doc: "The names of the inputs whose lines go here.",
-        example: "[app]",
-    },
-];
+        Key {
+            name: "type",
+            kind: Kind::Choice(&[
+                ("loki", "a Loki push endpoint"),
+                ("cloudwatch_logs", "AWS CloudWatch Logs"),
+            ]),
+            absent: Absent::Required,
+            doc: "What kind of backend it is.",
+            example: kind,
+        },
+        Key {
+            name: "inputs",
+            kind: Kind::List {
+                of: &INPUT_NAME,
+                least: 1,
+            },
+            absent: Absent::Means("all inputs"),
+            doc: "The names of the inputs whose lines go here.",
+            example: "[app]",
+        },
+    ]
+}
+
+static LOKI_OUTPUT: [Key; 3] = output("loki", "loki");
+static CLOUDWATCH_OUTPUT: [Key; 3] = output("cloudwatch", "cloudwatch_logs");
 
 pub(super) static LOKI: Section = Section {
     title: "`outputs[]` with `type: loki`",
     doc: "Pushes protobuf with snappy to Loki.",
     groups: &[
-        &OUTPUT,
+        &LOKI_OUTPUT,
         &[
             Key {
                 name: "url",
@@ -112,7 +119,7 @@ pub(super) static CLOUDWATCH_LOGS: Section = Section {
     title: "`outputs[]` with `type: cloudwatch_logs`",
     doc: "Puts events into AWS CloudWatch Logs. Credentials come from the environment, as with every AWS tool.",
     groups: &[
-        &OUTPUT,
+        &CLOUDWATCH_OUTPUT,
         &[
             Key {
                 name: "log_group",
@@ -163,7 +170,10 @@ pub(super) static CLOUDWATCH_LOGS: Section = Section {
                 kind: Kind::Choice(&[
                     ("auto", "read back where that is possible"),
                     ("never", "never read back; send again"),
-                    ("require", "hold the batch until it could be read back"),
+                    (
+                        "require",
+                        "hold the batch until it could be read back; not supported in this version, where it means `auto`",
+                    ),
                 ]),
                 absent: Absent::Default("auto"),
                 doc: "What to do when an answer leaves open whether a batch was stored. CloudWatch Logs stores a batch twice when it is sent twice. Reading back needs `logs:GetLogEvents`.",
