@@ -234,10 +234,13 @@ fn section_by_type(
         (None, Some(entry)) => (entry.key_place, "has no value"),
         (None, None) => (node.place, "is missing"),
     };
-    let shown = if text.is_empty() {
-        "nothing".to_owned()
-    } else {
-        format!("\"{text}\"")
+    let shown = match kind {
+        None => "nothing".to_owned(),
+        Some(Node {
+            content: Content::Scalar(_),
+            ..
+        }) => format!("\"{text}\""),
+        Some(other) => other.describe().to_owned(),
     };
     let all: Vec<&str> = kinds().collect();
     let near = nearest(text, kinds())

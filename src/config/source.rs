@@ -18,6 +18,9 @@ pub const TEXT_VARIABLE: &str = "PINNACE_CONFIG";
 /// Larger than any configuration; keeps a wrong path from filling the memory.
 const MAX_TEXT_BYTES: u64 = 1 << 20;
 
+/// Stands for a text that cannot be had as one; no configuration may hold this sign.
+const NOT_UNICODE: &str = "\u{FFFD}";
+
 /// Where a configuration comes from.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Source {
@@ -94,7 +97,7 @@ impl Source {
         match environment.get(TEXT_VARIABLE) {
             Variable::Set(text) => return Self::Text(text.to_owned()),
             // Loading will say that it cannot be read; another source would hide that.
-            Variable::NotUnicode => return Self::Text(String::from('\u{FFFD}')),
+            Variable::NotUnicode => return Self::Text(NOT_UNICODE.to_owned()),
             Variable::Unset => {}
         }
         if variables::SELECTING
@@ -119,6 +122,14 @@ impl Source {
     pub(crate) fn read(&self) -> Result<String, Problems> {
         let bytes = match self {
             Self::Environment => return Ok(String::new()),
+            Self::Text(text) if text == NOT_UNICODE => {
+                let problem =
+                    Problem::new("", Place::Variable(TEXT_VARIABLE), "the text is not UTF-8")
+                        .found("bytes that are no text")
+                        .expected("a text in UTF-8")
+                        .mend(format!("set {TEXT_VARIABLE} to a text in UTF-8"));
+                return Err(self.problem(problem));
+            }
             Self::Text(text) => text.clone().into_bytes(),
             Self::File(path) => {
                 read_file(path).map_err(|error| self.problem(file_problem(path, &error)))?
