@@ -14,6 +14,7 @@ mod fields;
 mod interpolate;
 mod json_schema;
 mod keys;
+mod mask;
 mod node;
 mod problem;
 mod reference;

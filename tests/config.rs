@@ -3,6 +3,11 @@
 //!
 //! `UPDATE=1 cargo test --test config` rewrites the snapshots and documents.
 
+#![expect(
+    clippy::unwrap_used,
+    reason = "a test that cannot read its files has failed"
+)]
+
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};

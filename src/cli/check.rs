@@ -17,7 +17,7 @@ pub(super) fn run(arguments: &Arguments) -> u8 {
     let (code, printed) = match load_explained(&source, &environment) {
         Ok(loaded) => {
             let mut told = String::new();
-            for warning in warnings(&loaded.config, &source, &environment) {
+            for warning in warnings(&loaded, &source, &environment) {
                 told.push_str("warning: ");
                 told.push_str(&warning);
                 told.push('\n');

@@ -98,14 +98,14 @@ fn outputs(fields: &Fields<'_>, inputs: &[Input], notes: &mut Notes) -> Vec<Outp
     items
         .into_iter()
         .filter_map(|(path, node)| {
-            let section = section_by_type(sections, &path, node, notes)?;
+            let (kind, section) = section_by_type(sections, &path, node, notes)?;
             let fields = Fields::open(section, &path, node, notes)?;
-            Some(output(&fields, inputs, notes))
+            Some(output(kind, &fields, inputs, notes))
         })
         .collect()
 }
 
-fn output(fields: &Fields<'_>, inputs: &[Input], notes: &mut Notes) -> Output {
+fn output(kind: &str, fields: &Fields<'_>, inputs: &[Input], notes: &mut Notes) -> Output {
     let name = fields.scalar("name", notes);
     let taken = if fields.given("inputs").is_some() {
         fields.scalars("inputs", notes)
@@ -115,7 +115,6 @@ fn output(fields: &Fields<'_>, inputs: &[Input], notes: &mut Notes) -> Output {
             .map(|input| input.name.clone())
             .collect::<Vec<String>>()
     };
-    let Word(kind) = fields.scalar("type", notes);
     let kind = if kind == "loki" {
         OutputKind::Loki(loki(fields, inputs, &taken, notes))
     } else {
@@ -189,17 +188,17 @@ fn kind_of(key: &str) -> Option<&'static Kind> {
     ROOT.key(key).map(|key| &key.kind)
 }
 
-/// The description that the value of `type` selects; without a usable one nothing more can be
+/// The kind that the value of `type` names, and its description; without a usable one nothing more can be
 /// said of the mapping.
 fn section_by_type(
     sections: &[(&'static str, &'static Section)],
     path: &str,
     node: &Node,
     notes: &mut Notes,
-) -> Option<&'static Section> {
+) -> Option<(&'static str, &'static Section)> {
     let Content::Map(entries) = &node.content else {
         // Opening it as any of them says that it is no mapping.
-        return sections.first().map(|(_, section)| *section);
+        return sections.first().copied();
     };
     let kinds = || sections.iter().map(|(kind, _)| *kind);
     let entry = entries.iter().find(|entry| entry.key == "type");
@@ -210,8 +209,8 @@ fn section_by_type(
         Some(Content::Scalar(scalar)) => scalar.text.as_str(),
         _ => "",
     };
-    if let Some((_, section)) = sections.iter().find(|(kind, _)| *kind == text) {
-        return Some(section);
+    if let Some(found) = sections.iter().find(|(kind, _)| *kind == text) {
+        return Some(*found);
     }
     // The keys tell which one was meant when exactly one kind has them.
     let mut meant = sections.iter().filter(|(_, section)| {
@@ -235,22 +234,24 @@ fn section_by_type(
         (None, Some(entry)) => (entry.key_place, "has no value"),
         (None, None) => (node.place, "is missing"),
     };
-    let shown = if text.is_empty() {
-        "nothing".to_owned()
-    } else {
-        format!("\"{text}\"")
+    let shown = match kind {
+        None => "nothing".to_owned(),
+        Some(Node {
+            content: Content::Scalar(_),
+            ..
+        }) => format!("\"{text}\""),
+        Some(other) => other.describe().to_owned(),
     };
     let all: Vec<&str> = kinds().collect();
+    let near = nearest(text, kinds())
+        .filter(|_| !text.is_empty())
+        .or(by_keys);
     notes.problems.push(
         Problem::new(&format!("{path}.type"), place, what)
             .found(shown)
             .expected(format!("one of {}", all.join(", ")))
-            .mend("add for example `type: loki`")
-            .near(
-                nearest(text, kinds())
-                    .filter(|_| !text.is_empty())
-                    .or(by_keys),
-            ),
+            .mend(format!("write `type: {}`", near.unwrap_or("loki")))
+            .near(near),
     );
     None
 }

@@ -89,8 +89,25 @@ pub(crate) struct TextRule {
     pub(crate) mend: &'static str,
     /// A regular expression for editors; the check is the authority.
     pub(crate) pattern: Option<&'static str>,
-    /// Says what is wrong: a fragment that fits after the key.
-    pub(crate) check: fn(&str) -> Result<(), String>,
+    /// Says what is wrong.
+    pub(crate) check: fn(&str) -> Result<(), Wrong>,
+}
+
+/// What is wrong with a text.
+pub(crate) struct Wrong {
+    /// A fragment that fits after the key.
+    pub(crate) what: String,
+    /// How it is mended, where that is known better than by the rule.
+    pub(crate) mend: Option<String>,
+}
+
+impl<T: Into<String>> From<T> for Wrong {
+    fn from(what: T) -> Self {
+        Self {
+            what: what.into(),
+            mend: None,
+        }
+    }
 }
 
 impl Kind {

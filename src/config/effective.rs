@@ -4,7 +4,7 @@
 use std::collections::BTreeMap;
 use std::fmt::Write;
 
-use super::problem::mask_passwords;
+use super::mask::mask_url;
 use super::units::print_duration;
 use super::{
     Batch, CloudWatchCompression, CloudWatchLogs, Compression, Config, Input, Loki, Output,
@@ -221,8 +221,8 @@ impl Writer<'_> {
 
     fn shown(&self, tail: &str, value: &str) -> String {
         match self.secret(tail) {
-            Some(reference) => quoted(&mask_passwords(reference)),
-            None => quoted(&mask_passwords(value).replace('$', "$$")),
+            Some(reference) => quoted(&mask_url(reference)),
+            None => quoted(&mask_url(value).replace('$', "$$")),
         }
     }
 }
@@ -266,3 +266,6 @@ fn quoted(text: &str) -> String {
     quoted.push('"');
     quoted
 }
+
+#[cfg(test)]
+mod tests;

@@ -2,7 +2,7 @@
 //! keys, wrong types, bounds. What has a mistake is noted and gives a stand-in, so that all
 //! mistakes come at once. Knows no rule between two keys.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 use super::describe::{Absent, Key, Kind, Section, TextRule};
 use super::interpolate::join;
@@ -59,8 +59,13 @@ impl<'n> Fields<'n> {
     ) -> Option<Self> {
         notes.places.insert(path.to_owned(), node.place);
         let Content::Map(entries) = &node.content else {
+            let what = if path.is_empty() {
+                "the text is not a mapping"
+            } else {
+                "is not a mapping"
+            };
             notes.problems.push(
-                Problem::new(path, node.place, "is not a mapping")
+                Problem::new(path, node.place, what)
                     .found(found(node))
                     .expected(Kind::Section(section).expected())
                     .mend("write one `key: value` on each line, indented below"),
@@ -280,12 +285,6 @@ impl<'n> Fields<'n> {
     }
 
     fn note_missing(&self, key: &Key, notes: &mut Notes) {
-        let given: BTreeSet<&str> = self
-            .entries
-            .iter()
-            .map(|entry| entry.key.as_str())
-            .filter(|name| self.section.key(name).is_none())
-            .collect();
         // A key without a value is a better place than the mapping's beginning.
         let empty = self.entries.iter().find(|entry| entry.key == key.name);
         let (place, what, found) = match empty {
@@ -296,8 +295,7 @@ impl<'n> Fields<'n> {
             Problem::new(&self.path(key.name), place, what)
                 .found(found)
                 .expected(key.kind.expected())
-                .mend(format!("add for example `{}: {}`", key.name, key.example))
-                .near(nearest(key.name, given).map(|near| format!("{}` for `{near}", key.name))),
+                .mend(format!("add for example `{}: {}`", key.name, key.example)),
         );
     }
 }
@@ -342,7 +340,11 @@ fn read<T: FromScalar>(
     match T::from_scalar(scalar, kind) {
         Ok(value) => Some(value),
         Err(complaint) => {
-            let mend = complaint.mend.unwrap_or_else(|| kind.mend(example));
+            let mend = match (&scalar.reference, complaint.mend) {
+                (Some(_), _) => format!("give the variable another value, such as {example}"),
+                (None, Some(mend)) => mend,
+                (None, None) => kind.mend(example),
+            };
             notes.problems.push(
                 problem(&complaint.what)
                     .found(found(node))
@@ -355,12 +357,12 @@ fn read<T: FromScalar>(
 }
 
 fn check_name(path: &str, entry: &Entry, rule: &TextRule, notes: &mut Notes) {
-    if let Err(what) = (rule.check)(&entry.key) {
+    if let Err(wrong) = (rule.check)(&entry.key) {
         notes.problems.push(
-            Problem::new(path, entry.key_place, what)
+            Problem::new(path, entry.key_place, wrong.what)
                 .found(format!("`{}`", entry.key))
                 .expected(rule.expected)
-                .mend(rule.mend),
+                .mend(wrong.mend.unwrap_or_else(|| rule.mend.to_owned())),
         );
     }
 }

@@ -1,6 +1,7 @@
 //! `${VAR}`, `${VAR:-default}` and `$$` in values. Works on values after parsing, so that no
 //! variable can change the structure of the configuration.
 
+use super::mask::{is_secret_name, mask_defaults};
 use super::node::{Content, Node, Reference, Scalar};
 use super::problem::{Place, Problem, nearest};
 use super::source::{Environment, Variable};
@@ -39,24 +40,6 @@ pub(crate) fn join(path: &str, key: &str) -> String {
     } else {
         format!("{path}.{key}")
     }
-}
-
-/// Whether a variable's name says that its value is secret.
-pub(crate) fn is_secret_name(name: &str) -> bool {
-    let name = name.to_ascii_uppercase();
-    [
-        "SECRET",
-        "TOKEN",
-        "PASSWORD",
-        "PASSWD",
-        "CREDENTIAL",
-        "APIKEY",
-    ]
-    .iter()
-    .any(|word| name.contains(word))
-        || name
-            .split('_')
-            .any(|word| ["PASS", "KEY", "AUTH", "PWD"].contains(&word))
 }
 
 fn replace_in(
@@ -100,8 +83,9 @@ fn replace_in(
     text.push_str(rest);
     let written = std::mem::replace(&mut scalar.text, text);
     if has_reference {
+        // A secret's default is as secret as its value.
         scalar.reference = Some(Reference {
-            text: written,
+            text: mask_defaults(&written),
             is_secret,
         });
     }
@@ -229,21 +213,11 @@ mod tests {
     }
 
     #[test]
-    fn secret_names_are_known_by_their_words() {
+    fn a_secret_is_known_by_its_variable() {
         assert_eq!(
             interpolated("${API_TOKEN}"),
             Ok(("s3cret".to_owned(), true))
         );
-        for (name, is_secret) in [
-            ("LOKI_PASSWORD", true),
-            ("AWS_SECRET_ACCESS_KEY", true),
-            ("BASIC_AUTH", true),
-            ("loki_pass", true),
-            ("POD_NAME", false),
-            ("KEYBOARD", false),
-            ("COMPASS", false),
-        ] {
-            assert_eq!(is_secret_name(name), is_secret, "{name}");
-        }
+        assert_eq!(interpolated("${NO_TOKEN:-x}"), Ok(("x".to_owned(), true)));
     }
 }

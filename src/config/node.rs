@@ -230,7 +230,9 @@ impl Builder {
                 };
                 // A mistake in the copy is told where the copy is used.
                 node.place = at;
-                self.nodes += count(&node);
+                let (nodes, depth) = measure(&node);
+                self.check_depth(at, depth)?;
+                self.nodes += nodes;
                 self.finish(node, 0, problems)
             }
             Event::Nothing | Event::StreamStart | Event::StreamEnd | Event::DocumentEnd => Ok(()),
@@ -238,20 +240,26 @@ impl Builder {
     }
 
     fn open(&mut self, place: Place, anchor: usize, inside: Inside) -> Built {
-        if self.stack.len() >= MAX_DEPTH {
-            return Err(Box::new(
-                Problem::new("", place, "the text is nested too deeply")
-                    .found(format!("more than {MAX_DEPTH} levels"))
-                    .expected("the few levels that the keys need")
-                    .mend("look for a bracket too many"),
-            ));
-        }
+        self.check_depth(place, 1)?;
         self.stack.push(Open {
             place,
             anchor,
             inside,
         });
         Ok(())
+    }
+
+    /// Whether `more` levels fit below those that are open.
+    fn check_depth(&self, place: Place, more: usize) -> Built {
+        if self.stack.len() + more <= MAX_DEPTH {
+            return Ok(());
+        }
+        Err(Box::new(
+            Problem::new("", place, "the text is nested too deeply")
+                .found(format!("more than {MAX_DEPTH} levels"))
+                .expected("the few levels that the keys need")
+                .mend("look for a bracket too many"),
+        ))
     }
 
     fn finish(&mut self, node: Node, anchor: usize, problems: &mut Vec<Problem>) -> Built {
@@ -364,15 +372,23 @@ fn untagged(is_tagged: bool, place: Place) -> Built {
     ))
 }
 
-fn count(node: &Node) -> usize {
-    match &node.content {
-        Content::Scalar(_) => 1,
-        Content::List(items) => 1 + items.iter().map(count).sum::<usize>(),
-        Content::Map(entries) => {
-            1 + entries
-                .iter()
-                .map(|entry| count(&entry.value))
-                .sum::<usize>()
-        }
-    }
+/// The number of values in a node and its depth; a scalar has none.
+fn measure(node: &Node) -> (usize, usize) {
+    let below: Vec<(usize, usize)> = match &node.content {
+        Content::Scalar(_) => return (1, 0),
+        Content::List(items) => items.iter().map(measure).collect(),
+        Content::Map(entries) => entries.iter().map(|entry| measure(&entry.value)).collect(),
+    };
+    let deepest = below
+        .iter()
+        .map(|(_, depth)| *depth)
+        .max()
+        .unwrap_or_default();
+    (
+        1 + below.iter().map(|(count, _)| *count).sum::<usize>(),
+        1 + deepest,
+    )
 }
+
+#[cfg(test)]
+mod tests;

@@ -3,6 +3,8 @@
 
 use std::fmt;
 
+use super::mask::mask_any;
+
 /// Everything that is wrong with one configuration; never empty.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Problems {
@@ -53,7 +55,7 @@ impl Problem {
         Self {
             key: key.to_owned(),
             place,
-            what: what.into(),
+            what: mask_any(&what.into()),
             found: String::new(),
             expected: String::new(),
             mend: String::new(),
@@ -62,7 +64,7 @@ impl Problem {
     }
 
     pub(crate) fn found(mut self, found: impl Into<String>) -> Self {
-        self.found = mask_passwords(&found.into());
+        self.found = mask_any(&found.into());
         self
     }
 
@@ -72,7 +74,7 @@ impl Problem {
     }
 
     pub(crate) fn mend(mut self, mend: impl Into<String>) -> Self {
-        self.mend = mend.into();
+        self.mend = mask_any(&mend.into());
         self
     }
 
@@ -196,7 +198,7 @@ const SHOWN: usize = 100;
 impl Excerpt {
     fn of(source: &str, column: usize, length: usize) -> Self {
         // Masking keeps the number of characters, so that columns stay right.
-        let all: Vec<char> = mask_passwords(source).chars().collect();
+        let all: Vec<char> = mask_any(source).chars().collect();
         let at = column.saturating_sub(1).min(all.len());
         let from = if all.len() <= SHOWN {
             0
@@ -220,37 +222,6 @@ impl Excerpt {
             carets: format!("{indent}{carets}"),
         }
     }
-}
-
-/// Replaces the password of `scheme://user:password@host` by as many stars.
-pub(crate) fn mask_passwords(text: &str) -> String {
-    let mut masked = String::with_capacity(text.len());
-    let mut rest = text;
-    while let Some(at) = rest.find("://") {
-        let (head, tail) = rest.split_at(at + 3);
-        masked.push_str(head);
-        let end = tail
-            .find(|c: char| c == '/' || c == '"' || c == '\'' || c.is_whitespace())
-            .unwrap_or(tail.len());
-        let (authority, after) = tail.split_at(end);
-        match authority.rsplit_once('@') {
-            Some((userinfo, host)) => {
-                let (user, password) = userinfo.split_once(':').unwrap_or(("", userinfo));
-                let is_reference = password.starts_with("${") && password.ends_with('}');
-                let shown = if is_reference {
-                    password.to_owned()
-                } else {
-                    "*".repeat(password.chars().count())
-                };
-                let colon = if userinfo.contains(':') { ":" } else { "" };
-                masked.extend([user, colon, shown.as_str(), "@", host]);
-            }
-            None => masked.push_str(authority),
-        }
-        rest = after;
-    }
-    masked.push_str(rest);
-    masked
 }
 
 /// Control characters would act on the terminal that shows the message.

@@ -39,8 +39,10 @@ const SOURCES: &str = "\
 
 <!-- Made by `pinnace schema --markdown`. Change src/config/keys.rs, not this file. -->
 
-`pinnace check` prints every problem of a configuration at once, and the configuration in force
-when there is none. `pinnace schema` prints the [JSON schema](configuration.schema.json) for
+`pinnace check` prints every problem of a configuration at once; when there is none, the
+configuration in force, and warnings such as globs that match no file right now. Secrets are not
+shown: a value with a variable in it whose name tells of a secret (`…TOKEN`, `…PASSWORD`, `…_KEY`
+and the like) is printed as it was written, and a password in a URL as stars. `pinnace schema` prints the [JSON schema](configuration.schema.json) for
 editors.
 
 ## Where it comes from

@@ -108,17 +108,21 @@ fn known_inputs(path: &str, output: &Output, inputs: &[&str], notes: &mut Notes)
 fn templates(path: &str, output: &Output, taken: &[&Input], notes: &mut Notes) {
     match &output.kind {
         OutputKind::Loki(loki) => {
-            if loki.labels.is_empty() {
-                let path = format!("{path}.labels");
+            let labels = format!("{path}.labels");
+            let is_sound = notes
+                .problems
+                .iter()
+                .all(|problem| !problem.key.starts_with(&labels));
+            if loki.labels.is_empty() && is_sound {
                 note(
                     notes,
-                    Problem::new(&path, notes.place(&path), "has no label")
+                    Problem::new(&labels, notes.place(&labels), "has no label")
                         .found("an empty mapping")
                         .expected("1 to 15 labels")
                         .mend("leave the key out for the default, or write for example `labels: { service_name: \"{input}\", filename: \"{path}\" }`"),
                 );
             }
-            each_template(&format!("{path}.labels"), &loki.labels, taken, notes);
+            each_template(&labels, &loki.labels, taken, notes);
             let metadata = &loki.structured_metadata;
             each_template(
                 &format!("{path}.structured_metadata"),
@@ -232,14 +236,14 @@ fn longest_line(path: &str, output: &Output, config: &Config, notes: &mut Notes)
             continue;
         }
         // Tell it at the key that was written, not at the one that has its default.
-        let at = if notes.places.contains_key(&line) {
-            &line
+        let (at, what) = if notes.places.contains_key(&line) {
+            (&line, format!("is longer than {key} has room for"))
         } else {
-            &key
+            (&key, format!("has no room for a line of {line}"))
         };
         note(
             notes,
-            Problem::new(at, notes.place(at), format!("does not fit: a line of {line} is more than {key} has room for"))
+            Problem::new(at, notes.place(at), what)
                 .found(format!("max_line {} and batch.max_bytes {}", input.max_line, ByteSize(max_bytes)))
                 .expected(format!("for the output {} a max_line of at most {}, {why}", output.name, ByteSize(most)))
                 .mend("lower max_line or raise batch.max_bytes; longer lines are cut into pieces, not lost"),

@@ -1,7 +1,7 @@
 //! What single texts must look like: names, globs, addresses, and the naming rules of the
 //! backends. Pure; looks at no file and asks no server.
 
-use super::describe::TextRule;
+use super::describe::{TextRule, Wrong};
 use super::template::{Template, is_name};
 
 /// The path of Loki's push endpoint.
@@ -20,7 +20,7 @@ pub(crate) static NAME: TextRule = TextRule {
                 .all(|c| c.is_ascii_alphanumeric() || "-_.".contains(c));
         is_valid
             .then_some(())
-            .ok_or_else(|| "is no usable name".to_owned())
+            .ok_or_else(|| Wrong::from("is no usable name"))
     },
 };
 
@@ -32,30 +32,43 @@ pub(crate) static ABSOLUTE_PATH: TextRule = TextRule {
     check: |text| {
         text.starts_with('/')
             .then_some(())
-            .ok_or_else(|| "is not absolute".to_owned())
+            .ok_or_else(|| Wrong::from("is not absolute"))
     },
 };
 
 pub(crate) static GLOB: TextRule = TextRule {
     noun: "glob",
     expected: "an absolute path that may hold `*`, `?`, `**`, `[ab]` and `{a,b}`",
-    mend: "begin with `/` and close every bracket; `\\` before a bracket makes it an ordinary sign",
+    mend: "write for example /var/log/app/*.log",
     pattern: Some("^/"),
     check: |text| {
         if !text.starts_with('/') {
-            return Err("is not absolute".to_owned());
+            return Err(wrong("is not absolute", "begin the glob with `/`"));
         }
         if text.ends_with('/') {
-            return Err("names a folder, not files".to_owned());
+            return Err(wrong(
+                "names a folder, not files",
+                format!("write {text}* for its files"),
+            ));
         }
         if text.split('/').any(|part| part == "." || part == "..") {
-            return Err("has `.` or `..` in its path, which never matches".to_owned());
+            let what = "has `.` or `..` in its path, which never matches";
+            return Err(wrong(what, "write the path without them"));
         }
         fast_glob::validate(text).map_err(|error| match error.kind {
-            fast_glob::ErrorKind::UnclosedBrace => "has a `{` that is not closed".to_owned(),
-            fast_glob::ErrorKind::UnclosedBracket => "has a `[` that is not closed".to_owned(),
-            fast_glob::ErrorKind::TrailingBackslash => "ends with a lone `\\`".to_owned(),
-            _ => "has too many braces".to_owned(),
+            fast_glob::ErrorKind::UnclosedBrace => wrong(
+                "has a `{` that is not closed",
+                "add the `}`, or write `\\{` if it is meant",
+            ),
+            fast_glob::ErrorKind::UnclosedBracket => wrong(
+                "has a `[` that is not closed",
+                "add the `]`, or write `\\[` if it is meant",
+            ),
+            fast_glob::ErrorKind::TrailingBackslash => wrong(
+                "ends with a lone `\\`",
+                "take it out, or write it twice if it is meant",
+            ),
+            _ => wrong("has too many braces", "split it into several globs"),
         })
     },
 };
@@ -90,7 +103,7 @@ pub(crate) static TENANT: TextRule = TextRule {
                 .all(|c| c.is_ascii_alphanumeric() || "!-_.*'()".contains(c));
         is_valid
             .then_some(())
-            .ok_or_else(|| "is no tenant that Loki takes".to_owned())
+            .ok_or_else(|| Wrong::from("is no tenant that Loki takes"))
     },
 };
 
@@ -106,7 +119,7 @@ pub(crate) static REGION: TextRule = TextRule {
                 .all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-');
         is_valid
             .then_some(())
-            .ok_or_else(|| "is no region".to_owned())
+            .ok_or_else(|| Wrong::from("is no region"))
     },
 };
 
@@ -118,7 +131,7 @@ pub(crate) static FIELD_VALUE: TextRule = TextRule {
     check: |text| {
         (!text.is_empty())
             .then_some(())
-            .ok_or_else(|| "is empty".to_owned())
+            .ok_or_else(|| Wrong::from("is empty"))
     },
 };
 
@@ -132,11 +145,14 @@ pub(crate) static FIELD_NAME: TextRule = TextRule {
             .iter()
             .any(|(name, _)| *name == text)
         {
-            return Err("is a name that Pinnace gives a value itself".to_owned());
+            return Err(wrong(
+                "is a name that Pinnace gives a value itself",
+                "choose another name",
+            ));
         }
         is_name(text)
             .then_some(())
-            .ok_or_else(|| "is no usable name for a field".to_owned())
+            .ok_or_else(|| Wrong::from("is no usable name for a field"))
     },
 };
 
@@ -149,7 +165,7 @@ pub(crate) static LABEL_NAME: TextRule = TextRule {
         let is_valid = is_name(text) && text.len() <= 1024;
         is_valid
             .then_some(())
-            .ok_or_else(|| "is no label name that Loki takes".to_owned())
+            .ok_or_else(|| Wrong::from("is no label name that Loki takes"))
     },
 };
 
@@ -163,7 +179,7 @@ pub(crate) static LABEL_VALUE: TextRule = TextRule {
         let length: usize = template.literals().map(str::len).sum();
         (length <= 2048)
             .then_some(())
-            .ok_or_else(|| "is longer than Loki takes".to_owned())
+            .ok_or_else(|| Wrong::from("is longer than Loki takes"))
     },
 };
 
@@ -175,14 +191,14 @@ pub(crate) static LOG_GROUP: TextRule = TextRule {
     check: |text| {
         let template = template(text)?;
         if text.starts_with("aws/") {
-            return Err("begins with `aws/`, which AWS keeps for itself".to_owned());
+            return Err("begins with `aws/`, which AWS keeps for itself".into());
         }
         for literal in template.literals() {
             if let Some(sign) = literal
                 .chars()
                 .find(|c| !(c.is_ascii_alphanumeric() || ".-_/#".contains(*c)))
             {
-                return Err(format!("has a `{sign}`, which no log group may have"));
+                return Err(format!("has a `{sign}`, which no log group may have").into());
             }
         }
         name_length(&template)
@@ -201,44 +217,57 @@ pub(crate) static LOG_STREAM: TextRule = TextRule {
                 .chars()
                 .find(|c| matches!(c, ':' | '*') || c.is_control())
             {
-                return Err(format!("has a `{sign}`, which no log stream may have"));
+                return Err(format!("has a `{sign}`, which no log stream may have").into());
             }
         }
         name_length(&template)
     },
 };
 
-fn template(text: &str) -> Result<Template, String> {
+fn template(text: &str) -> Result<Template, Wrong> {
     let template: Template = text.parse().map_err(|error| format!("{error}"))?;
     if template.is_empty() {
-        Err("is empty".to_owned())
+        Err("is empty".into())
     } else {
         Ok(template)
     }
 }
 
-fn name_length(template: &Template) -> Result<(), String> {
+fn name_length(template: &Template) -> Result<(), Wrong> {
     let length: usize = template.literals().map(|text| text.chars().count()).sum();
     (length <= 512)
         .then_some(())
-        .ok_or_else(|| "is longer than 512 characters".to_owned())
+        .ok_or_else(|| Wrong::from("is longer than 512 characters"))
 }
 
-fn url(text: &str) -> Result<(), String> {
+fn url(text: &str) -> Result<(), Wrong> {
     let Some((scheme, rest)) = text.split_once("://") else {
-        return Err("has no http:// or https:// in front".to_owned());
+        return Err(wrong(
+            "has no scheme in front",
+            format!("write http://{text}"),
+        ));
     };
     if !scheme.eq_ignore_ascii_case("http") && !scheme.eq_ignore_ascii_case("https") {
-        return Err(format!("begins with {scheme}://, which is not HTTP"));
+        let what = format!("begins with {scheme}://, which is not HTTP");
+        return Err(wrong(
+            what,
+            format!("write http://{rest} or https://{rest}"),
+        ));
     }
     if rest.contains(['?', '#']) {
-        return Err("has a query or a fragment".to_owned());
+        return Err(wrong(
+            "has a query or a fragment",
+            "take out everything from `?` or `#` on",
+        ));
+    }
+    if rest.is_empty() || rest.starts_with(['/', ':']) {
+        return Err("has no host".into());
     }
     let uri: hyper::Uri = text
         .parse()
         .map_err(|error| format!("is no valid URL ({error})"))?;
     if uri.host().is_none_or(str::is_empty) {
-        return Err("has no host".to_owned());
+        return Err("has no host".into());
     }
     let authority = uri
         .authority()
@@ -251,10 +280,18 @@ fn url(text: &str) -> Result<(), String> {
         .rsplit_once(':')
         .filter(|(_, port)| !port.ends_with(']'));
     match port {
-        Some((_, port)) if port.parse::<u16>().is_err() => {
-            Err(format!("has `{port}` where a port belongs"))
-        }
+        Some((_, port)) if port.parse::<u16>().is_err() => Err(wrong(
+            format!("has `{port}` where a port belongs"),
+            "write a port from 1 to 65535, or none",
+        )),
         _ => Ok(()),
+    }
+}
+
+fn wrong(what: impl Into<String>, mend: impl Into<String>) -> Wrong {
+    Wrong {
+        what: what.into(),
+        mend: Some(mend.into()),
     }
 }
 

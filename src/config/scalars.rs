@@ -4,7 +4,7 @@
 use std::net::SocketAddr;
 use std::time::Duration;
 
-use super::describe::Kind;
+use super::describe::{Kind, Wrong};
 use super::node::Scalar;
 use super::problem::nearest;
 use super::template::Template;
@@ -24,6 +24,16 @@ pub(crate) struct Complaint {
     pub(crate) near: Option<String>,
 }
 
+impl From<Wrong> for Complaint {
+    fn from(Wrong { what, mend }: Wrong) -> Self {
+        Self {
+            what,
+            mend,
+            near: None,
+        }
+    }
+}
+
 fn complaint(what: impl Into<String>) -> Complaint {
     Complaint {
         what: what.into(),
@@ -40,7 +50,7 @@ impl FromScalar for String {
         if scalar.is_null() {
             return Err(complaint("has no value"));
         }
-        check.map(|()| scalar.text.clone()).map_err(complaint)
+        check.map(|()| scalar.text.clone()).map_err(Complaint::from)
     }
 }
 
@@ -50,7 +60,7 @@ impl FromScalar for Template {
             return Err(complaint("has no value"));
         }
         if let Kind::Template(rule) = kind {
-            (rule.check)(&scalar.text).map_err(complaint)?;
+            (rule.check)(&scalar.text).map_err(Complaint::from)?;
         }
         scalar
             .text
@@ -69,6 +79,7 @@ impl FromScalar for bool {
                 ..complaint("is a text")
             }),
             other => Err(Complaint {
+                mend: Some("write true or false".to_owned()),
                 near: match other.to_ascii_lowercase().as_str() {
                     "yes" | "on" | "y" | "1" => Some("true".to_owned()),
                     "no" | "off" | "n" | "0" => Some("false".to_owned()),
@@ -153,6 +164,14 @@ impl FromScalar for u32 {
         if allowed.contains(&number) {
             return Ok(number);
         }
+        if let [only] = allowed {
+            return Err(Complaint {
+                mend: Some(format!(
+                    "write {only}, or use a Pinnace that knows {number}"
+                )),
+                ..complaint("is not supported")
+            });
+        }
         let near = allowed
             .iter()
             .min_by_key(|candidate| candidate.abs_diff(number));
@@ -198,9 +217,13 @@ impl FromScalar for Word {
         all()
             .find(|word| *word == scalar.text)
             .map(Self)
-            .ok_or_else(|| Complaint {
-                near: nearest(&scalar.text, all()).map(str::to_owned),
-                ..complaint("is none of the words that are possible")
+            .ok_or_else(|| {
+                let near = nearest(&scalar.text, all()).map(str::to_owned);
+                Complaint {
+                    mend: near.as_ref().map(|near| format!("write {near}")),
+                    near,
+                    ..complaint("is none of the words that are possible")
+                }
             })
     }
 }

@@ -18,6 +18,9 @@ pub const TEXT_VARIABLE: &str = "PINNACE_CONFIG";
 /// Larger than any configuration; keeps a wrong path from filling the memory.
 const MAX_TEXT_BYTES: u64 = 1 << 20;
 
+/// Stands for a text that cannot be had as one; no configuration may hold this sign.
+const NOT_UNICODE: &str = "\u{FFFD}";
+
 /// Where a configuration comes from.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Source {
@@ -94,7 +97,7 @@ impl Source {
         match environment.get(TEXT_VARIABLE) {
             Variable::Set(text) => return Self::Text(text.to_owned()),
             // Loading will say that it cannot be read; another source would hide that.
-            Variable::NotUnicode => return Self::Text(String::from('\u{FFFD}')),
+            Variable::NotUnicode => return Self::Text(NOT_UNICODE.to_owned()),
             Variable::Unset => {}
         }
         if variables::SELECTING
@@ -119,6 +122,14 @@ impl Source {
     pub(crate) fn read(&self) -> Result<String, Problems> {
         let bytes = match self {
             Self::Environment => return Ok(String::new()),
+            Self::Text(text) if text == NOT_UNICODE => {
+                let problem =
+                    Problem::new("", Place::Variable(TEXT_VARIABLE), "the text is not UTF-8")
+                        .found("bytes that are no text")
+                        .expected("a text in UTF-8")
+                        .mend(format!("set {TEXT_VARIABLE} to a text in UTF-8"));
+                return Err(self.problem(problem));
+            }
             Self::Text(text) => text.clone().into_bytes(),
             Self::File(path) => {
                 read_file(path).map_err(|error| self.problem(file_problem(path, &error)))?
@@ -257,5 +268,69 @@ pub(crate) fn permissions(path: &Path) -> String {
             metadata.mode() & 0o7777,
         ),
         None => format!("permission denied: {own}"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_first_source_that_is_there_is_taken() {
+        let text = ("PINNACE_CONFIG", "version: 1");
+        let include = ("PINNACE_INCLUDE", "/a.log");
+        let state = ("PINNACE_STATE_DIR", "/state");
+        let file = |path: &str| Source::File(PathBuf::from(path));
+        for (argument, variables, source) in [
+            (Some("/a.yaml"), [text, include, state], file("/a.yaml")),
+            (
+                None,
+                [text, include, state],
+                Source::Text("version: 1".to_owned()),
+            ),
+            (
+                None,
+                [("PINNACE_CONFIG", ""), include, state],
+                Source::Environment,
+            ),
+            (
+                None,
+                [("PINNACE_CONFIG", ""), ("PINNACE_INCLUDE", ""), state],
+                file(DEFAULT_FILE),
+            ),
+            (
+                None,
+                [("PINNACE_PORT", "tcp://10.0.0.1:80"), state, state],
+                file(DEFAULT_FILE),
+            ),
+        ] {
+            let environment = Environment::from(variables);
+            assert_eq!(Source::find(argument.map(Path::new), &environment), source);
+        }
+    }
+
+    #[test]
+    fn a_closed_file_is_told_with_its_owner_and_ours() {
+        let folder = tempfile::tempdir().unwrap();
+        let error = io::Error::from(io::ErrorKind::PermissionDenied);
+        let problem = file_problem(&folder.path().join("closed/pinnace.yaml"), &error);
+        let own = rustix::process::geteuid().as_raw();
+        assert!(
+            problem.found.starts_with("permission denied: "),
+            "{}",
+            problem.found
+        );
+        assert!(
+            problem.found.contains(&folder.path().display().to_string()),
+            "{}",
+            problem.found
+        );
+        assert!(problem.found.contains(" mode 0"), "{}", problem.found);
+        assert!(
+            problem.found.contains(&format!("we are uid {own} gid ")),
+            "{}",
+            problem.found
+        );
+        assert!(problem.mend.contains("fsGroup"));
     }
 }

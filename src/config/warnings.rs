@@ -7,15 +7,17 @@ use std::path::{Path, PathBuf};
 use rustix::fs::{Access, access};
 
 use super::keys::LOKI_DEFAULT_MAX_LINE;
+use super::mask::mask_url;
 use super::source::{Environment, Source, TEXT_VARIABLE, permissions};
 use super::units::ByteSize;
-use super::{Config, Input, OutputKind, VerifyAfterError, variables};
+use super::{Input, Loaded, OutputKind, VerifyAfterError, variables};
 
 /// Folders looked into at most: a glob such as `/**/*.log` is not worth a walk over the disk.
 const MAX_FOLDERS: usize = 2_000;
 
 /// One sentence for each thing that deserves a word.
-pub(crate) fn warnings(config: &Config, source: &Source, environment: &Environment) -> Vec<String> {
+pub(crate) fn warnings(loaded: &Loaded, source: &Source, environment: &Environment) -> Vec<String> {
+    let config = &loaded.config;
     let mut found = Vec::new();
     unused_variables(source, environment, &mut found);
     state_dir(&config.state_dir, &mut found);
@@ -30,7 +32,15 @@ pub(crate) fn warnings(config: &Config, source: &Source, environment: &Environme
                 .filter(|input| output.inputs.contains(&input.name))
         };
         match &output.kind {
-            OutputKind::Loki(_) => {
+            OutputKind::Loki(loki) => {
+                let masked = mask_url(&loki.url);
+                // A reference to a variable is printed as it is, and then there are no stars.
+                if masked != loki.url && loaded.effective.contains(&masked) {
+                    found.push(format!(
+                        "output {}: the url holds a password; write a variable in its place, such as ${{LOKI_PASSWORD}}",
+                        output.name
+                    ));
+                }
                 for input in taken().filter(|input| input.max_line.0 > LOKI_DEFAULT_MAX_LINE) {
                     found.push(format!(
                         "input {}: max_line {} is more than the {} that Loki takes by default; raise max_line_size of Loki too",
@@ -43,7 +53,7 @@ pub(crate) fn warnings(config: &Config, source: &Source, environment: &Environme
             OutputKind::CloudWatchLogs(cloudwatch) => {
                 if cloudwatch.verify_after_error == VerifyAfterError::Require {
                     found.push(format!(
-                        "output {}: `verify_after_error: require` is not supported in this version",
+                        "output {}: `verify_after_error: require` is not supported in this version and means `auto`",
                         output.name
                     ));
                 }

@@ -1,6 +1,9 @@
 //! `pinnace check` and `pinnace schema` as a user calls them: exit codes, sources, streams.
 
+use std::ffi::OsStr;
 use std::fs;
+use std::os::unix::ffi::OsStrExt;
+use std::process::Command;
 
 use super::{VARIABLES, pinnace, text};
 
@@ -153,6 +156,18 @@ fn files_that_cannot_be_read_exit_78_and_say_why() {
 }
 
 #[test]
+fn a_variable_that_is_no_text_is_told_by_its_name() {
+    let output = Command::new(env!("CARGO_BIN_EXE_pinnace"))
+        .arg("check")
+        .env_clear()
+        .env("PINNACE_CONFIG", OsStr::from_bytes(b"inputs: \xff"))
+        .output()
+        .unwrap();
+    assert_eq!(output.status.code(), Some(78));
+    assert!(text(&output.stderr).contains("--> variable PINNACE_CONFIG"));
+}
+
+#[test]
 fn what_deserves_a_word_is_a_warning_and_no_failure() {
     let folder = tempfile::tempdir().unwrap();
     let folder = folder.path();
@@ -167,7 +182,7 @@ inputs:
   - {{ name: absent, include: [\"{shown}/app/*.txt\"], max_line: 300KiB }}
   - {{ name: idle, include: [\"{shown}/app/a.log\"] }}
 outputs:
-  - {{ name: loki, type: loki, url: http://loki, inputs: [absent] }}
+  - {{ name: loki, type: loki, url: \"http://me:hunter2@loki\", inputs: [absent] }}
   - {{ name: cw, type: cloudwatch_logs, log_group: g, verify_after_error: require, inputs: [there] }}
 "
     );
@@ -179,6 +194,8 @@ outputs:
     let output = pinnace(&["check"], &variables);
     assert_eq!(output.status.code(), Some(0));
     let told = text(&output.stderr).replace(&shown.to_string(), "FOLDER");
+    let all = format!("{told}{}", text(&output.stdout));
+    assert!(!all.contains("hunter2"), "{all}");
     super::matches_snapshot("tests/config/warnings.txt".as_ref(), &told);
 }
 

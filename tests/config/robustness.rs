@@ -31,8 +31,18 @@ const SIGNS: [&str; 34] = [
     "\u{2028}", "\u{feff}", "<<: ",
 ];
 
+/// `PROPTEST_CASES` may ask for more.
+fn cases(least: u32) -> ProptestConfig {
+    let default = ProptestConfig::default();
+    ProptestConfig {
+        cases: default.cases.max(least),
+        failure_persistence: None,
+        ..default
+    }
+}
+
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(2_000))]
+    #![proptest_config(cases(2_000))]
 
     #[test]
     fn arbitrary_text_is_survived(text in any::<String>()) {
@@ -65,7 +75,7 @@ proptest! {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(200))]
+    #![proptest_config(cases(200))]
 
     #[test]
     fn arbitrary_bytes_in_a_file_are_survived(bytes in prop::collection::vec(any::<u8>(), 0..200)) {
