@@ -16,6 +16,7 @@ mod json_schema;
 mod keys;
 mod mask;
 mod node;
+mod places;
 mod problem;
 mod reference;
 mod relations;
@@ -33,6 +34,7 @@ pub use template::{BUILT_IN_NAMES, Template, TemplateError};
 pub use units::{ByteSize, UnitError};
 
 pub(crate) use json_schema::json_schema;
+pub(crate) use places::places_at_best;
 pub(crate) use reference::reference;
 pub(crate) use warnings::warnings;
 

@@ -33,6 +33,11 @@ pub(crate) const RETENTION_DAYS: [u32; 22] = [
     3288, 3653,
 ];
 
+/// The state directory unless another is set.
+pub(crate) const DEFAULT_STATE_DIR: &str = "/var/lib/pinnace";
+/// The HTTP address unless another is set.
+pub(crate) const DEFAULT_LISTEN: &str = "0.0.0.0:9899";
+
 pub(crate) static ROOT: Section = Section {
     title: "Top level",
     doc: "The whole configuration.",
@@ -47,7 +52,7 @@ pub(crate) static ROOT: Section = Section {
         Key {
             name: "state_dir",
             kind: Kind::Text(&rules::ABSOLUTE_PATH),
-            absent: Absent::Default("/var/lib/pinnace"),
+            absent: Absent::Default(DEFAULT_STATE_DIR),
             doc: "The folder in which Pinnace remembers what is delivered, and where its control socket is. One agent for each folder. It must outlive a restart of the container.",
             example: "/var/lib/pinnace",
         },
@@ -138,7 +143,7 @@ static SERVER: Section = Section {
     groups: &[&[Key {
         name: "listen",
         kind: Kind::Listen,
-        absent: Absent::Default("0.0.0.0:9899"),
+        absent: Absent::Default(DEFAULT_LISTEN),
         doc: "The IP address and port to listen on, or `off`.",
         example: "\"127.0.0.1:9899\"",
     }]],

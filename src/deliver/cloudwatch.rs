@@ -59,7 +59,8 @@ impl Sender {
             loader = loader.endpoint_url(url);
             if is_loopback(url) && !has_credentials_in_environment() {
                 // What every emulator takes; nothing secret ever goes to loopback by mistake.
-                loader = loader.credentials_provider(Credentials::from_keys("test", "test", None));
+                loader = loader
+                    .credentials_provider(Credentials::new("test", "test", None, None, "loopback"));
             }
         }
         let mut shared = loader.load().await;
