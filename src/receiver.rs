@@ -1,4 +1,4 @@
-//! A strict stand-in for Loki and CloudWatch Logs on one loopback port, for the demo, the
+//! A strict stand-in for Loki and `CloudWatch` Logs on one loopback port, for the demo, the
 //! tests, the benches, and for whoever tries a configuration without a backend.
 //!
 //! It enforces the limits of the real servers, gives their answers, can be told to fail, and
@@ -77,7 +77,7 @@ impl Receiver {
         format!("http://{}", self.address)
     }
 
-    /// What to write as `endpoint_url` of a CloudWatch Logs output.
+    /// What to write as `endpoint_url` of a `CloudWatch` Logs output.
     pub fn cloudwatch_url(&self) -> String {
         format!("http://{}", self.address)
     }
@@ -89,7 +89,7 @@ impl Receiver {
     }
 
     /// From now on every request of this backend is answered with 503 (Loki) or with
-    /// `ServiceUnavailableException` (CloudWatch Logs), and nothing is stored. For a backend
+    /// `ServiceUnavailableException` (`CloudWatch` Logs), and nothing is stored. For a backend
     /// that hangs instead, set [`Action::Hang`].
     pub fn pause(&self, backend: Backend) {
         self.shared.pause(backend, true);

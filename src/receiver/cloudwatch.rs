@@ -1,4 +1,4 @@
-//! The CloudWatch Logs API in AWS JSON 1.1: finds the operation, checks the signature's
+//! The `CloudWatch` Logs API in AWS JSON 1.1: finds the operation, checks the signature's
 //! presence, and gives AWS's answers and errors. Each operation stands in a file below.
 
 use hyper::HeaderMap;

@@ -31,7 +31,7 @@ pub struct Faults {
     /// operations. Empty means all.
     pub only: Vec<String>,
     /// A text that makes a record impossible. Loki refuses such an entry (400, the good ones
-    /// are stored); CloudWatch Logs refuses the whole batch (`InvalidParameterException`).
+    /// are stored); `CloudWatch` Logs refuses the whole batch (`InvalidParameterException`).
     pub poison: Option<String>,
     /// Milliseconds before `GetLogEvents` shows what was put.
     pub visibility_delay_ms: u64,
@@ -108,7 +108,7 @@ pub enum Action {
     Reset,
     /// This share of its records, 0 to 1, is refused as too old: the first ones, since both
     /// backends refuse old records at the head. The rest is stored. In the answer of
-    /// CloudWatch Logs that is `tooOldLogEventEndIndex`.
+    /// `CloudWatch` Logs that is `tooOldLogEventEndIndex`.
     Reject(f64),
 }
 

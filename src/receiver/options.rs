@@ -22,7 +22,7 @@ pub struct Options {
     pub loki_auth: bool,
     /// Limits of the Loki side.
     pub loki: LokiLimits,
-    /// Limits of the CloudWatch Logs side.
+    /// Limits of the `CloudWatch` Logs side.
     pub cloudwatch: CloudwatchLimits,
     /// Called after each request to a backend, on the receiver's own thread.
     pub observer: Option<Observer>,
@@ -47,7 +47,7 @@ impl Default for Options {
 pub enum Backend {
     /// The Loki push API.
     Loki,
-    /// The CloudWatch Logs API.
+    /// The `CloudWatch` Logs API.
     Cloudwatch,
 }
 
@@ -179,7 +179,7 @@ impl LokiLimits {
     }
 }
 
-/// Limits of the CloudWatch Logs side; the default is AWS's own.
+/// Limits of the `CloudWatch` Logs side; the default is AWS's own.
 #[derive(Debug, Clone)]
 pub struct CloudwatchLimits {
     /// Bytes of a batch: messages in UTF-8, and 26 for each event.

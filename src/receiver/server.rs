@@ -91,13 +91,11 @@ async fn respond(
         (_, "/loki/api/v1/push") => return Ok(response(text(405, "Method Not Allowed\n"))),
         _ => return Ok(response(text(404, "404 page not found\n"))),
     };
-    match ask(shared, backend, &operation, &parts, incoming).await {
-        Some(reply) => Ok(response(reply)),
-        None => {
-            reset.store(true, Ordering::Relaxed);
-            Err(Dropped)
-        }
+    if let Some(reply) = ask(shared, backend, &operation, &parts, incoming).await {
+        return Ok(response(reply));
     }
+    reset.store(true, Ordering::Relaxed);
+    Err(Dropped)
 }
 
 /// Carries out one request to a backend. `None` drops the connection.

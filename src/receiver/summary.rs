@@ -28,7 +28,7 @@ pub struct Summary {
     pub stored_bytes: u64,
     /// Records dropped because the very same was there already: only Loki can tell.
     pub replayed: u64,
-    /// Records stored although an equal one was there from an earlier request: CloudWatch
+    /// Records stored although an equal one was there from an earlier request: `CloudWatch`
     /// Logs stores every copy. Equal lines of one millisecond in two batches count too.
     pub repeated: u64,
     /// Records refused one by one, by reason.
@@ -122,10 +122,10 @@ impl Summary {
 /// The account of one stream.
 #[derive(Debug, Clone, Serialize)]
 pub struct StreamSummary {
-    /// Loki: the tenant (`fake` without one). CloudWatch Logs: empty.
+    /// Loki: the tenant (`fake` without one). `CloudWatch` Logs: empty.
     #[serde(serialize_with = "text")]
     pub tenant: Arc<str>,
-    /// Loki: the labels, sorted, as in `{a="b"}`. CloudWatch Logs: `group:stream`.
+    /// Loki: the labels, sorted, as in `{a="b"}`. `CloudWatch` Logs: `group:stream`.
     #[serde(serialize_with = "text")]
     pub name: Arc<str>,
     /// Records stored and their bytes, with hashes of them.
@@ -180,10 +180,10 @@ pub struct Record {
     pub arrival: u64,
     /// The number of the request it came with.
     pub request: u64,
-    /// Loki: the tenant (`fake` without one). CloudWatch Logs: empty.
+    /// Loki: the tenant (`fake` without one). `CloudWatch` Logs: empty.
     #[serde(serialize_with = "text")]
     pub tenant: Arc<str>,
-    /// Loki: the labels, sorted, as in `{a="b"}`. CloudWatch Logs: `group:stream`.
+    /// Loki: the labels, sorted, as in `{a="b"}`. `CloudWatch` Logs: `group:stream`.
     #[serde(serialize_with = "text")]
     pub stream: Arc<str>,
     /// Nanoseconds since 1970.

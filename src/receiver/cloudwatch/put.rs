@@ -19,6 +19,7 @@ const OVERHEAD: usize = 26;
 
 #[derive(Debug, Deserialize)]
 #[serde(rename_all = "camelCase")]
+#[expect(clippy::struct_field_names, reason = "these are the names on the wire")]
 struct Input<'a> {
     log_group_name: Option<String>,
     log_stream_name: Option<String>,

@@ -1,4 +1,4 @@
-//! What names and numbers CloudWatch Logs takes. Pure.
+//! What names and numbers `CloudWatch` Logs takes. Pure.
 
 use super::Failure;
 
