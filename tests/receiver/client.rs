@@ -8,35 +8,35 @@ use pinnace::receiver::{Options, Receiver};
 use serde_json::{Value, json};
 
 /// Long enough for a loaded machine; no test waits for it when all is well.
-pub const PATIENCE: Duration = Duration::from_secs(30);
+pub(crate) const PATIENCE: Duration = Duration::from_secs(30);
 
 #[derive(Debug)]
-pub struct Answer {
-    pub status: u16,
-    pub headers: Vec<(String, String)>,
-    pub body: Vec<u8>,
+pub(crate) struct Answer {
+    pub(crate) status: u16,
+    pub(crate) headers: Vec<(String, String)>,
+    pub(crate) body: Vec<u8>,
 }
 
 impl Answer {
-    pub fn text(&self) -> &str {
+    pub(crate) fn text(&self) -> &str {
         std::str::from_utf8(&self.body).unwrap()
     }
 
-    pub fn json(&self) -> Value {
+    pub(crate) fn json(&self) -> Value {
         serde_json::from_slice(&self.body).unwrap()
     }
 
-    pub fn header(&self, name: &str) -> Option<&str> {
+    pub(crate) fn header(&self, name: &str) -> Option<&str> {
         let found = self.headers.iter().find(|(key, _)| key == name);
         found.map(|(_, value)| value.as_str())
     }
 }
 
-pub fn start(options: Options) -> Receiver {
+pub(crate) fn start(options: Options) -> Receiver {
     Receiver::start(options).unwrap()
 }
 
-pub fn call(
+pub(crate) fn call(
     address: SocketAddr,
     method: &str,
     path: &str,
@@ -49,8 +49,8 @@ pub fn call(
         "{method} {path} HTTP/1.1\r\nhost: receiver\r\nconnection: close\r\ncontent-length: {}\r\n",
         body.len()
     );
-    for (name, value) in headers {
-        head.push_str(&format!("{name}: {value}\r\n"));
+    for &(name, value) in headers {
+        head.extend([name, ": ", value, "\r\n"]);
     }
     head.push_str("\r\n");
     stream.write_all(head.as_bytes())?;
@@ -74,25 +74,29 @@ pub fn call(
     })
 }
 
-pub fn now_ns() -> i64 {
+pub(crate) fn now_ns() -> i64 {
     let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap();
     i64::try_from(since.as_nanos()).unwrap()
 }
 
-pub fn now_ms() -> i64 {
+pub(crate) fn now_ms() -> i64 {
     now_ns() / 1_000_000
 }
 
 /// One entry to push: timestamp, line, metadata.
 #[derive(Debug, Clone)]
-pub struct Line(pub i64, pub Vec<u8>, pub Vec<(String, String)>);
+pub(crate) struct Line(
+    pub(crate) i64,
+    pub(crate) Vec<u8>,
+    pub(crate) Vec<(String, String)>,
+);
 
-pub fn line(timestamp_ns: i64, text: &str) -> Line {
+pub(crate) fn line(timestamp_ns: i64, text: &str) -> Line {
     Line(timestamp_ns, text.as_bytes().to_vec(), Vec::new())
 }
 
 /// The protobuf of a push, before compression.
-pub fn protobuf(streams: &[(&str, &[Line])]) -> Vec<u8> {
+pub(crate) fn protobuf(streams: &[(&str, &[Line])]) -> Vec<u8> {
     let mut push = Vec::new();
     for (labels, lines) in streams {
         let mut stream = Vec::new();
@@ -138,22 +142,22 @@ fn varint(out: &mut Vec<u8>, mut value: u64) {
     out.push(u8::try_from(value).unwrap());
 }
 
-pub fn snappy(bytes: &[u8]) -> Vec<u8> {
+pub(crate) fn snappy(bytes: &[u8]) -> Vec<u8> {
     snap::raw::Encoder::new().compress_vec(bytes).unwrap()
 }
 
-pub fn gzip(bytes: &[u8]) -> Vec<u8> {
+pub(crate) fn gzip(bytes: &[u8]) -> Vec<u8> {
     let mut encoder = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
     encoder.write_all(bytes).unwrap();
     encoder.finish().unwrap()
 }
 
 /// Pushes as Loki's own clients do.
-pub fn push(receiver: &Receiver, streams: &[(&str, &[Line])]) -> io::Result<Answer> {
+pub(crate) fn push(receiver: &Receiver, streams: &[(&str, &[Line])]) -> io::Result<Answer> {
     push_as(receiver, &[], streams)
 }
 
-pub fn push_as(
+pub(crate) fn push_as(
     receiver: &Receiver,
     headers: &[(&str, &str)],
     streams: &[(&str, &[Line])],
@@ -165,15 +169,15 @@ pub fn push_as(
 }
 
 /// What the signature of a request looks like.
-pub const AUTHORIZATION: &str = "AWS4-HMAC-SHA256 Credential=AKID/20261122/eu-west-1/logs/aws4_request, \
+pub(crate) const AUTHORIZATION: &str = "AWS4-HMAC-SHA256 Credential=AKID/20261122/eu-west-1/logs/aws4_request, \
      SignedHeaders=host;x-amz-date;x-amz-target, Signature=0123456789abcdef";
 
-/// Asks for an operation of CloudWatch Logs.
-pub fn aws(receiver: &Receiver, operation: &str, body: &Value) -> io::Result<Answer> {
+/// Asks for an operation of `CloudWatch` Logs.
+pub(crate) fn aws(receiver: &Receiver, operation: &str, body: &Value) -> io::Result<Answer> {
     aws_as(receiver, operation, &[], body.to_string().as_bytes())
 }
 
-pub fn aws_as(
+pub(crate) fn aws_as(
     receiver: &Receiver,
     operation: &str,
     headers: &[(&str, &str)],
@@ -192,7 +196,7 @@ pub fn aws_as(
 }
 
 /// A receiver with the group `g` and the stream `s`.
-pub fn with_stream(options: Options) -> Receiver {
+pub(crate) fn with_stream(options: Options) -> Receiver {
     let receiver = start(options);
     for (operation, body) in [
         ("CreateLogGroup", json!({ "logGroupName": "g" })),
@@ -207,11 +211,11 @@ pub fn with_stream(options: Options) -> Receiver {
 }
 
 /// Puts events of milliseconds and messages into `g`, `s`.
-pub fn put(receiver: &Receiver, events: &[(i64, &str)]) -> io::Result<Answer> {
+pub(crate) fn put(receiver: &Receiver, events: &[(i64, &str)]) -> io::Result<Answer> {
     aws(receiver, "PutLogEvents", &put_body(events))
 }
 
-pub fn put_body(events: &[(i64, &str)]) -> Value {
+pub(crate) fn put_body(events: &[(i64, &str)]) -> Value {
     let events: Vec<_> = events
         .iter()
         .map(|(timestamp, message)| json!({ "timestamp": timestamp, "message": message }))

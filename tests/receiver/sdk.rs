@@ -1,4 +1,4 @@
-//! The CloudWatch Logs API through the SDK that Pinnace ships with.
+//! The `CloudWatch` Logs API through the SDK that Pinnace ships with.
 
 use aws_sdk_cloudwatchlogs::config::retry::RetryConfig;
 use aws_sdk_cloudwatchlogs::config::{BehaviorVersion, Credentials, Region};

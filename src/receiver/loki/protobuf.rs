@@ -212,7 +212,8 @@ mod tests {
         ]
         .concat();
         let stream = [field(1, b"{a=\"b\"}"), field(2, &entry), vec![0x18, 0x01]].concat();
-        let push = super::push(&field(1, &stream)).map(|push| push.streams);
+        let bytes = field(1, &stream);
+        let push = super::push(&bytes).map(|push| push.streams);
         assert_eq!(
             push,
             Ok(vec![Stream {
