@@ -26,7 +26,7 @@ mod state;
 mod summary;
 mod wire;
 
-pub use faults::{Action, Faults};
+pub use faults::{Action, Faults, UnknownFault};
 pub use options::{Backend, CloudwatchLimits, Keep, LokiLimits, Observer, Options, Rate};
 pub use summary::{Digest, Exchange, Record, StreamSummary, Summary, Violation};
 

@@ -12,6 +12,8 @@ mod accounts;
 mod client;
 #[path = "receiver/cloudwatch.rs"]
 mod cloudwatch;
+#[path = "receiver/command.rs"]
+mod command;
 #[path = "receiver/faults.rs"]
 mod faults;
 #[path = "receiver/groups.rs"]

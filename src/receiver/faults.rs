@@ -1,6 +1,7 @@
 //! How a backend misbehaves, and which of its requests are struck. Decides only: the server
 //! carries it out.
 
+use std::str::FromStr;
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
@@ -90,6 +91,63 @@ impl Faults {
     }
 }
 
+impl FromStr for Faults {
+    type Err = UnknownFault;
+
+    /// Reads the form of the command line, such as `status=503,ratio=0.2,retry_after=5`.
+    fn from_str(text: &str) -> Result<Self, UnknownFault> {
+        let mut faults = Self::default();
+        for part in text
+            .split(',')
+            .map(str::trim)
+            .filter(|part| !part.is_empty())
+        {
+            let (key, value) = part.split_once('=').unwrap_or((part, ""));
+            let wrong = || UnknownFault::Value(key.to_owned(), value.to_owned());
+            match key {
+                "status" => {
+                    let status = value.parse().ok();
+                    let status = status.filter(|status| (200..1000).contains(status));
+                    faults.action = Action::Status(status.ok_or_else(wrong)?);
+                }
+                "error" if !value.is_empty() => faults.action = Action::Error(value.to_owned()),
+                "hang" => faults.action = Action::Hang,
+                "reset" => faults.action = Action::Reset,
+                "reject" => faults.action = Action::Reject(proportion(value).ok_or_else(wrong)?),
+                "store" => faults.store = true,
+                "ratio" => faults.ratio = proportion(value).ok_or_else(wrong)?,
+                "seed" => faults.seed = value.parse().map_err(|_| wrong())?,
+                "count" => faults.count = Some(value.parse().map_err(|_| wrong())?),
+                "latency_ms" => faults.latency_ms = value.parse().map_err(|_| wrong())?,
+                "retry_after" => faults.retry_after = Some(value.parse().map_err(|_| wrong())?),
+                "only" if !value.is_empty() => faults.only.push(value.to_owned()),
+                "poison" if !value.is_empty() => faults.poison = Some(value.to_owned()),
+                "visibility_delay_ms" => {
+                    faults.visibility_delay_ms = value.parse().map_err(|_| wrong())?;
+                }
+                "error" | "only" | "poison" => return Err(wrong()),
+                _ => return Err(UnknownFault::Key(key.to_owned())),
+            }
+        }
+        Ok(faults)
+    }
+}
+
+/// A fault that cannot be read.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum UnknownFault {
+    /// There is no such key.
+    #[error(
+        "there is no fault \"{0}\": take status=N, error=CODE, hang, reset or reject=SHARE, and \
+         ratio=SHARE, seed=N, count=N, store, latency_ms=N, retry_after=SECONDS, only=OPERATION, \
+         poison=TEXT, visibility_delay_ms=N"
+    )]
+    Key(String),
+    /// The value does not fit its key.
+    #[error("\"{1}\" is no value of {0}")]
+    Value(String, String),
+}
+
 /// What happens to a request that is struck.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -170,6 +228,11 @@ impl FaultState {
     }
 }
 
+fn proportion(text: &str) -> Option<f64> {
+    let number = text.parse().ok();
+    number.filter(|number| (0.0..=1.0).contains(number))
+}
+
 /// A number in 0..1 that depends on nothing but the seed and the position.
 fn share(seed: u64, position: u64) -> f64 {
     let mut mixed = seed.wrapping_add(position.wrapping_add(1).wrapping_mul(0x9E37_79B9_7F4A_7C15));
@@ -219,5 +282,37 @@ mod tests {
             actions,
             [Action::Reset, Action::Reset, Action::Pass, Action::Pass]
         );
+    }
+
+    #[test]
+    fn faults_are_read_from_a_line_of_text() {
+        let expected = Faults {
+            action: Action::Status(429),
+            ratio: 0.5,
+            count: Some(3),
+            store: true,
+            retry_after: Some(2),
+            only: vec!["push".to_owned()],
+            ..Faults::default()
+        };
+        let text = "status=429, ratio=0.5,count=3,store,retry_after=2,only=push";
+        assert_eq!(text.parse(), Ok(expected));
+        for (text, action) in [
+            ("hang", Action::Hang),
+            ("reset", Action::Reset),
+            ("reject=0.1", Action::Reject(0.1)),
+            (
+                "error=ThrottlingException",
+                Action::Error("ThrottlingException".to_owned()),
+            ),
+            ("", Action::Pass),
+        ] {
+            assert_eq!(text.parse(), Ok(Faults::of(action)), "{text}");
+        }
+        for text in [
+            "stat=1", "status=7", "status=x", "ratio=2", "error", "count=-1", "reject",
+        ] {
+            assert!(text.parse::<Faults>().is_err(), "{text}");
+        }
     }
 }
