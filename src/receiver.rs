@@ -21,6 +21,7 @@ mod loki;
 mod moment;
 mod options;
 mod reply;
+mod seen;
 mod server;
 mod state;
 mod summary;

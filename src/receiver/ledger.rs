@@ -1,13 +1,13 @@
 //! The account of one backend: what was stored, and every count about it. Knows nothing of
 //! protocols and never decides what is refused.
 
-use std::collections::{HashSet, VecDeque};
-use std::hash::{BuildHasherDefault, Hasher};
+use std::collections::VecDeque;
 use std::sync::Arc;
 
 use xxhash_rust::xxh3::{xxh3_64, xxh3_64_with_seed};
 
 use super::options::Keep;
+use super::seen::Seen;
 use super::summary::{Digest, Record, StreamSummary, Summary, Violation};
 
 #[derive(Debug)]
@@ -15,8 +15,7 @@ pub(super) struct Ledger {
     pub(super) summary: Summary,
     keep: Keep,
     kept: VecDeque<Record>,
-    /// Hashes of everything that makes a record the same as another.
-    seen: HashSet<u64, BuildHasherDefault<AlreadyHashed>>,
+    seen: Seen,
     /// Requests begun since the start; `clear` does not set it back.
     begun: u64,
 }
@@ -47,7 +46,11 @@ impl Arrival<'_> {
             seed = xxh3_64_with_seed(name.as_bytes(), seed);
             seed = xxh3_64_with_seed(value.as_bytes(), seed);
         }
-        xxh3_64_with_seed(&line_hash.to_le_bytes(), seed)
+        // Both are hashes: one multiplication and a fold mix them well enough.
+        let mixed = u128::from(line_hash ^ seed) * 0xD6E8_FEB8_6659_FD93_u128;
+        #[expect(clippy::cast_possible_truncation, reason = "the halves are folded")]
+        let folded = (mixed ^ (mixed >> 64)) as u64;
+        folded ^ seed.rotate_left(32)
     }
 }
 
@@ -57,7 +60,7 @@ impl Ledger {
             summary: Summary::default(),
             keep,
             kept: VecDeque::new(),
-            seen: HashSet::default(),
+            seen: Seen::default(),
             begun: 0,
         }
     }
@@ -100,13 +103,15 @@ impl Ledger {
     }
 
     /// Whether a record of this identity has been stored.
-    pub(super) fn knows(&self, identity: u64) -> bool {
-        self.seen.contains(&identity)
+    pub(super) fn knows(&self, arrival: &Arrival<'_>, identity: u64) -> bool {
+        self.seen
+            .knows(arrival.stream, arrival.timestamp_ns, identity)
     }
 
     /// Remembers an identity; false when it was known.
-    pub(super) fn learn(&mut self, identity: u64) -> bool {
-        self.seen.insert(identity)
+    pub(super) fn learn(&mut self, arrival: &Arrival<'_>, identity: u64) -> bool {
+        self.seen
+            .learn(arrival.stream, arrival.timestamp_ns, identity)
     }
 
     /// Whether any record can be read back.
@@ -190,26 +195,10 @@ impl Ledger {
     }
 }
 
-/// The identities are hashes already: hashing them once more would only cost time.
-#[derive(Debug, Default)]
-struct AlreadyHashed(u64);
-
-impl Hasher for AlreadyHashed {
-    fn finish(&self) -> u64 {
-        self.0
-    }
-
-    fn write(&mut self, bytes: &[u8]) {
-        self.0 = xxh3_64_with_seed(bytes, self.0);
-    }
-
-    fn write_u64(&mut self, value: u64) {
-        self.0 = value;
-    }
-}
-
 #[cfg(test)]
 mod tests {
+    use std::collections::HashSet;
+
     use super::*;
 
     fn arrival(line: &str) -> Arrival<'_> {

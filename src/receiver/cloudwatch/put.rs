@@ -266,8 +266,8 @@ fn store(ledger: &mut Ledger, stream: &mut Stream, asked: &Asked<'_>, events: &[
         };
         let line_hash = arrival.line_hash();
         let identity = arrival.identity(line_hash);
-        ledger.summary.repeated += u64::from(ledger.knows(identity));
-        identities.push(identity);
+        ledger.summary.repeated += u64::from(ledger.knows(&arrival, identity));
+        identities.push((arrival, identity));
         let disordered = event.timestamp_ms < stream.last_ms;
         stream.last_ms = event.timestamp_ms;
         let entry = Event {
@@ -284,8 +284,8 @@ fn store(ledger: &mut Ledger, stream: &mut Stream, asked: &Asked<'_>, events: &[
         }
     }
     // Only now, so that equal events of one request do not count as repeated.
-    for identity in identities {
-        ledger.learn(identity);
+    for (arrival, identity) in identities {
+        ledger.learn(&arrival, identity);
     }
     if !events.is_empty() {
         stream.last_ingestion_ms = Some(ingested_ms);

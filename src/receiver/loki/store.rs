@@ -220,7 +220,7 @@ impl Known {
                 continue;
             }
             let line_hash = arrival.line_hash();
-            if !ledger.learn(arrival.identity(line_hash)) {
+            if !ledger.learn(&arrival, arrival.identity(line_hash)) {
                 ledger.summary.replayed += 1;
                 outcome.tally.replayed += 1;
                 continue;
