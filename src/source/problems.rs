@@ -82,7 +82,7 @@ mod tests {
         let sentence = problems.iter().next().unwrap().to_owned();
         assert!(sentence.starts_with("cannot open "), "{sentence}");
         assert!(
-            sentence.contains("mode 0700") && sentence.contains("fsGroup"),
+            sentence.contains("mode 0") && sentence.contains("fsGroup"),
             "{sentence}"
         );
         problems.begin_look();
