@@ -73,7 +73,11 @@ pub(super) fn get_log_events(
     let token = token.transpose()?;
     let mut state = shared.lock();
     let delay = state.faults(Backend::Cloudwatch).faults.visibility_delay();
-    let class = state.cloudwatch.0.get(group_name).map(|group| group.class);
+    let class = state
+        .cloudwatch
+        .groups
+        .get(group_name)
+        .map(|group| group.class);
     if class.is_some_and(|class| class != Class::Standard) {
         return Err(Failure::broken(
             "InvalidOperationException",
