@@ -18,6 +18,8 @@ pub(super) struct Ledger {
     seen: Seen,
     /// Requests begun since the start; `clear` does not set it back.
     begun: u64,
+    /// Records stored since the start; `clear` does not set it back.
+    pub(super) arrived: u64,
 }
 
 /// One record on its way into the ledger.
@@ -62,6 +64,7 @@ impl Ledger {
             kept: VecDeque::new(),
             seen: Seen::default(),
             begun: 0,
+            arrived: 0,
         }
     }
 
@@ -75,6 +78,7 @@ impl Ledger {
         *self = Self {
             summary: fresh,
             begun: self.begun,
+            arrived: self.arrived,
             ..Self::new(self.keep)
         };
     }
@@ -125,7 +129,8 @@ impl Ledger {
 
     /// Stores a record and returns its arrival number.
     pub(super) fn store(&mut self, arrival: Arrival<'_>, line_hash: u64, disordered: bool) -> u64 {
-        let number = self.summary.stored;
+        let number = self.arrived;
+        self.arrived += 1;
         let most = self.most();
         self.summary.stored += 1;
         self.summary.stored_bytes += arrival.line.len() as u64;
