@@ -254,3 +254,23 @@ fn groups_of_another_class_take_events_and_do_not_give_them_back() {
     let answer = aws(&receiver, "GetLogEvents", &stream).unwrap();
     failed(&answer, "InvalidOperationException", "class");
 }
+
+#[test]
+fn a_token_that_was_never_given_is_refused_or_leads_nowhere() {
+    let receiver = with_stream(Options::default());
+    put(&receiver, &[(now_ms(), "x")]).unwrap();
+    for (token, status) in [
+        ("", 400),
+        ("x/1-1", 400),
+        ("f/1", 400),
+        ("f/9223372036854775807-18446744073709551615", 200),
+        ("b/0-0", 200),
+    ] {
+        let body = json!({ "logGroupName": "g", "logStreamName": "s", "nextToken": token });
+        let answer = aws(&receiver, "GetLogEvents", &body).unwrap();
+        assert_eq!(answer.status, status, "{token}");
+        if status == 200 {
+            assert_eq!(answer.json()["events"], json!([]));
+        }
+    }
+}

@@ -106,7 +106,9 @@ pub(super) fn get_log_events(
     };
     // A place among the visible events, and whether the page goes on from it or comes up to it.
     let (from, forward) = match token {
-        Some(Token::Forward(timestamp, arrival)) => (place(timestamp, arrival + 1), true),
+        Some(Token::Forward(timestamp, arrival)) => {
+            (place(timestamp, arrival.saturating_add(1)), true)
+        }
         Some(Token::Backward(timestamp, arrival)) => (place(timestamp, arrival), false),
         None if input.start_from_head.unwrap_or_default() => (0, true),
         None => (visible.len(), false),
