@@ -201,6 +201,12 @@ impl Shared {
     /// Sends one batch until it is delivered.
     async fn deliver(self: Arc<Self>, batch: Batch) -> (StreamId, BatchId) {
         let mut refusals = retry::Backoff::slow();
+        if batch.is_replay {
+            let output = OfOutput {
+                output: self.delivery.health.name.clone(),
+            };
+            self.delivery.metrics.replayed.get_or_create(&output).inc();
+        }
         loop {
             let answer = {
                 // The semaphore is never closed.

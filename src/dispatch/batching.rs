@@ -5,14 +5,21 @@ use std::sync::Arc;
 
 use super::fill::{Ended, Filler};
 use super::{Dispatcher, Next, READ_AGAIN_AFTER};
-use crate::batch::{Batch, BatchId, StreamId};
+use crate::batch::{Batch, StreamId};
+use crate::journal::{Journal, Seal};
 use crate::source::reader::Reader;
 use crate::source::{Moment, Source};
 use crate::span::Span;
 
 impl Dispatcher {
     /// Makes the next batch that is due.
-    pub(crate) fn next_batch(&mut self, source: &Source, reader: &mut Reader, at: Moment) -> Next {
+    pub(crate) fn next_batch(
+        &mut self,
+        source: &Source,
+        reader: &mut Reader,
+        journal: &mut Journal,
+        at: Moment,
+    ) -> Next {
         if let Some(trouble) = self.troubles.pop_front() {
             return trouble;
         }
@@ -20,7 +27,7 @@ impl Dispatcher {
             if due > at.now || !self.has_room() {
                 return Next::Nothing;
             }
-            match self.fill_stream(id, source, reader, at) {
+            match self.fill_stream(id, source, reader, journal, at) {
                 Next::Nothing => self.reschedule(id, at.now),
                 next => {
                     self.reschedule(id, at.now);
@@ -37,6 +44,7 @@ impl Dispatcher {
         id: StreamId,
         source: &Source,
         reader: &mut Reader,
+        journal: &mut Journal,
         at: Moment,
     ) -> Next {
         let Self {
@@ -50,6 +58,7 @@ impl Dispatcher {
             return Next::Nothing;
         };
         plan.encoder.begin(&stream.name);
+        stream.last_time = plan.encoder.clear_of(stream.last_time);
         let mut spans: Vec<Span> = Vec::new();
         let mut is_full = false;
         while !is_full {
@@ -122,23 +131,30 @@ impl Dispatcher {
         if plan.encoder.is_empty() {
             return troubles.pop_front().unwrap_or(Next::Nothing);
         }
-        let batch = Batch {
-            id: BatchId(self.next_batch),
+        let sealed = plan.encoder.seal();
+        let seal = Seal {
+            output: plan.name.clone(),
+            stream: (*stream.name).clone(),
+            spans: spans.clone(),
+            records: sealed.records,
+            uncompressed: sealed.uncompressed,
+            replaced: sealed.replaced,
+            cut: sealed.cut,
+            is_gzip: sealed.is_gzip,
+            first_time: sealed.first_time,
+            last_time: sealed.last_time,
+            body: None,
+        };
+        let batch_id = journal.seal(seal, &sealed.body, at.now);
+        stream.sent(batch_id, spans, sealed.body.len());
+        self.in_flight_bytes += sealed.body.len();
+        self.in_flight_count += 1;
+        Next::Batch(Batch {
+            id: batch_id,
             stream_id: id,
             stream: Arc::clone(&stream.name),
-            spans,
-            sealed: plan.encoder.seal(),
-        };
-        self.next_batch += 1;
-        let body_len = batch.sealed.body.len();
-        self.in_flight_bytes += body_len;
-        self.in_flight_count += 1;
-        stream.sent(
-            batch.id,
-            batch.spans.clone(),
-            batch.sealed.last_time,
-            body_len,
-        );
-        Next::Batch(batch)
+            sealed,
+            is_replay: false,
+        })
     }
 }

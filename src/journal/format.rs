@@ -12,8 +12,9 @@ use std::path::PathBuf;
 use serde::{Deserialize, Serialize};
 
 use super::text;
+use crate::batch::{BatchId, StreamName};
 use crate::record::Time;
-use crate::span::{Anchor, GenerationId, Head, Position};
+use crate::span::{Anchor, GenerationId, Head, Position, Span};
 
 /// What every segment begins with.
 pub(super) const MAGIC: [u8; 8] = *b"pinnaceJ";
@@ -39,6 +40,12 @@ pub(crate) enum Entry {
     Forget(GenerationId),
     /// This output takes this input: files met from now on are new to neither.
     Route(Route),
+    /// A batch was made and goes out now.
+    Seal(BatchId, Box<Seal>),
+    /// A batch is delivered: cursors move over it and over delivered ones behind it.
+    Acknowledge(BatchId),
+    /// A batch is given up, with all later ones of its stream: their bytes are read again.
+    Unseal(BatchId),
     /// The entries before this one are the whole state at the time the segment was begun.
     CheckpointEnd(CheckpointEnd),
 }
@@ -81,11 +88,64 @@ pub(crate) struct Route {
     pub(crate) output: String,
 }
 
+/// A batch on its way, with all that is needed to send it again without its file, its
+/// configuration or the version of the program that made it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Seal {
+    /// Name of the output.
+    pub(crate) output: String,
+    /// The stream at the destination.
+    pub(crate) stream: StreamName,
+    /// Which bytes it holds.
+    pub(crate) spans: Vec<Span>,
+    /// How many records.
+    pub(crate) records: u32,
+    /// Length of the body before compression.
+    pub(crate) uncompressed: usize,
+    /// Records with bytes that were replaced.
+    pub(crate) replaced: u32,
+    /// Records that are pieces of a longer line.
+    pub(crate) cut: u32,
+    /// Whether the body is compressed with gzip.
+    pub(crate) is_gzip: bool,
+    /// Time of the first record.
+    pub(crate) first_time: Time,
+    /// Time of the last record: later batches of the stream begin after it.
+    pub(crate) last_time: Time,
+    /// Where the body lies; nowhere when it could not be written.
+    pub(crate) body: Option<Extent>,
+}
+
+/// A place in the file of bodies.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Extent {
+    /// Offset of the first byte.
+    pub(crate) offset: u64,
+    /// Length in bytes.
+    pub(crate) len: u64,
+    /// CRC-32C of the bytes.
+    pub(crate) checksum: u32,
+}
+
 /// What closes a checkpoint.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct CheckpointEnd {
     /// The next generation gets this number: none is ever given twice.
     pub(crate) next_generation: u64,
+    /// The same for batches.
+    pub(crate) next_batch: u64,
+}
+
+#[derive(Serialize, Deserialize)]
+struct SealPayload {
+    batch: BatchId,
+    #[serde(flatten)]
+    seal: Box<Seal>,
+}
+
+#[derive(Serialize, Deserialize)]
+struct BatchPayload {
+    batch: BatchId,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -118,6 +178,9 @@ impl Entry {
             Self::Cursor(..) => b'C',
             Self::Forget(_) => b'F',
             Self::Route(_) => b'R',
+            Self::Seal(..) => b'S',
+            Self::Acknowledge(_) => b'A',
+            Self::Unseal(_) => b'U',
             Self::CheckpointEnd(_) => b'E',
         }
     }
@@ -138,6 +201,13 @@ impl Entry {
             }),
             Self::Forget(id) => serde_json::to_vec(&ForgetPayload { generation: id.0 }),
             Self::Route(route) => serde_json::to_vec(route),
+            Self::Seal(id, seal) => serde_json::to_vec(&SealPayload {
+                batch: *id,
+                seal: seal.clone(),
+            }),
+            Self::Acknowledge(id) | Self::Unseal(id) => {
+                serde_json::to_vec(&BatchPayload { batch: *id })
+            }
             Self::CheckpointEnd(end) => serde_json::to_vec(end),
         }
     }
@@ -170,6 +240,18 @@ impl Entry {
                 Self::Forget(GenerationId(payload.generation))
             }
             b'R' => Self::Route(serde_json::from_slice(payload)?),
+            b'S' => {
+                let payload: SealPayload = serde_json::from_slice(payload)?;
+                Self::Seal(payload.batch, payload.seal)
+            }
+            b'A' => {
+                let payload: BatchPayload = serde_json::from_slice(payload)?;
+                Self::Acknowledge(payload.batch)
+            }
+            b'U' => {
+                let payload: BatchPayload = serde_json::from_slice(payload)?;
+                Self::Unseal(payload.batch)
+            }
             b'E' => Self::CheckpointEnd(serde_json::from_slice(payload)?),
             _ => return Ok(None),
         }))
@@ -314,6 +396,43 @@ pub(super) mod tests {
         }
     }
 
+    pub(in crate::journal) fn seal(
+        output: &str,
+        stream: &str,
+        generation: GenerationId,
+        start: u64,
+        end: u64,
+    ) -> Seal {
+        let anchor = Anchor::at_end_of(&end.to_le_bytes());
+        let end = Position {
+            offset: end,
+            anchor,
+        };
+        Seal {
+            output: output.to_owned(),
+            stream: StreamName::Loki {
+                labels: stream.to_owned(),
+            },
+            spans: vec![Span {
+                generation,
+                start,
+                end,
+            }],
+            records: 3,
+            uncompressed: 300,
+            replaced: 0,
+            cut: 0,
+            is_gzip: false,
+            first_time: Time(1),
+            last_time: Time(2),
+            body: Some(Extent {
+                offset: start,
+                len: 10,
+                checksum: 7,
+            }),
+        }
+    }
+
     fn entry() -> impl Strategy<Value = Entry> {
         let id = (0u64..5).prop_map(GenerationId);
         prop_oneof![
@@ -329,7 +448,13 @@ pub(super) mod tests {
                     Entry::Cursor(id, output, cursor)
                 }
             ),
-            id.prop_map(Entry::Forget),
+            id.clone().prop_map(Entry::Forget),
+            (id, "[ab]", "[ab]", 0u64..9).prop_map(|(id, output, stream, number)| {
+                let seal = seal(&output, &stream, id, number * 10, number * 10 + 10);
+                Entry::Seal(BatchId(number), Box::new(seal))
+            }),
+            (0u64..9).prop_map(|number| Entry::Acknowledge(BatchId(number))),
+            (0u64..9).prop_map(|number| Entry::Unseal(BatchId(number))),
             "[ab]".prop_map(|name| Entry::Route(Route {
                 input: name.clone(),
                 output: name
@@ -339,7 +464,9 @@ pub(super) mod tests {
 
     fn state_of<'a>(entries: impl IntoIterator<Item = &'a Entry>) -> State {
         let mut state = State::default();
-        entries.into_iter().for_each(|entry| state.apply(entry));
+        for entry in entries {
+            state.apply(entry);
+        }
         state
     }
 
