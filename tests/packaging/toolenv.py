@@ -64,8 +64,10 @@ def make(requirements: Path, directory: Path, python: Path) -> None:
     shutil.rmtree(directory, ignore_errors=True)
     say(f"making {directory} (once)")
     pip = bare_environment(directory, python)
-    command = [*pip, "install", "--quiet", "--disable-pip-version-check", "--no-cache-dir"]
-    command += ["--no-input", "--retries", "5", "--timeout", "60", "-r", str(requirements)]
+    # No dependency is followed: the lists name everything, so that today's set is tomorrow's.
+    command = [*pip, "install", "--quiet", "--no-deps", "--no-cache-dir", "--no-input"]
+    command += ["--disable-pip-version-check", "--retries", "5", "--timeout", "60"]
+    command += ["-r", str(requirements)]
     for attempt in range(1, ATTEMPTS + 1):
         if subprocess.run(command, env=clean_environment(), check=False).returncode == 0:
             return
