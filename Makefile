@@ -46,7 +46,7 @@ localstack: ## Run a real LocalStack on 127.0.0.1:4566 until Ctrl-C (PORT=n for 
 clean: ## Remove what the builds made; the fetched tools stay (rm -r target/tools removes them)
 	$(CARGO) clean --profile dev
 	$(CARGO) clean --profile release
-	rm -rf target/doc target/tools/localstack-run
+	rm -rf target/doc target/tools/localstack-run target/localstack-try.*
 
 # Says what to do before cargo says something less helpful.
 toolchain:

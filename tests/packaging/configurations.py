@@ -15,8 +15,6 @@ import yaml
 import restricted
 from toolbox import ROOT, relative, repository_files
 
-# Stands for what is only known at run time; right for every key it is used for.
-SAMPLE = "eu-west-1"
 REFERENCE = re.compile(r"\$\$|\$\{([A-Za-z_][A-Za-z0-9_]*)(:-[^}]*)?\}")
 
 
@@ -46,8 +44,19 @@ def fill(value):
     if isinstance(value, list):
         return [fill(inner) for inner in value]
     if isinstance(value, str):
-        return REFERENCE.sub(lambda m: "$" if m[0] == "$$" else (m[2] or ":-")[2:] or SAMPLE, value)
+        return REFERENCE.sub(replacement, value)
     return value
+
+
+def replacement(match) -> str:
+    if match[0] == "$$":
+        return "$"
+    return match[2][2:] if match[2] else sample(match[1])
+
+
+def sample(name: str) -> str:
+    """Stands for what is only known at run time."""
+    return "http://127.0.0.1:3100" if name.endswith(("URL", "ENDPOINT")) else "eu-west-1"
 
 
 def in_manifests(manifests: list, place: str) -> list:
@@ -162,7 +171,7 @@ def check_problems(found: Found, binary: str, tools) -> list:
     """What `pinnace check` says about it."""
     path = tools.folder / "home" / "pinnace.yaml"
     path.write_text(found.text)
-    environment = {name: SAMPLE for name in found.variables()} | {"AWS_REGION": SAMPLE}
+    environment = {name: sample(name) for name in found.variables() | {"AWS_REGION"}}
     answer = tools.run(ROOT / binary, "check", f"--config={path}", env=environment)
     if answer.returncode == 0:
         return []

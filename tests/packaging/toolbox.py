@@ -52,7 +52,7 @@ class Toolbox:
         if not path.exists():
             self.unpack_layer()
         try:
-            if self.run(path, "version", "--client").returncode == 0:
+            if self.run(path, "--help").returncode == 0:
                 return path
         except OSError:
             pass

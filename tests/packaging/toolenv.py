@@ -48,7 +48,7 @@ def fingerprint(requirements: Path, directory: Path) -> str:
     """What an environment depends on. Scripts in it carry its own path, so the path counts."""
     digest = hashlib.sha256(requirements.read_bytes()).hexdigest()
     version = ".".join(str(part) for part in sys.version_info[:3])
-    return f"{digest}\n{version} {sys.executable}\n{directory}\n"
+    return f"{digest}\n{version} {sys.base_prefix}\n{directory}\n"
 
 
 @contextlib.contextmanager

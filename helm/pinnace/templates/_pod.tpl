@@ -175,8 +175,9 @@ httpGet:
 log={{ .Values.logs.path }}/demo.log
 write() { echo "$(date +"%F %T") - demo - $1 - $2" >> "$log"; }
 trap 'write INFO "arrêt demandé"; exit 0' TERM
+lines={{ .Values.app.lines }}
 n=0
-while [ {{ .Values.app.lines }} -eq 0 ] || [ "$n" -lt {{ .Values.app.lines }} ]; do
+while [ "$lines" -eq 0 ] || [ "$n" -lt "$lines" ]; do
   n=$((n + 1))
   write INFO "étape $n terminée"
   if [ $((n % 50)) -eq 0 ]; then
