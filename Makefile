@@ -10,6 +10,20 @@ SHELL := bash
 CARGO ?= cargo
 PYTHON ?= python3
 TARGET := $(abspath $(or $(CARGO_TARGET_DIR),target))
+# Where rustup puts cargo, also for those whose PATH was never told.
+export PATH := $(PATH):$(HOME)/.cargo/bin
+
+# With another HOME, rustup's cargo is on the PATH but does not find its toolchains: they lie beside
+# its own folder.
+ifndef RUSTUP_HOME
+ifneq ($(shell RUSTUP_AUTO_INSTALL=0 $(CARGO) --version >/dev/null 2>&1 && echo works),works)
+BESIDE_CARGO := $(abspath $(dir $(shell command -v $(CARGO)))/../../.rustup)
+ifneq ($(wildcard $(BESIDE_CARGO)/toolchains),)
+export RUSTUP_HOME := $(BESIDE_CARGO)
+endif
+endif
+endif
+
 export PINNACE_TOOLS_DIR := $(CURDIR)/target/tools
 export PYTHON
 
