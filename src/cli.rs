@@ -8,7 +8,9 @@ use clap::{Args, Parser, Subcommand};
 
 mod check;
 mod receiver;
+mod run;
 mod schema;
+mod status;
 
 /// What the process exit code means. Listed in README.md.
 pub mod exit {
@@ -39,6 +41,10 @@ struct Cli {
 
 #[derive(Debug, Subcommand)]
 enum Command {
+    /// Ship logs until SIGTERM.
+    Run(run::Arguments),
+    /// Ask the running agent: files, cursors, lag, outputs, last errors.
+    Status(status::Arguments),
     /// Check the configuration, print every problem, and print what is in force.
     Check(check::Arguments),
     /// Print the JSON schema of the configuration.
@@ -72,6 +78,8 @@ pub fn main() -> ExitCode {
         }
     };
     let code = match cli.command {
+        Command::Run(arguments) => run::run(&arguments),
+        Command::Status(arguments) => status::run(&arguments),
         Command::Check(arguments) => check::run(&arguments),
         Command::Schema(arguments) => schema::run(&arguments),
         Command::Receiver(arguments) => receiver::run(&arguments),

@@ -1,1 +1,297 @@
 //! The configuration: where it comes from, what it may say, and how mistakes in it are told.
+//! Every key is described once, in `keys.rs`; decoding, the JSON schema and the reference follow
+//! from there. Changes nothing on disk and asks no server.
+
+use std::collections::BTreeMap;
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::time::Duration;
+
+mod decode;
+mod describe;
+mod effective;
+mod fields;
+mod interpolate;
+mod json_schema;
+mod keys;
+mod mask;
+mod node;
+mod places;
+mod problem;
+mod reference;
+mod relations;
+mod rules;
+mod scalars;
+mod source;
+mod template;
+mod units;
+mod variables;
+mod warnings;
+
+pub use problem::{Place, Problem, Problems};
+pub use source::{DEFAULT_FILE, Environment, Source, TEXT_VARIABLE};
+pub use template::{BUILT_IN_NAMES, Template, TemplateError};
+pub use units::{ByteSize, UnitError};
+
+pub(crate) use json_schema::json_schema;
+pub(crate) use places::places_at_best;
+pub(crate) use reference::reference;
+pub(crate) use warnings::warnings;
+
+/// All that the agent needs to know; every value is checked and every default filled in.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Config {
+    /// The folder of the journal and the control socket; absolute.
+    pub state_dir: PathBuf,
+    /// The ceiling for the data in memory.
+    pub memory_limit: ByteSize,
+    /// What happens between SIGTERM and the end.
+    pub shutdown: Shutdown,
+    /// The HTTP endpoint.
+    pub server: Server,
+    /// Which files are read; at least one.
+    pub inputs: Vec<Input>,
+    /// Where the lines go; at least one.
+    pub outputs: Vec<Output>,
+}
+
+/// What happens between SIGTERM and the end.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Shutdown {
+    /// How long delivery may go on.
+    pub timeout: Duration,
+    /// How long the files must have been quiet when all is delivered; at most `timeout`.
+    pub quiet_for: Duration,
+    /// Whether the writers are gone for good, so that a last line without a line end is shipped
+    /// (the key `final`).
+    pub final_lines: bool,
+}
+
+/// The HTTP endpoint.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Server {
+    /// Where to listen; `None` when it is off.
+    pub listen: Option<SocketAddr>,
+}
+
+/// A set of files, and how their bytes become lines.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Input {
+    /// Unique among the inputs.
+    pub name: String,
+    /// Globs of the files to read; absolute, at least one.
+    pub include: Vec<String>,
+    /// Globs of files to leave alone; absolute.
+    pub exclude: Vec<String>,
+    /// Where to begin in files never seen before.
+    pub read_from: ReadFrom,
+    /// The longest line in bytes of what is shipped.
+    pub max_line: ByteSize,
+    /// Texts for templates. No name is one of [`BUILT_IN_NAMES`].
+    pub fields: BTreeMap<String, String>,
+}
+
+/// Where to begin in files never seen before.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum ReadFrom {
+    /// They are read whole.
+    #[default]
+    Beginning,
+    /// Only what is appended from now on.
+    End,
+}
+
+/// One destination.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Output {
+    /// Unique among the outputs.
+    pub name: String,
+    /// The names of the inputs whose lines go here, each known and none twice.
+    pub inputs: Vec<String>,
+    /// The backend.
+    pub kind: OutputKind,
+}
+
+/// The backend of an output.
+#[derive(Debug, Clone, PartialEq)]
+pub enum OutputKind {
+    /// A Loki push endpoint.
+    Loki(Loki),
+    /// AWS CloudWatch Logs.
+    CloudWatchLogs(CloudWatchLogs),
+}
+
+/// A Loki push endpoint.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Loki {
+    /// The URL with the push path; it may hold `user:password@`.
+    pub url: String,
+    /// Sent as `X-Scope-OrgID`.
+    pub tenant_id: Option<String>,
+    /// The labels of a stream; 1 to 15. Every name in the templates is known for every input.
+    pub labels: BTreeMap<String, Template>,
+    /// Sent with each line.
+    pub structured_metadata: BTreeMap<String, Template>,
+    /// How a body is packed.
+    pub compression: Compression,
+    /// How much goes into one request.
+    pub batch: Batch,
+    /// The time limit of one request.
+    pub request_timeout: Duration,
+}
+
+/// How a body for Loki is packed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Compression {
+    /// One snappy block.
+    #[default]
+    Snappy,
+    /// One snappy block of literals.
+    None,
+}
+
+/// How much goes into one request.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Batch {
+    /// The largest body before compression; with CloudWatch Logs as that counts it, 26 bytes for
+    /// each event included.
+    pub max_bytes: ByteSize,
+    /// How long the first line waits for others.
+    pub max_wait: Duration,
+}
+
+/// AWS CloudWatch Logs.
+#[derive(Debug, Clone, PartialEq)]
+pub struct CloudWatchLogs {
+    /// The log group. Its fixed parts keep the naming rules; what its names stand for may not.
+    pub log_group: Template,
+    /// The log stream. Its fixed parts keep the naming rules; what its names stand for may not.
+    pub log_stream: Template,
+    /// The region; `None` takes that of the environment.
+    pub region: Option<String>,
+    /// Another endpoint than AWS's.
+    pub endpoint_url: Option<String>,
+    /// What is created when it does not exist.
+    pub create: Create,
+    /// How a body is packed.
+    pub compression: CloudWatchCompression,
+    /// What to do when an answer leaves open whether a batch was stored.
+    pub verify_after_error: VerifyAfterError,
+    /// How much goes into one request.
+    pub batch: Batch,
+    /// The time limit of one request.
+    pub request_timeout: Duration,
+}
+
+/// What is created in CloudWatch Logs when it does not exist.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Create {
+    /// The log group.
+    pub log_group: bool,
+    /// The log stream.
+    pub log_stream: bool,
+    /// How many days a log group that Pinnace creates keeps its events; `None` is for ever.
+    pub retention_in_days: Option<u32>,
+}
+
+/// How a body for CloudWatch Logs is packed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum CloudWatchCompression {
+    /// With gzip.
+    #[default]
+    Gzip,
+    /// Not at all.
+    None,
+}
+
+/// What to do when an answer leaves open whether a batch was stored.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum VerifyAfterError {
+    /// Read the stream back where that is possible.
+    #[default]
+    Auto,
+    /// Send again without reading back.
+    Never,
+    /// Hold the batch until the stream could be read back.
+    Require,
+}
+
+impl Config {
+    /// The bytes that two batches of every output and one longest line take: `memory_limit` is
+    /// never less.
+    pub fn memory_needed(&self) -> ByteSize {
+        let batches: u64 = self
+            .outputs
+            .iter()
+            .map(|output| 2 * output.kind.batch().max_bytes.0)
+            .sum();
+        let line = self
+            .inputs
+            .iter()
+            .map(|input| input.max_line.0)
+            .max()
+            .unwrap_or_default();
+        ByteSize(batches + line)
+    }
+
+    /// The input of this name.
+    pub fn input(&self, name: &str) -> Option<&Input> {
+        self.inputs.iter().find(|input| input.name == name)
+    }
+}
+
+impl OutputKind {
+    /// How much goes into one request.
+    pub fn batch(&self) -> &Batch {
+        match self {
+            Self::Loki(loki) => &loki.batch,
+            Self::CloudWatchLogs(cloudwatch) => &cloudwatch.batch,
+        }
+    }
+}
+
+/// A configuration with what is to be said about it.
+pub(crate) struct Loaded {
+    pub(crate) config: Config,
+    /// YAML that loads to the same configuration, but for secrets that stood in it openly.
+    pub(crate) effective: String,
+}
+
+/// Reads, checks and fills in a configuration. Every mistake in it is told at once.
+pub fn load(source: &Source, environment: &Environment) -> Result<Config, Problems> {
+    load_explained(source, environment).map(|loaded| loaded.config)
+}
+
+pub(crate) fn load_explained(
+    source: &Source,
+    environment: &Environment,
+) -> Result<Loaded, Problems> {
+    let text = source.read()?;
+    let mut notes = fields::Notes::default();
+    let root = match source {
+        Source::Environment => Some(variables::tree(environment, &mut notes.problems)),
+        Source::File(_) | Source::Text(_) => node::parse(&text, &mut notes.problems),
+    };
+    let is_incomplete = matches!(source, Source::Environment) && !notes.problems.is_empty();
+    let config = root.map(|mut root| {
+        if !matches!(source, Source::Environment) {
+            interpolate::interpolate(&mut root, "", environment, &mut notes.problems);
+        }
+        let config = decode::decode(&root, &mut notes);
+        relations::check(&config, &mut notes);
+        config
+    });
+    if is_incomplete {
+        // Variables that are missing are told by their names; the keys they stand for are not.
+        notes
+            .problems
+            .retain(|problem| problem.place != Place::Nowhere || problem.key.is_empty());
+    }
+    match config {
+        Some(config) if notes.problems.is_empty() => {
+            let effective = effective::yaml(&config, &notes.secrets);
+            Ok(Loaded { config, effective })
+        }
+        _ => Err(Problems::new(&source.name(), &text, notes.problems)),
+    }
+}

@@ -11,8 +11,16 @@
 //! Data goes one way. Only acknowledgements come back, and only to the journal.
 //! ARCHITECTURE.md holds the map and the invariants.
 
+mod batch;
 pub mod cli;
 pub mod config;
+mod deliver;
+mod dispatch;
+mod journal;
+mod observe;
+mod pipeline;
 pub mod receiver;
 mod record;
+mod source;
 mod span;
+mod worker;

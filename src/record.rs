@@ -4,3 +4,42 @@
 pub(crate) mod frame;
 
 pub(crate) use frame::{Framer, Line};
+
+/// A point in time as nanoseconds since the Unix epoch: what a record carries.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default)]
+pub(crate) struct Time(pub(crate) i64);
+
+impl Time {
+    /// Whole milliseconds since the epoch, rounded down.
+    pub(crate) fn millis(self) -> i64 {
+        self.0.div_euclid(1_000_000)
+    }
+
+    /// Whole seconds since the epoch, rounded down, and the nanoseconds above them.
+    pub(crate) fn seconds_and_nanos(self) -> (i64, u32) {
+        let nanos = u32::try_from(self.0.rem_euclid(1_000_000_000)).unwrap_or(0);
+        (self.0.div_euclid(1_000_000_000), nanos)
+    }
+
+    /// The smallest time after this one.
+    pub(crate) fn next(self) -> Self {
+        Self(self.0.saturating_add(1))
+    }
+
+    /// How much later than `earlier`, in nanoseconds; negative when it is before.
+    pub(crate) fn nanos_since(self, earlier: Self) -> i64 {
+        self.0.saturating_sub(earlier.0)
+    }
+}
+
+impl From<std::time::SystemTime> for Time {
+    fn from(time: std::time::SystemTime) -> Self {
+        let nanos = match time.duration_since(std::time::UNIX_EPOCH) {
+            Ok(after) => i64::try_from(after.as_nanos()).unwrap_or(i64::MAX),
+            Err(before) => {
+                i64::try_from(before.duration().as_nanos()).map_or(i64::MIN, |nanos| -nanos)
+            }
+        };
+        Self(nanos)
+    }
+}

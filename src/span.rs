@@ -38,7 +38,10 @@ impl Anchor {
         if bytes.is_empty() {
             return Self::default();
         }
-        Self { len: u16::try_from(bytes.len()).unwrap_or(u16::MAX), hash: xxh3_64(bytes) }
+        Self {
+            len: u16::try_from(bytes.len()).unwrap_or(u16::MAX),
+            hash: xxh3_64(bytes),
+        }
     }
 
     /// Whether `before`, which must end at the offset, still holds what was hashed.
@@ -61,7 +64,10 @@ impl Head {
     /// The head of content that begins with `bytes`.
     pub(crate) fn of(bytes: &[u8]) -> Self {
         let anchor = Anchor::at_end_of(&bytes[..bytes.len().min(PROOF_BYTES)]);
-        Self { len: anchor.len, hash: anchor.hash }
+        Self {
+            len: anchor.len,
+            hash: anchor.hash,
+        }
     }
 
     /// Whether content that begins with `bytes` can be the one this head was taken from.

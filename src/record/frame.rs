@@ -24,7 +24,11 @@ pub(crate) struct Line<'a> {
 impl Line<'_> {
     /// How many bytes of text the line becomes.
     pub(crate) fn shipped_len(&self) -> usize {
-        let text = if self.is_utf8 { self.bytes.len() } else { replaced_len(self.bytes) };
+        let text = if self.is_utf8 {
+            self.bytes.len()
+        } else {
+            replaced_len(self.bytes)
+        };
         text + if self.is_cut { CUT_MARK.len() } else { 0 }
     }
 
@@ -71,7 +75,9 @@ pub(crate) struct Framer {
 impl Framer {
     /// `max_line` in bytes, of which the mark of a cut takes its part.
     pub(crate) fn new(max_line: usize) -> Self {
-        Self { max_line: max_line.max(CUT_MARK.len() + 4) }
+        Self {
+            max_line: max_line.max(CUT_MARK.len() + 4),
+        }
     }
 
     /// How many bytes must be at hand for [`Framer::next`] to say something in any case.
@@ -95,7 +101,11 @@ impl Framer {
             None => return None,
         };
         let is_utf8 = content.len() <= known_utf8 || std::str::from_utf8(content).is_ok();
-        let line = Line { bytes: content, is_utf8, is_cut: false };
+        let line = Line {
+            bytes: content,
+            is_utf8,
+            is_cut: false,
+        };
         if content.len() > self.max_line || (!is_utf8 && line.shipped_len() > self.max_line) {
             return Some(self.cut(content));
         }
@@ -126,7 +136,14 @@ impl Framer {
                 is_utf8 = false;
             }
         }
-        Framed { line: Line { bytes: &content[..end], is_utf8, is_cut: true }, consumed: end }
+        Framed {
+            line: Line {
+                bytes: &content[..end],
+                is_utf8,
+                is_cut: true,
+            },
+            consumed: end,
+        }
     }
 }
 
@@ -135,7 +152,12 @@ fn replaced_len(bytes: &[u8]) -> usize {
     bytes
         .utf8_chunks()
         .map(|chunk| {
-            chunk.valid().len() + if chunk.invalid().is_empty() { 0 } else { REPLACEMENT_LEN }
+            chunk.valid().len()
+                + if chunk.invalid().is_empty() {
+                    0
+                } else {
+                    REPLACEMENT_LEN
+                }
         })
         .sum()
 }
@@ -195,10 +217,21 @@ mod tests {
     #[test]
     fn a_line_of_exactly_the_limit_is_not_cut_and_one_more_byte_is() {
         let framer = Framer::new(40);
-        let (cut, _) = cut_all(framer, format!("{}\r\n", "x".repeat(40)).as_bytes(), 7, false);
+        let (cut, _) = cut_all(
+            framer,
+            format!("{}\r\n", "x".repeat(40)).as_bytes(),
+            7,
+            false,
+        );
         assert_eq!(cut, ["x".repeat(40)]);
         let (cut, _) = cut_all(framer, format!("{}\n", "x".repeat(41)).as_bytes(), 7, false);
-        assert_eq!(cut, [format!("{}{CUT_MARK}", "x".repeat(40 - CUT_MARK.len())), "x".repeat(18)]);
+        assert_eq!(
+            cut,
+            [
+                format!("{}{CUT_MARK}", "x".repeat(40 - CUT_MARK.len())),
+                "x".repeat(18)
+            ]
+        );
     }
 
     proptest! {

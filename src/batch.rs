@@ -1,0 +1,189 @@
+//! What goes out in one request: the limits of a batch and its encoding. Lines are written
+//! straight into the output's wire form; nothing is kept for each line. Pure: time comes in as
+//! a value, nothing here reads or sends.
+
+use std::fmt;
+use std::sync::Arc;
+
+use bytes::Bytes;
+
+use crate::record::{Line, Time};
+use crate::span::Span;
+
+pub(crate) mod cloudwatch;
+pub(crate) mod loki;
+
+/// Where a batch belongs at its destination.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub(crate) enum StreamName {
+    /// A Loki stream.
+    Loki {
+        /// The label set as Loki writes it: `{a="b", c="d"}`.
+        labels: String,
+    },
+    /// A CloudWatch Logs stream.
+    CloudWatch {
+        /// Name of the log group.
+        group: String,
+        /// Name of the log stream in it.
+        stream: String,
+    },
+}
+
+impl fmt::Display for StreamName {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Loki { labels } => f.write_str(labels),
+            Self::CloudWatch { group, stream } => write!(f, "{group}:{stream}"),
+        }
+    }
+}
+
+/// Names a batch within one run of the agent.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub(crate) struct BatchId(pub(crate) u64);
+
+/// Names a stream of one output within one run of the agent.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub(crate) struct StreamId(pub(crate) u32);
+
+/// A sealed batch: it never changes again, however often it is sent.
+#[derive(Debug, Clone)]
+pub(crate) struct Batch {
+    /// Its number.
+    pub(crate) id: BatchId,
+    /// The stream it belongs to.
+    pub(crate) stream_id: StreamId,
+    /// What that stream is called.
+    pub(crate) stream: Arc<StreamName>,
+    /// Which bytes of which files it holds, in order.
+    pub(crate) spans: Vec<Span>,
+    /// The encoded body and what is known of it.
+    pub(crate) sealed: Sealed,
+}
+
+/// The encoded body of a batch.
+#[derive(Debug, Clone)]
+pub(crate) struct Sealed {
+    /// The body as it goes over the wire.
+    pub(crate) body: Bytes,
+    /// How the body is compressed: the `Content-Encoding` where the protocol names one.
+    pub(crate) is_gzip: bool,
+    /// How many records it holds.
+    pub(crate) records: u32,
+    /// How long the body was before compression, in bytes.
+    pub(crate) uncompressed: usize,
+    /// How many records held bytes that were not UTF-8 and were replaced.
+    pub(crate) replaced: u32,
+    /// How many records are pieces of a longer line.
+    pub(crate) cut: u32,
+    /// Time of the first record.
+    pub(crate) first_time: Time,
+    /// Time of the last record, the latest of all.
+    pub(crate) last_time: Time,
+}
+
+/// What became of a line that was offered to a batch.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Push {
+    /// It is in the batch.
+    Taken,
+    /// It does not fit any more: seal, begin anew, and offer it again.
+    Full,
+}
+
+/// Counts that every encoding keeps while a batch is open.
+#[derive(Debug, Clone, Copy, Default)]
+struct Tally {
+    records: u32,
+    replaced: u32,
+    cut: u32,
+    first_time: Time,
+    last_time: Time,
+}
+
+impl Tally {
+    fn add(&mut self, time: Time, line: &Line<'_>) {
+        if self.records == 0 {
+            self.first_time = time;
+        }
+        self.last_time = time;
+        self.records += 1;
+        self.replaced += u32::from(!line.is_utf8);
+        self.cut += u32::from(line.is_cut);
+    }
+
+    fn seal(self, body: Bytes, is_gzip: bool, uncompressed: usize) -> Sealed {
+        Sealed {
+            body,
+            is_gzip,
+            records: self.records,
+            uncompressed,
+            replaced: self.replaced,
+            cut: self.cut,
+            first_time: self.first_time,
+            last_time: self.last_time,
+        }
+    }
+}
+
+/// Encodes lines for one output, one batch after the other, in a buffer that is used again.
+#[derive(Debug)]
+pub(crate) enum Encoder {
+    /// For a Loki push endpoint.
+    Loki(loki::Encoder),
+    /// For CloudWatch Logs.
+    CloudWatch(cloudwatch::Encoder),
+}
+
+impl Encoder {
+    /// Begins a batch for `stream`. `metadata` is what [`loki::encode_metadata`] made; it goes
+    /// with every record on Loki and is ignored elsewhere.
+    pub(crate) fn begin(&mut self, stream: &StreamName) {
+        match self {
+            Self::Loki(encoder) => encoder.begin(stream),
+            Self::CloudWatch(encoder) => encoder.begin(stream),
+        }
+    }
+
+    /// Offers a line. `time` must not be before that of the line before it.
+    #[inline]
+    pub(crate) fn push(&mut self, time: Time, line: &Line<'_>, metadata: &[u8]) -> Push {
+        match self {
+            Self::Loki(encoder) => encoder.push(time, line, metadata),
+            Self::CloudWatch(encoder) => encoder.push(time, line),
+        }
+    }
+
+    /// Whether nothing was taken since [`Encoder::begin`].
+    pub(crate) fn is_empty(&self) -> bool {
+        match self {
+            Self::Loki(encoder) => encoder.is_empty(),
+            Self::CloudWatch(encoder) => encoder.is_empty(),
+        }
+    }
+
+    /// Ends the batch: what is returned goes out as it is.
+    pub(crate) fn seal(&mut self) -> Sealed {
+        match self {
+            Self::Loki(encoder) => encoder.seal(),
+            Self::CloudWatch(encoder) => encoder.seal(),
+        }
+    }
+
+    /// Gives the buffers back to the system while there is nothing to do.
+    pub(crate) fn shrink(&mut self) {
+        match self {
+            Self::Loki(encoder) => encoder.shrink(),
+            Self::CloudWatch(encoder) => encoder.shrink(),
+        }
+    }
+
+    /// The most memory that one sealed body can take, in bytes.
+    pub(crate) fn largest_body(&self) -> usize {
+        match self {
+            Self::Loki(encoder) => encoder.largest_body(),
+            Self::CloudWatch(encoder) => encoder.largest_body(),
+        }
+    }
+}

@@ -1,0 +1,366 @@
+//! The Loki wire form: a protobuf `PushRequest` with one stream, in one snappy block. Owns the
+//! byte layout (grafana/loki `pkg/push/push.proto`: `PushRequest{streams=1}`,
+//! `Stream{labels=1, entries=2}`, `Entry{timestamp=1{seconds=1, nanos=2}, line=2,
+//! structuredMetadata=3{name=1, value=2}}`); never sends.
+
+use bytes::Bytes;
+
+use super::{Push, Sealed, StreamName, Tally};
+use crate::record::{Line, Time};
+
+/// Protobuf keys: field number × 8 + 2 for a length-delimited field, + 0 for a varint.
+mod key {
+    pub(super) const STREAM: u8 = 0x0A;
+    pub(super) const LABELS: u8 = 0x0A;
+    pub(super) const ENTRY: u8 = 0x12;
+    pub(super) const TIMESTAMP: u8 = 0x0A;
+    pub(super) const SECONDS: u8 = 0x08;
+    pub(super) const NANOS: u8 = 0x10;
+    pub(super) const LINE: u8 = 0x12;
+    pub(super) const METADATA: u8 = 0x1A;
+    pub(super) const NAME: u8 = 0x0A;
+    pub(super) const VALUE: u8 = 0x12;
+}
+
+/// How the request body is compressed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Compression {
+    /// One snappy block.
+    Snappy,
+    /// One snappy block of literals alone: legal for every reader, and next to no work.
+    None,
+}
+
+/// Encodes batches for a Loki push endpoint.
+#[derive(Debug)]
+pub(crate) struct Encoder {
+    compression: Compression,
+    max_bytes: usize,
+    /// Room for the stream's header, then the entries.
+    buffer: Vec<u8>,
+    labels: String,
+    room: usize,
+    tally: Tally,
+    snappy: snap::raw::Encoder,
+    packed: Vec<u8>,
+}
+
+impl Encoder {
+    /// `max_bytes` is the most that a request may hold before compression; a single record that
+    /// is larger still goes out, alone.
+    pub(crate) fn new(compression: Compression, max_bytes: usize) -> Self {
+        Self {
+            compression,
+            max_bytes,
+            buffer: Vec::new(),
+            labels: String::new(),
+            room: 0,
+            tally: Tally::default(),
+            snappy: snap::raw::Encoder::new(),
+            packed: Vec::new(),
+        }
+    }
+
+    pub(super) fn begin(&mut self, stream: &StreamName) {
+        let StreamName::Loki { labels } = stream else {
+            debug_assert!(false, "a Loki output has Loki streams");
+            return;
+        };
+        self.labels.clone_from(labels);
+        // Two keys and two lengths of at most five bytes each, then the labels.
+        self.room = 12 + labels.len();
+        self.buffer.clear();
+        self.buffer.reserve(self.max_bytes + self.room);
+        self.buffer.resize(self.room, 0);
+        self.tally = Tally::default();
+    }
+
+    #[inline]
+    pub(super) fn push(&mut self, time: Time, line: &Line<'_>, metadata: &[u8]) -> Push {
+        let (seconds, nanos) = time.seconds_and_nanos();
+        let seconds = seconds.cast_unsigned();
+        let nanos = u64::from(nanos);
+        let stamp_len = 1 + varint_len(seconds) + 1 + varint_len(nanos);
+        let text_len = line.shipped_len();
+        let entry_len = 2 + stamp_len + 1 + varint_len(text_len as u64) + text_len + metadata.len();
+        let total = 1 + varint_len(entry_len as u64) + entry_len;
+        if self.buffer.len() + total > self.max_bytes && !self.is_empty() {
+            return Push::Full;
+        }
+        let out = &mut self.buffer;
+        out.push(key::ENTRY);
+        put_varint(out, entry_len as u64);
+        out.push(key::TIMESTAMP);
+        put_varint(out, stamp_len as u64);
+        out.push(key::SECONDS);
+        put_varint(out, seconds);
+        out.push(key::NANOS);
+        put_varint(out, nanos);
+        out.push(key::LINE);
+        put_varint(out, text_len as u64);
+        if line.is_utf8 && !line.is_cut {
+            out.extend_from_slice(line.bytes);
+        } else {
+            line.for_each_piece(|piece| out.extend_from_slice(piece.as_bytes()));
+        }
+        out.extend_from_slice(metadata);
+        self.tally.add(time, line);
+        Push::Taken
+    }
+
+    pub(super) fn is_empty(&self) -> bool {
+        self.tally.records == 0
+    }
+
+    pub(super) fn seal(&mut self) -> Sealed {
+        let entries_len = self.buffer.len() - self.room;
+        let mut header = Vec::with_capacity(self.room);
+        let stream_len = 1 + varint_len(self.labels.len() as u64) + self.labels.len() + entries_len;
+        header.push(key::STREAM);
+        put_varint(&mut header, stream_len as u64);
+        header.push(key::LABELS);
+        put_varint(&mut header, self.labels.len() as u64);
+        header.extend_from_slice(self.labels.as_bytes());
+        let start = self.room - header.len();
+        self.buffer[start..self.room].copy_from_slice(&header);
+        let plain = &self.buffer[start..];
+        let body = match self.compression {
+            Compression::Snappy => {
+                self.packed
+                    .resize(snap::raw::max_compress_len(plain.len()), 0);
+                match self.snappy.compress(plain, &mut self.packed) {
+                    Ok(len) => Bytes::copy_from_slice(&self.packed[..len]),
+                    // Only for a buffer that is too small or a body above 4 GiB: neither is here.
+                    Err(_) => literal_block(plain),
+                }
+            }
+            Compression::None => literal_block(plain),
+        };
+        self.tally.seal(body, false, plain.len())
+    }
+
+    pub(super) fn shrink(&mut self) {
+        self.buffer = Vec::new();
+        self.packed = Vec::new();
+    }
+
+    pub(super) fn largest_body(&self) -> usize {
+        snap::raw::max_compress_len(self.max_bytes)
+    }
+}
+
+/// The structured metadata that goes with every record of a generation, encoded once.
+pub(crate) fn encode_metadata<'a>(pairs: impl Iterator<Item = (&'a str, &'a str)>) -> Vec<u8> {
+    let mut out = Vec::new();
+    for (name, value) in pairs {
+        let len = 1
+            + varint_len(name.len() as u64)
+            + name.len()
+            + 1
+            + varint_len(value.len() as u64)
+            + value.len();
+        out.push(key::METADATA);
+        put_varint(&mut out, len as u64);
+        for (key, text) in [(key::NAME, name), (key::VALUE, value)] {
+            out.push(key);
+            put_varint(&mut out, text.len() as u64);
+            out.extend_from_slice(text.as_bytes());
+        }
+    }
+    out
+}
+
+/// A label set as Loki writes it, with the names in their order and the values quoted.
+pub(crate) fn label_set<'a>(labels: impl Iterator<Item = (&'a str, &'a str)>) -> String {
+    let mut out = String::from("{");
+    for (name, value) in labels {
+        if out.len() > 1 {
+            out.push_str(", ");
+        }
+        out.push_str(name);
+        out.push_str("=\"");
+        for character in value.chars() {
+            match character {
+                '"' => out.push_str("\\\""),
+                '\\' => out.push_str("\\\\"),
+                '\n' => out.push_str("\\n"),
+                other => out.push(other),
+            }
+        }
+        out.push('"');
+    }
+    out.push('}');
+    out
+}
+
+/// A snappy block that holds `plain` as literals: the length, then pieces of up to 64 KiB.
+fn literal_block(plain: &[u8]) -> Bytes {
+    const PIECE: usize = 65_536;
+    const LITERAL_WITH_TWO_LENGTH_BYTES: u8 = 61 << 2;
+    let mut out = Vec::with_capacity(plain.len() + 3 * plain.len().div_ceil(PIECE) + 10);
+    put_varint(&mut out, plain.len() as u64);
+    for piece in plain.chunks(PIECE) {
+        let less_one = u16::try_from(piece.len() - 1).unwrap_or(u16::MAX);
+        out.push(LITERAL_WITH_TWO_LENGTH_BYTES);
+        out.extend_from_slice(&less_one.to_le_bytes());
+        out.extend_from_slice(piece);
+    }
+    Bytes::from(out)
+}
+
+#[inline]
+fn varint_len(value: u64) -> usize {
+    // 64 bits in groups of seven; zero takes one byte.
+    (70 - (value | 1).leading_zeros() as usize) / 7
+}
+
+#[inline]
+fn put_varint(out: &mut Vec<u8>, mut value: u64) {
+    while value >= 0x80 {
+        out.push((value as u8) | 0x80);
+        value >>= 7;
+    }
+    out.push(value as u8);
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    fn line(text: &str) -> Line<'_> {
+        Line {
+            bytes: text.as_bytes(),
+            is_utf8: true,
+            is_cut: false,
+        }
+    }
+
+    /// A reader of its own for protobuf: fields of a message in order.
+    fn fields(mut bytes: &[u8]) -> Vec<(u64, u64, Vec<u8>)> {
+        fn varint(bytes: &mut &[u8]) -> u64 {
+            let (mut value, mut shift) = (0u64, 0);
+            loop {
+                let byte = bytes[0];
+                *bytes = &bytes[1..];
+                value |= u64::from(byte & 0x7F) << shift;
+                if byte < 0x80 {
+                    return value;
+                }
+                shift += 7;
+            }
+        }
+        let mut out = Vec::new();
+        while !bytes.is_empty() {
+            let key = varint(&mut bytes);
+            let value = varint(&mut bytes);
+            if key & 7 == 2 {
+                let (content, rest) = bytes.split_at(usize::try_from(value).unwrap());
+                out.push((key >> 3, value, content.to_vec()));
+                bytes = rest;
+            } else {
+                out.push((key >> 3, value, Vec::new()));
+            }
+        }
+        out
+    }
+
+    fn entries(sealed: &Sealed) -> (String, Vec<(i64, String, Vec<u8>)>) {
+        let plain = snap::raw::Decoder::new()
+            .decompress_vec(&sealed.body)
+            .unwrap();
+        assert_eq!(plain.len(), sealed.uncompressed);
+        let request = fields(&plain);
+        assert_eq!(request.len(), 1, "one stream in a request");
+        let stream = fields(&request[0].2);
+        let labels = String::from_utf8(stream[0].2.clone()).unwrap();
+        let entries = stream[1..]
+            .iter()
+            .map(|(number, _, entry)| {
+                assert_eq!(*number, 2);
+                let parts = fields(entry);
+                let stamp = fields(&parts[0].2);
+                let time = stamp[0].1.cast_signed() * 1_000_000_000 + stamp[1].1.cast_signed();
+                let text = String::from_utf8(parts[1].2.clone()).unwrap();
+                let rest = parts[2..].iter().flat_map(|part| part.2.clone()).collect();
+                (time, text, rest)
+            })
+            .collect();
+        (labels, entries)
+    }
+
+    fn stream() -> StreamName {
+        StreamName::Loki {
+            labels: label_set([("app", "a\"b\\c\n"), ("file", "/x")].into_iter()),
+        }
+    }
+
+    #[test]
+    fn a_label_set_is_quoted_as_loki_quotes_it() {
+        assert_eq!(stream().to_string(), r#"{app="a\"b\\c\n", file="/x"}"#);
+    }
+
+    #[test]
+    fn what_is_sealed_reads_back() {
+        for compression in [Compression::Snappy, Compression::None] {
+            let mut encoder = Encoder::new(compression, 1 << 20);
+            let metadata = encode_metadata([("pod", "p-1")].into_iter());
+            encoder.begin(&stream());
+            let times = [1_700_000_000_123_456_789i64, 1_700_000_001_000_000_000];
+            let cut = Line {
+                bytes: b"caf\xe9",
+                is_utf8: false,
+                is_cut: true,
+            };
+            assert_eq!(
+                encoder.push(Time(times[0]), &line("first"), &metadata),
+                Push::Taken
+            );
+            assert_eq!(encoder.push(Time(times[1]), &cut, &metadata), Push::Taken);
+            let sealed = encoder.seal();
+            let (labels, entries) = entries(&sealed);
+            assert_eq!(labels, stream().to_string());
+            assert_eq!(entries.len(), 2);
+            assert_eq!((entries[0].0, entries[0].1.as_str()), (times[0], "first"));
+            assert_eq!(
+                (entries[1].0, entries[1].1.as_str()),
+                (times[1], "caf\u{FFFD} [line continues]")
+            );
+            assert_eq!(entries[0].2, b"\x0a\x03pod\x12\x03p-1");
+            assert_eq!((sealed.records, sealed.replaced, sealed.cut), (2, 1, 1));
+            assert_eq!(
+                (sealed.first_time, sealed.last_time),
+                (Time(times[0]), Time(times[1]))
+            );
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn no_batch_exceeds_its_bytes_unless_it_is_one_record(
+            lens in proptest::collection::vec(0usize..300, 1..200),
+            max in 100usize..2000,
+            is_snappy in any::<bool>(),
+        ) {
+            let compression = if is_snappy { Compression::Snappy } else { Compression::None };
+            let mut encoder = Encoder::new(compression, max);
+            let texts: Vec<String> = lens.iter().map(|&len| "z".repeat(len)).collect();
+            let mut sealed = Vec::new();
+            encoder.begin(&stream());
+            for (number, text) in (0i64..).zip(&texts) {
+                while encoder.push(Time(number), &line(text), &[]) == Push::Full {
+                    prop_assert!(!encoder.is_empty());
+                    sealed.push(encoder.seal());
+                    encoder.begin(&stream());
+                }
+            }
+            sealed.push(encoder.seal());
+            let mut read = Vec::new();
+            for batch in &sealed {
+                prop_assert!(batch.uncompressed <= max || batch.records == 1);
+                read.extend(entries(batch).1.into_iter().map(|entry| entry.1));
+            }
+            prop_assert_eq!(read, texts);
+        }
+    }
+}

@@ -1,0 +1,404 @@
+//! `pinnace run`: the agent from its start to its end. Decides what a fault at the start means:
+//! the end, or a live process that says what is wrong and goes on once it is mended.
+
+use std::io::{self, IsTerminal as _, Write as _};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use clap::ValueEnum;
+use tokio::signal::unix::{Signal, SignalKind, signal};
+
+use super::exit;
+use crate::config::{self, Config, Environment, Problems, Source};
+use crate::journal::{Journal, OpenError};
+use crate::observe::{Observer, control, http};
+use crate::pipeline::Pipeline;
+use crate::worker::Left;
+
+/// How often a fault at the start is looked at again.
+const TRY_AGAIN: Duration = Duration::from_secs(2);
+/// Another agent's lock is waited for; another fault of the state directory only this long,
+/// because the log's lines matter more than the protection from duplicates.
+const STATE_PATIENCE: Duration = Duration::from_secs(5);
+
+/// What to do when something is wrong at the start.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum OnError {
+    /// Say so and end.
+    Exit,
+    /// Say so, stay up, and go on as well as it can: a sidecar must not stop its application.
+    Degrade,
+}
+
+#[derive(Debug, clap::Args)]
+pub(super) struct Arguments {
+    #[command(flatten)]
+    config: super::ConfigArgument,
+    /// What to do when something is wrong at the start: exit (the default on a terminal) or
+    /// degrade (the default elsewhere).
+    #[arg(long, value_enum, value_name = "WHAT")]
+    on_error: Option<OnError>,
+}
+
+/// Why a run ended before it began.
+struct Fault {
+    code: u8,
+    sentence: String,
+}
+
+pub(super) fn run(arguments: &Arguments) -> u8 {
+    start_log();
+    raise_file_limit();
+    let default = if io::stderr().is_terminal() {
+        OnError::Exit
+    } else {
+        OnError::Degrade
+    };
+    let on_error = arguments.on_error.unwrap_or(default);
+    let runtime = match tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+    {
+        Ok(runtime) => runtime,
+        Err(error) => {
+            return tell(&Fault {
+                code: exit::FAILED,
+                sentence: error.to_string(),
+            });
+        }
+    };
+    let code = match runtime.block_on(agent(arguments, on_error)) {
+        Ok(code) => code,
+        Err(fault) => tell(&fault),
+    };
+    // Requests that are still under way are of no use to anyone.
+    runtime.shutdown_background();
+    code
+}
+
+fn tell(fault: &Fault) -> u8 {
+    // Nothing is left to be done when nobody can read it.
+    let _ = writeln!(io::stderr().lock(), "{}", fault.sentence);
+    fault.code
+}
+
+/// Our own log: to stderr, one line each, `PINNACE_LOG` sets the level.
+fn start_log() {
+    let level = std::env::var("PINNACE_LOG")
+        .ok()
+        .and_then(|level| level.parse().ok());
+    tracing_subscriber::fmt()
+        .with_writer(io::stderr)
+        .with_ansi(io::stderr().is_terminal())
+        .with_target(false)
+        .with_max_level(level.unwrap_or(tracing::Level::INFO))
+        .init();
+}
+
+/// Every tailed file takes a descriptor: as many as the system lets us have.
+fn raise_file_limit() {
+    use rustix::process::{Resource, getrlimit, setrlimit};
+    let mut limit = getrlimit(Resource::Nofile);
+    limit.current = limit.maximum;
+    // Without it the usual limit stands.
+    let _ = setrlimit(Resource::Nofile, limit);
+}
+
+/// The signals that end the agent.
+struct Stop {
+    terminate: Signal,
+    interrupt: Signal,
+}
+
+impl Stop {
+    fn new() -> io::Result<Self> {
+        let terminate = signal(SignalKind::terminate())?;
+        Ok(Self {
+            terminate,
+            interrupt: signal(SignalKind::interrupt())?,
+        })
+    }
+
+    async fn asked(&mut self) {
+        tokio::select! {
+            _ = self.terminate.recv() => {}
+            _ = self.interrupt.recv() => {}
+        }
+    }
+}
+
+async fn agent(arguments: &Arguments, on_error: OnError) -> Result<u8, Fault> {
+    let fault = |error: io::Error| Fault {
+        code: exit::FAILED,
+        sentence: error.to_string(),
+    };
+    let mut stop = Stop::new().map_err(fault)?;
+    let observer = Arc::new(Observer::new());
+    let start = start(arguments, on_error, &observer);
+    let (pipeline, config) = tokio::select! {
+        started = start => started?,
+        () = stop.asked() => return Ok(exit::OK),
+    };
+    stop.asked().await;
+    tracing::info!(
+        timeout = ?config.shutdown.timeout,
+        "stopping: delivering what is in the files"
+    );
+    let left = tokio::select! {
+        left = pipeline.stop() => left,
+        () = stop.asked() => {
+            tracing::warn!("asked twice: ending at once; what is not delivered is sent after the next start");
+            return Ok(exit::OK);
+        }
+    };
+    say_what_is_left(&left);
+    let _ = std::fs::remove_file(control::path_in(&config.state_dir));
+    Ok(exit::OK)
+}
+
+fn say_what_is_left(left: &[Left]) {
+    if left.iter().all(|left| !left.has_lines) {
+        tracing::info!("stopped: every complete line is delivered");
+    }
+    for left in left {
+        if left.has_lines {
+            tracing::warn!(
+                output = left.output,
+                bytes = left.bytes,
+                "stopped in time, with lines not yet delivered: they are sent after the next start, if the files are still there"
+            );
+        } else {
+            tracing::info!(
+                output = left.output,
+                bytes = left.bytes,
+                "a last line without its line end waits for the rest"
+            );
+        }
+    }
+}
+
+/// Starts the agent, now or when what is wrong has been mended.
+async fn start(
+    arguments: &Arguments,
+    on_error: OnError,
+    observer: &Arc<Observer>,
+) -> Result<(Pipeline, Config), Fault> {
+    let mut early = EarlyServers::default();
+    let config = configuration(arguments, on_error, observer, &mut early).await?;
+    serve_http(&config, on_error, observer, &mut early).await?;
+    let journal = journal(&config, on_error, observer).await?;
+    serve_control(&config.state_dir, observer, &mut early);
+    let pipeline = Pipeline::start(&config, journal, observer)
+        .await
+        .map_err(|error| Fault {
+            code: exit::FAILED,
+            sentence: error.to_string(),
+        })?;
+    tracing::info!(
+        version = env!("CARGO_PKG_VERSION"),
+        inputs = config.inputs.len(),
+        outputs = config.outputs.len(),
+        state_dir = %config.state_dir.display(),
+        "started"
+    );
+    Ok((pipeline, config))
+}
+
+/// What is served before the configuration is known, so that it can be asked what is wrong.
+#[derive(Debug, Default)]
+struct EarlyServers {
+    http: Option<(std::net::SocketAddr, tokio::task::JoinHandle<()>)>,
+    control: Option<(PathBuf, tokio::task::JoinHandle<()>)>,
+}
+
+async fn configuration(
+    arguments: &Arguments,
+    on_error: OnError,
+    observer: &Arc<Observer>,
+    early: &mut EarlyServers,
+) -> Result<Config, Fault> {
+    let mut told: Option<String> = None;
+    loop {
+        let environment = Environment::from_process();
+        let source = Source::find(arguments.config.config.as_deref(), &environment);
+        let problems = match config::load(&source, &environment) {
+            Ok(config) => {
+                if told.is_some() {
+                    observer.health.set_trouble("config", None);
+                    tracing::info!("the configuration is mended");
+                }
+                return Ok(config);
+            }
+            Err(problems) => problems,
+        };
+        let text = problems.to_string();
+        if on_error == OnError::Exit {
+            return Err(Fault {
+                code: exit::CONFIG,
+                sentence: text,
+            });
+        }
+        if told.as_deref() != Some(&text) {
+            tracing::error!(
+                "the configuration is wrong: nothing is shipped until it is mended\n{text}"
+            );
+            observer
+                .health
+                .set_trouble("config", Some(summary(&problems)));
+            told = Some(text);
+        }
+        serve_early(&source, &environment, observer, early).await;
+        tokio::time::sleep(TRY_AGAIN).await;
+    }
+}
+
+fn summary(problems: &Problems) -> String {
+    let lines: Vec<String> = problems.iter().map(config::Problem::headline).collect();
+    format!("the configuration is wrong: {}", lines.join("; "))
+}
+
+/// Serves at the usual places while the configured ones are not known.
+async fn serve_early(
+    source: &Source,
+    environment: &Environment,
+    observer: &Arc<Observer>,
+    early: &mut EarlyServers,
+) {
+    let (state_dir, listen) = config::places_at_best(source, environment);
+    if let (None, Some(address)) = (&early.http, listen)
+        && let Ok(listener) = http::bind(address).await
+    {
+        early.http = Some((
+            address,
+            tokio::spawn(http::serve(listener, Arc::clone(observer))),
+        ));
+    }
+    if early.control.is_none() && std::fs::create_dir_all(&state_dir).is_ok() {
+        serve_control(&state_dir, observer, early);
+    }
+}
+
+async fn serve_http(
+    config: &Config,
+    on_error: OnError,
+    observer: &Arc<Observer>,
+    early: &mut EarlyServers,
+) -> Result<(), Fault> {
+    if let Some((address, task)) = early.http.take() {
+        if Some(address) == config.server.listen {
+            return Ok(());
+        }
+        task.abort();
+        let _ = task.await;
+    }
+    let Some(address) = config.server.listen else {
+        return Ok(());
+    };
+    let error = match http::bind(address).await {
+        Ok(listener) => {
+            tokio::spawn(http::serve(listener, Arc::clone(observer)));
+            return Ok(());
+        }
+        Err(error) => error,
+    };
+    let sentence = format!(
+        "cannot listen on {address}: {error}; set server.listen to a free address, or to off"
+    );
+    if on_error == OnError::Exit {
+        return Err(Fault {
+            code: exit::UNAVAILABLE,
+            sentence,
+        });
+    }
+    tracing::error!("{sentence}; shipping goes on without it");
+    observer.health.set_trouble("server", Some(sentence));
+    let observer = Arc::clone(observer);
+    tokio::spawn(async move {
+        loop {
+            tokio::time::sleep(TRY_AGAIN).await;
+            if let Ok(listener) = http::bind(address).await {
+                tracing::info!(%address, "listening now");
+                observer.health.set_trouble("server", None);
+                return http::serve(listener, observer).await;
+            }
+        }
+    });
+    Ok(())
+}
+
+/// Opens the journal. Without a usable state directory the lines are shipped all the same, if
+/// the agent is to stay up.
+async fn journal(
+    config: &Config,
+    on_error: OnError,
+    observer: &Observer,
+) -> Result<Journal, Fault> {
+    let began = Instant::now();
+    let mut told = false;
+    loop {
+        let error = match Journal::open(&config.state_dir, Instant::now()) {
+            Ok((journal, recovery)) => {
+                observer.health.set_trouble("state", None);
+                for finding in recovery.findings {
+                    tracing::warn!(finding, "the journal was not whole");
+                }
+                if recovery.is_new {
+                    tracing::info!(state_dir = %config.state_dir.display(), "a new journal: no file has been delivered before");
+                }
+                return Ok(journal);
+            }
+            Err(error) => error,
+        };
+        if on_error == OnError::Exit {
+            return Err(Fault {
+                code: exit::STATE,
+                sentence: error.to_string(),
+            });
+        }
+        if !told {
+            tracing::error!("{error}");
+            told = true;
+        }
+        let is_locked = matches!(error, OpenError::Locked(_));
+        if !is_locked && began.elapsed() >= STATE_PATIENCE {
+            tracing::error!(
+                "shipping without a journal: after a restart, what is delivered until then is delivered again"
+            );
+            observer.health.set_trouble("state", None);
+            let now = Instant::now();
+            return Ok(Journal::unprotected(
+                &config.state_dir,
+                now,
+                error.to_string(),
+            ));
+        }
+        observer
+            .health
+            .set_trouble("state", Some(error.to_string()));
+        tokio::time::sleep(TRY_AGAIN.min(STATE_PATIENCE)).await;
+    }
+}
+
+fn serve_control(state_dir: &Path, observer: &Arc<Observer>, early: &mut EarlyServers) {
+    if let Some((path, task)) = early.control.take() {
+        if path == state_dir {
+            early.control = Some((path, task));
+            return;
+        }
+        task.abort();
+    }
+    match control::bind(state_dir) {
+        Ok(listener) => {
+            let task = tokio::spawn(control::serve(listener, Arc::clone(observer)));
+            early.control = Some((state_dir.to_owned(), task));
+        }
+        Err(error) => {
+            tracing::warn!(
+                socket = %control::path_in(state_dir).display(),
+                %error,
+                "cannot serve the control socket: pinnace status will not work"
+            );
+        }
+    }
+}

@@ -1,0 +1,271 @@
+//! The configuration in force, as YAML that loads again to the same. A value that came from a
+//! secret variable is shown as its reference; a password in a URL is replaced by stars.
+
+use std::collections::BTreeMap;
+use std::fmt::Write;
+
+use super::mask::mask_url;
+use super::units::print_duration;
+use super::{
+    Batch, CloudWatchCompression, CloudWatchLogs, Compression, Config, Input, Loki, Output,
+    OutputKind, ReadFrom, Template, VerifyAfterError,
+};
+
+/// Prints the whole configuration. `secrets` holds, by full key, what is shown instead.
+pub(crate) fn yaml(config: &Config, secrets: &BTreeMap<String, String>) -> String {
+    let mut out = Writer {
+        text: String::new(),
+        secrets,
+        path: Vec::new(),
+        depth: 0,
+    };
+    out.plain("version", "1");
+    out.string("state_dir", &config.state_dir.to_string_lossy());
+    out.plain("memory_limit", &config.memory_limit.to_string());
+    out.mapping("shutdown", |out| {
+        out.plain("timeout", &print_duration(config.shutdown.timeout));
+        out.plain("quiet_for", &print_duration(config.shutdown.quiet_for));
+        out.plain("final", flag(config.shutdown.final_lines));
+    });
+    out.mapping("server", |out| match config.server.listen {
+        Some(address) => out.string("listen", &address.to_string()),
+        None => out.string("listen", "off"),
+    });
+    out.items("inputs", &config.inputs, input);
+    out.items("outputs", &config.outputs, output);
+    out.text
+}
+
+fn input(out: &mut Writer<'_>, input: &Input) {
+    out.string("name", &input.name);
+    out.strings("include", &input.include);
+    out.strings("exclude", &input.exclude);
+    out.plain(
+        "read_from",
+        match input.read_from {
+            ReadFrom::Beginning => "beginning",
+            ReadFrom::End => "end",
+        },
+    );
+    out.plain("max_line", &input.max_line.to_string());
+    out.map("fields", &input.fields, Clone::clone);
+}
+
+fn output(out: &mut Writer<'_>, output: &Output) {
+    out.string("name", &output.name);
+    let kind = match &output.kind {
+        OutputKind::Loki(_) => "loki",
+        OutputKind::CloudWatchLogs(_) => "cloudwatch_logs",
+    };
+    out.plain("type", kind);
+    out.strings("inputs", &output.inputs);
+    match &output.kind {
+        OutputKind::Loki(output) => loki(out, output),
+        OutputKind::CloudWatchLogs(output) => cloudwatch_logs(out, output),
+    }
+}
+
+fn loki(out: &mut Writer<'_>, loki: &Loki) {
+    out.string("url", &loki.url);
+    out.optional("tenant_id", loki.tenant_id.as_deref());
+    out.map("labels", &loki.labels, Template::to_string);
+    out.map(
+        "structured_metadata",
+        &loki.structured_metadata,
+        Template::to_string,
+    );
+    out.plain(
+        "compression",
+        match loki.compression {
+            Compression::Snappy => "snappy",
+            Compression::None => "none",
+        },
+    );
+    batch(out, &loki.batch);
+    out.plain("request_timeout", &print_duration(loki.request_timeout));
+}
+
+fn cloudwatch_logs(out: &mut Writer<'_>, cloudwatch: &CloudWatchLogs) {
+    out.string("log_group", &cloudwatch.log_group.to_string());
+    out.string("log_stream", &cloudwatch.log_stream.to_string());
+    out.optional("region", cloudwatch.region.as_deref());
+    out.optional("endpoint_url", cloudwatch.endpoint_url.as_deref());
+    out.mapping("create", |out| {
+        out.plain("log_group", flag(cloudwatch.create.log_group));
+        out.plain("log_stream", flag(cloudwatch.create.log_stream));
+        if let Some(days) = cloudwatch.create.retention_in_days {
+            out.plain("retention_in_days", &days.to_string());
+        }
+    });
+    out.plain(
+        "compression",
+        match cloudwatch.compression {
+            CloudWatchCompression::Gzip => "gzip",
+            CloudWatchCompression::None => "none",
+        },
+    );
+    out.plain(
+        "verify_after_error",
+        match cloudwatch.verify_after_error {
+            VerifyAfterError::Auto => "auto",
+            VerifyAfterError::Never => "never",
+            VerifyAfterError::Require => "require",
+        },
+    );
+    batch(out, &cloudwatch.batch);
+    out.plain(
+        "request_timeout",
+        &print_duration(cloudwatch.request_timeout),
+    );
+}
+
+fn batch(out: &mut Writer<'_>, batch: &Batch) {
+    out.mapping("batch", |out| {
+        out.plain("max_bytes", &batch.max_bytes.to_string());
+        out.plain("max_wait", &print_duration(batch.max_wait));
+    });
+}
+
+const fn flag(value: bool) -> &'static str {
+    if value { "true" } else { "false" }
+}
+
+struct Writer<'s> {
+    text: String,
+    secrets: &'s BTreeMap<String, String>,
+    /// The full key of the mapping that is being written, in parts with their separators.
+    path: Vec<String>,
+    depth: usize,
+}
+
+impl Writer<'_> {
+    /// A value that needs neither quotes nor a mask.
+    fn plain(&mut self, key: &str, value: &str) {
+        let value = match self.secret(&format!(".{key}")) {
+            Some(reference) => quoted(reference),
+            None => value.to_owned(),
+        };
+        self.line(key, &value);
+    }
+
+    fn string(&mut self, key: &str, value: &str) {
+        let value = self.shown(&format!(".{key}"), value);
+        self.line(key, &value);
+    }
+
+    fn optional(&mut self, key: &str, value: Option<&str>) {
+        if let Some(value) = value {
+            self.string(key, value);
+        }
+    }
+
+    fn strings(&mut self, key: &str, values: &[String]) {
+        let all: Vec<String> = values
+            .iter()
+            .enumerate()
+            .map(|(index, value)| self.shown(&format!(".{key}[{index}]"), value))
+            .collect();
+        self.line(key, &format!("[{}]", all.join(", ")));
+    }
+
+    fn map<T>(&mut self, key: &str, map: &BTreeMap<String, T>, text: impl Fn(&T) -> String) {
+        if map.is_empty() {
+            return self.line(key, "{}");
+        }
+        self.mapping(key, |out| {
+            for (name, value) in map {
+                out.string(name, &text(value));
+            }
+        });
+    }
+
+    fn mapping(&mut self, key: &str, write: impl FnOnce(&mut Self)) {
+        let indent = self.indent();
+        let _ = writeln!(self.text, "{indent}{}:", plain_key(key));
+        self.path.push(format!(".{key}"));
+        self.depth += 1;
+        write(self);
+        self.depth -= 1;
+        self.path.pop();
+    }
+
+    fn items<T>(&mut self, key: &str, items: &[T], write: impl Fn(&mut Self, &T)) {
+        let _ = writeln!(self.text, "{key}:");
+        for (index, item) in items.iter().enumerate() {
+            self.path.push(format!(".{key}[{index}]"));
+            self.depth = 2;
+            let start = self.text.len();
+            write(self, item);
+            // The first key of an item stands behind the dash.
+            self.text.replace_range(start..start + 4, "  - ");
+            self.depth = 0;
+            self.path.pop();
+        }
+    }
+
+    fn line(&mut self, key: &str, value: &str) {
+        let indent = self.indent();
+        let _ = writeln!(self.text, "{indent}{}: {value}", plain_key(key));
+    }
+
+    fn indent(&self) -> String {
+        "  ".repeat(self.depth)
+    }
+
+    fn secret(&self, tail: &str) -> Option<&str> {
+        let path = format!("{}{tail}", self.path.concat());
+        self.secrets
+            .get(path.trim_start_matches('.'))
+            .map(String::as_str)
+    }
+
+    fn shown(&self, tail: &str, value: &str) -> String {
+        match self.secret(tail) {
+            Some(reference) => quoted(&mask_url(reference)),
+            None => quoted(&mask_url(value).replace('$', "$$")),
+        }
+    }
+}
+
+/// Names of labels such as `on` or `null` are keys too, and other readers would change them.
+fn plain_key(key: &str) -> String {
+    let is_word = |word: &&str| key.eq_ignore_ascii_case(word);
+    if ["y", "n", "yes", "no", "on", "off", "true", "false", "null"]
+        .iter()
+        .any(is_word)
+    {
+        quoted(key)
+    } else {
+        key.to_owned()
+    }
+}
+
+/// A double-quoted YAML scalar.
+fn quoted(text: &str) -> String {
+    let mut quoted = String::with_capacity(text.len() + 2);
+    quoted.push('"');
+    for sign in text.chars() {
+        match sign {
+            '"' => quoted.push_str("\\\""),
+            '\\' => quoted.push_str("\\\\"),
+            '\n' => quoted.push_str("\\n"),
+            '\t' => quoted.push_str("\\t"),
+            '\r' => quoted.push_str("\\r"),
+            // Controls, line separators and what YAML forbids; all else stands for itself.
+            '\0'..='\x1f'
+            | '\x7f'..='\u{a0}'
+            | '\u{2028}'
+            | '\u{2029}'
+            | '\u{feff}'
+            | '\u{fffd}'..='\u{ffff}' => {
+                let _ = write!(quoted, "\\u{:04x}", u32::from(sign));
+            }
+            _ => quoted.push(sign),
+        }
+    }
+    quoted.push('"');
+    quoted
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,185 @@
+//! Any configuration, printed, loads again to the same.
+
+use std::net::{IpAddr, SocketAddr};
+use std::path::PathBuf;
+use std::time::Duration;
+
+use proptest::collection::{btree_map, vec};
+use proptest::option;
+use proptest::prelude::*;
+
+use super::super::{ByteSize, Create, Environment, Server, Shutdown, Source, load};
+use super::*;
+
+/// Any text but what a text may not be: empty.
+fn any_text() -> impl Strategy<Value = String> {
+    prop_oneof!["[ -~]{1,20}", "\\PC{1,10}", any::<String>()]
+        .prop_filter("empty", |text| !text.is_empty())
+}
+
+fn templates(most: usize) -> impl Strategy<Value = BTreeMap<String, Template>> {
+    let template = (
+        any_text(),
+        prop::sample::select(vec!["", "{path}", "{input}"]),
+    )
+        .prop_map(|(text, name)| text.replace('{', "{{").replace('}', "}}") + name)
+        .prop_map(|text| text.parse::<Template>().unwrap())
+        // A password would be replaced by stars.
+        .prop_filter("URL", |template| !template.to_string().contains("://"));
+    btree_map("[a-zA-Z_][a-zA-Z0-9_]{0,8}", template, 1..most)
+}
+
+fn batches(most: u64) -> impl Strategy<Value = Batch> {
+    (524_288..=most, 10u64..300_000).prop_map(|(bytes, wait)| Batch {
+        max_bytes: ByteSize(bytes),
+        max_wait: Duration::from_millis(wait),
+    })
+}
+
+fn inputs() -> impl Strategy<Value = Vec<Input>> {
+    let fields = btree_map("f_[a-z]{0,4}", any_text(), 0..4).prop_filter("URL", |fields| {
+        fields.values().all(|value| !value.contains("://"))
+    });
+    let globs = || vec("(/[a-z*$ \"'#é]{1,8}){1,3}", 1..4);
+    vec(
+        (globs(), globs(), any::<bool>(), 64u64..200_000, fields),
+        1..4,
+    )
+    .prop_map(|inputs| {
+        let named = inputs.into_iter().enumerate();
+        named
+            .map(
+                |(index, (include, exclude, from_end, line, fields))| Input {
+                    name: format!("in.{index}"),
+                    include,
+                    exclude,
+                    read_from: if from_end {
+                        ReadFrom::End
+                    } else {
+                        ReadFrom::Beginning
+                    },
+                    max_line: ByteSize(line),
+                    fields,
+                },
+            )
+            .collect()
+    })
+}
+
+fn loki() -> impl Strategy<Value = OutputKind> {
+    (
+        option::of("[a-zA-Z0-9_.-]{3,10}"),
+        templates(15),
+        templates(20),
+        any::<bool>(),
+        batches(4 << 20),
+        100u64..300_000,
+    )
+        .prop_map(
+            |(tenant_id, labels, structured_metadata, packed, batch, timeout)| {
+                OutputKind::Loki(Loki {
+                    url: "http://loki:3100/loki/api/v1/push".to_owned(),
+                    tenant_id,
+                    labels,
+                    structured_metadata,
+                    compression: if packed {
+                        Compression::Snappy
+                    } else {
+                        Compression::None
+                    },
+                    batch,
+                    request_timeout: Duration::from_millis(timeout),
+                })
+            },
+        )
+}
+
+fn cloudwatch_logs() -> impl Strategy<Value = OutputKind> {
+    let create = (
+        any::<bool>(),
+        any::<bool>(),
+        option::of(prop::sample::select(vec![1, 3653])),
+    )
+        .prop_map(|(log_group, log_stream, retention_in_days)| Create {
+            log_group,
+            log_stream,
+            retention_in_days,
+        });
+    let verify = prop::sample::select(vec![
+        VerifyAfterError::Auto,
+        VerifyAfterError::Never,
+        VerifyAfterError::Require,
+    ]);
+    (
+        "/[a-z/#._-]{0,9}",
+        "[^:*{}\\pC]{1,20}",
+        option::of("[a-z0-9-]{1,9}"),
+        create,
+        any::<bool>(),
+        verify,
+        batches(1 << 20),
+    )
+        .prop_map(
+            |(group, stream, region, create, packed, verify_after_error, batch)| {
+                OutputKind::CloudWatchLogs(CloudWatchLogs {
+                    log_group: group.parse().unwrap(),
+                    log_stream: stream.parse().unwrap(),
+                    endpoint_url: region.as_ref().map(|region| format!("https://{region}/x")),
+                    region,
+                    create,
+                    compression: if packed {
+                        CloudWatchCompression::Gzip
+                    } else {
+                        CloudWatchCompression::None
+                    },
+                    verify_after_error,
+                    batch,
+                    request_timeout: Duration::from_secs(7),
+                })
+            },
+        )
+}
+
+fn configs() -> impl Strategy<Value = Config> {
+    (
+        "/[a-z \"$#é]{0,9}",
+        64u64..4096,
+        (0u64..60_000, any::<bool>()),
+        option::of(any::<(IpAddr, u16)>().prop_map(SocketAddr::from)),
+        inputs(),
+        vec(prop_oneof![loki(), cloudwatch_logs()], 1..4),
+    )
+        .prop_map(
+            |(state_dir, memory, (quiet_for, final_lines), listen, inputs, kinds)| {
+                let names: Vec<String> = inputs.iter().map(|input| input.name.clone()).collect();
+                let outputs = kinds.into_iter().enumerate().map(|(index, kind)| Output {
+                    name: format!("out-{index}"),
+                    inputs: names[index % names.len()..].to_vec(),
+                    kind,
+                });
+                Config {
+                    state_dir: PathBuf::from(state_dir),
+                    memory_limit: ByteSize(memory << 20),
+                    shutdown: Shutdown {
+                        timeout: Duration::from_millis(quiet_for + 1),
+                        quiet_for: Duration::from_millis(quiet_for),
+                        final_lines,
+                    },
+                    server: Server { listen },
+                    outputs: outputs.collect(),
+                    inputs,
+                }
+            },
+        )
+}
+
+proptest! {
+    #[test]
+    fn a_printed_configuration_loads_to_the_same(config in configs()) {
+        let text = yaml(&config, &BTreeMap::new());
+        match load(&Source::Text(text), &Environment::default()) {
+            Ok(again) => prop_assert_eq!(again, config),
+            Err(problems) => prop_assert!(false, "{}", problems),
+        }
+    }
+}

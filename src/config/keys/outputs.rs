@@ -1,0 +1,285 @@
+//! The description of the keys of outputs, one section for each type.
+
+use std::time::Duration;
+
+use super::super::describe::{Absent, Key, Kind, Section};
+use super::super::rules;
+use super::{
+    CLOUDWATCH_MAX_BATCH, KIB, LOKI_MAX_BATCH, LOKI_MAX_LABELS, LOKI_MAX_METADATA, RETENTION_DAYS,
+};
+
+static INPUT_NAME: Kind = Kind::Text(&rules::NAME);
+
+/// What every output has.
+const fn output(name: &'static str, kind: &'static str) -> [Key; 3] {
+    [
+        Key {
+            name: "name",
+            kind: Kind::Text(&rules::NAME),
+            absent: Absent::Required,
+            doc: "The output's name, unique among the outputs. What is delivered is remembered under it: under a new name everything is owed anew.",
+            example: name,
+        },
+        Key {
+            name: "type",
+            kind: Kind::Choice(&[
+                ("loki", "a Loki push endpoint"),
+                ("cloudwatch_logs", "AWS CloudWatch Logs"),
+            ]),
+            absent: Absent::Required,
+            doc: "What kind of backend it is.",
+            example: kind,
+        },
+        Key {
+            name: "inputs",
+            kind: Kind::List {
+                of: &INPUT_NAME,
+                least: 1,
+            },
+            absent: Absent::Means("all inputs"),
+            doc: "The names of the inputs whose lines go here.",
+            example: "[app]",
+        },
+    ]
+}
+
+static LOKI_OUTPUT: [Key; 3] = output("loki", "loki");
+static CLOUDWATCH_OUTPUT: [Key; 3] = output("cloudwatch", "cloudwatch_logs");
+
+pub(super) static LOKI: Section = Section {
+    title: "`outputs[]` with `type: loki`",
+    doc: "Pushes protobuf with snappy to Loki.",
+    groups: &[
+        &LOKI_OUTPUT,
+        &[
+            Key {
+                name: "url",
+                kind: Kind::Text(&rules::PUSH_URL),
+                absent: Absent::Required,
+                doc: "The URL of Loki or of the gateway before it. The path `/loki/api/v1/push` is added unless it is there.",
+                example: "http://loki-gateway.loki.svc",
+            },
+            Key {
+                name: "tenant_id",
+                kind: Kind::Text(&rules::TENANT),
+                absent: Absent::Means("no tenant is named"),
+                doc: "The tenant, sent as `X-Scope-OrgID`.",
+                example: "team-a",
+            },
+            Key {
+                name: "labels",
+                kind: Kind::Map {
+                    keys: &rules::LABEL_NAME,
+                    of: &Kind::Template(&rules::LABEL_VALUE),
+                    most: LOKI_MAX_LABELS,
+                },
+                absent: Absent::Means(
+                    "`service_name` from the field `service` (from the input's name unless all inputs have that field), and `filename` from `{path}`",
+                ),
+                doc: "The labels of the stream, 1 to 15. Keep `filename: \"{path}\"` among them: with one stream for each file no file's backlog makes another's lines too old.",
+                example: "{ service_name: \"{service}\", filename: \"{path}\" }",
+            },
+            Key {
+                name: "structured_metadata",
+                kind: Kind::Map {
+                    keys: &rules::LABEL_NAME,
+                    of: &Kind::Template(&rules::LABEL_VALUE),
+                    most: LOKI_MAX_METADATA,
+                },
+                absent: Absent::Default("{}"),
+                doc: "Sent with every line and not indexed: the place for what has many values.",
+                example: "{ pod: \"${POD_NAME}\" }",
+            },
+            Key {
+                name: "compression",
+                kind: Kind::Choice(&[
+                    ("snappy", "compressed"),
+                    (
+                        "none",
+                        "a snappy block of literals: costs no CPU, saves no bytes",
+                    ),
+                ]),
+                absent: Absent::Default("snappy"),
+                doc: "How a request's body is packed.",
+                example: "none",
+            },
+            Key {
+                name: "batch",
+                kind: Kind::Section(&LOKI_BATCH),
+                absent: Absent::Means("the defaults of its keys"),
+                doc: "How much goes into one request.",
+                example: "{ max_bytes: 1MiB, max_wait: 1s }",
+            },
+            REQUEST_TIMEOUT,
+        ],
+    ],
+};
+
+pub(super) static CLOUDWATCH_LOGS: Section = Section {
+    title: "`outputs[]` with `type: cloudwatch_logs`",
+    doc: "Puts events into AWS CloudWatch Logs. Credentials come from the environment, as with every AWS tool.",
+    groups: &[
+        &CLOUDWATCH_OUTPUT,
+        &[
+            Key {
+                name: "log_group",
+                kind: Kind::Template(&rules::LOG_GROUP),
+                absent: Absent::Required,
+                doc: "The log group.",
+                example: "/apps/checkout",
+            },
+            Key {
+                name: "log_stream",
+                kind: Kind::Template(&rules::LOG_STREAM),
+                absent: Absent::Default("{hostname}"),
+                doc: "The log stream. Give each agent a stream of its own: after a doubtful answer Pinnace reads the stream back, and several writers to one stream make that prove nothing.",
+                example: "\"${POD_NAME}\"",
+            },
+            Key {
+                name: "region",
+                kind: Kind::Text(&rules::REGION),
+                absent: Absent::Means("the region of the environment (`AWS_REGION` and so on)"),
+                doc: "The AWS region.",
+                example: "eu-west-1",
+            },
+            Key {
+                name: "endpoint_url",
+                kind: Kind::Text(&rules::ENDPOINT_URL),
+                absent: Absent::Means(
+                    "that of AWS, or `AWS_ENDPOINT_URL_LOGS`, or `AWS_ENDPOINT_URL`",
+                ),
+                doc: "Another endpoint, such as LocalStack's.",
+                example: "http://127.0.0.1:4566",
+            },
+            Key {
+                name: "create",
+                kind: Kind::Section(&CREATE),
+                absent: Absent::Means("the defaults of its keys"),
+                doc: "What is created when it does not exist.",
+                example: "{ log_group: true, retention_in_days: 14 }",
+            },
+            Key {
+                name: "compression",
+                kind: Kind::Choice(&[("gzip", "compressed"), ("none", "as it is")]),
+                absent: Absent::Default("gzip"),
+                doc: "How a request's body is packed. The limits of CloudWatch Logs count what is in it, not the packed size.",
+                example: "none",
+            },
+            Key {
+                name: "verify_after_error",
+                kind: Kind::Choice(&[
+                    ("auto", "read back where that is possible"),
+                    ("never", "never read back; send again"),
+                    (
+                        "require",
+                        "hold the batch until it could be read back; not supported in this version, where it means `auto`",
+                    ),
+                ]),
+                absent: Absent::Default("auto"),
+                doc: "What to do when an answer leaves open whether a batch was stored. CloudWatch Logs stores a batch twice when it is sent twice. Reading back needs `logs:GetLogEvents`.",
+                example: "never",
+            },
+            Key {
+                name: "batch",
+                kind: Kind::Section(&CLOUDWATCH_BATCH),
+                absent: Absent::Means("the defaults of its keys"),
+                doc: "How much goes into one request.",
+                example: "{ max_wait: 5s }",
+            },
+            REQUEST_TIMEOUT,
+        ],
+    ],
+};
+
+const REQUEST_TIMEOUT: Key = Key {
+    name: "request_timeout",
+    kind: Kind::Duration {
+        least: Duration::from_millis(100),
+        most: Duration::from_mins(5),
+    },
+    absent: Absent::Default("10s"),
+    doc: "The time limit of one request. After it the batch is sent again.",
+    example: "30s",
+};
+
+const MAX_WAIT: Kind = Kind::Duration {
+    least: Duration::from_millis(10),
+    most: Duration::from_mins(5),
+};
+const MAX_WAIT_DOC: &str = "How long the first line of a batch waits for others.";
+
+static LOKI_BATCH: Section = Section {
+    title: "`batch` of `type: loki`",
+    doc: "A batch goes out when it is full or old enough.",
+    groups: &[&[
+        Key {
+            name: "max_bytes",
+            kind: Kind::Size {
+                least: KIB,
+                most: LOKI_MAX_BATCH,
+            },
+            absent: Absent::Default("1MiB"),
+            doc: "The largest body of a request before compression. At least twice the `max_line` of the inputs.",
+            example: "512KiB",
+        },
+        Key {
+            name: "max_wait",
+            kind: MAX_WAIT,
+            absent: Absent::Default("1s"),
+            doc: MAX_WAIT_DOC,
+            example: "2s",
+        },
+    ]],
+};
+
+static CLOUDWATCH_BATCH: Section = Section {
+    title: "`batch` of `type: cloudwatch_logs`",
+    doc: "A batch goes out when it is full or old enough.",
+    groups: &[&[
+        Key {
+            name: "max_bytes",
+            kind: Kind::Size {
+                least: KIB,
+                most: CLOUDWATCH_MAX_BATCH,
+            },
+            absent: Absent::Default("1MiB"),
+            doc: "The largest request as CloudWatch Logs counts it: the bytes of the lines and 26 for each. At least the `max_line` of the inputs and 26.",
+            example: "512KiB",
+        },
+        Key {
+            name: "max_wait",
+            kind: MAX_WAIT,
+            absent: Absent::Default("5s"),
+            doc: MAX_WAIT_DOC,
+            example: "2s",
+        },
+    ]],
+};
+
+static CREATE: Section = Section {
+    title: "`create` of `type: cloudwatch_logs`",
+    doc: "Creating needs `logs:CreateLogGroup`, `logs:PutRetentionPolicy` and `logs:CreateLogStream`.",
+    groups: &[&[
+        Key {
+            name: "log_group",
+            kind: Kind::Flag,
+            absent: Absent::Default("false"),
+            doc: "Whether to create the log group.",
+            example: "true",
+        },
+        Key {
+            name: "log_stream",
+            kind: Kind::Flag,
+            absent: Absent::Default("true"),
+            doc: "Whether to create the log stream.",
+            example: "true",
+        },
+        Key {
+            name: "retention_in_days",
+            kind: Kind::Number(&RETENTION_DAYS),
+            absent: Absent::Means("events are kept for ever"),
+            doc: "For how many days a log group keeps its events, when Pinnace creates it.",
+            example: "14",
+        },
+    ]],
+};

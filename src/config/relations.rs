@@ -1,0 +1,279 @@
+//! Rules between keys: names that must be unique or known, limits that depend on one another.
+//! Looks at a decoded configuration; reads no tree and no file.
+
+use std::collections::BTreeMap;
+
+use super::fields::Notes;
+use super::keys::CLOUDWATCH_MAX_EVENT;
+use super::problem::{Problem, nearest};
+use super::template::BUILT_IN_NAMES;
+use super::units::{ByteSize, print_duration};
+use super::{Config, Input, Output, OutputKind, Template};
+
+/// Notes what does not fit together.
+pub(crate) fn check(config: &Config, notes: &mut Notes) {
+    let inputs: Vec<&str> = config
+        .inputs
+        .iter()
+        .map(|input| input.name.as_str())
+        .collect();
+    let outputs: Vec<&str> = config
+        .outputs
+        .iter()
+        .map(|output| output.name.as_str())
+        .collect();
+    unique_names("inputs", &inputs, notes);
+    unique_names("outputs", &outputs, notes);
+    shutdown(config, notes);
+    for (index, output) in config.outputs.iter().enumerate() {
+        let path = format!("outputs[{index}]");
+        known_inputs(&path, output, &inputs, notes);
+        let taken: Vec<&Input> = config
+            .inputs
+            .iter()
+            .filter(|input| output.inputs.contains(&input.name))
+            .collect();
+        templates(&path, output, &taken, notes);
+        longest_line(&path, output, config, notes);
+    }
+    memory(config, notes);
+}
+
+fn unique_names(list: &str, names: &[&str], notes: &mut Notes) {
+    for (index, name) in names.iter().enumerate() {
+        let Some(first) = names[..index].iter().position(|other| other == name) else {
+            continue;
+        };
+        let path = format!("{list}[{index}].name");
+        if name.is_empty() {
+            continue;
+        }
+        note(
+            notes,
+            Problem::new(&path, notes.place(&path), "is a name that another one has")
+                .found(format!("\"{name}\", also the name of {list}[{first}]"))
+                .expected(format!("a name that no other of the {list} has"))
+                .mend("give one of the two another name"),
+        );
+    }
+}
+
+fn shutdown(config: &Config, notes: &mut Notes) {
+    let path = "shutdown.quiet_for";
+    let (quiet_for, timeout) = (config.shutdown.quiet_for, config.shutdown.timeout);
+    if quiet_for > timeout && !notes.is_broken("shutdown.timeout") {
+        note(
+            notes,
+            Problem::new(path, notes.place(path), "is longer than shutdown.timeout")
+                .found(print_duration(quiet_for))
+                .expected(format!("at most {}", print_duration(timeout)))
+                .mend("shorten it, or raise shutdown.timeout"),
+        );
+    }
+}
+
+fn known_inputs(path: &str, output: &Output, inputs: &[&str], notes: &mut Notes) {
+    for (index, name) in output.inputs.iter().enumerate() {
+        let path = format!("{path}.inputs[{index}]");
+        if name.is_empty() {
+            continue;
+        }
+        let place = notes.place(&path);
+        if output.inputs[..index].contains(name) && notes.places.contains_key(&path) {
+            note(
+                notes,
+                Problem::new(&path, place, "names an input twice")
+                    .found(format!("\"{name}\""))
+                    .expected("each input once")
+                    .mend("take one of the two out"),
+            );
+        } else if !inputs.contains(&name.as_str()) {
+            let known: Vec<&str> = inputs
+                .iter()
+                .copied()
+                .filter(|name| !name.is_empty())
+                .collect();
+            note(
+                notes,
+                Problem::new(&path, place, "names an input that there is not")
+                    .found(format!("\"{name}\""))
+                    .expected(format!("one of {}", known.join(", ")))
+                    .mend("correct the name, or add such an input")
+                    .near(nearest(name, known)),
+            );
+        }
+    }
+}
+
+fn templates(path: &str, output: &Output, taken: &[&Input], notes: &mut Notes) {
+    match &output.kind {
+        OutputKind::Loki(loki) => {
+            let labels = format!("{path}.labels");
+            let is_sound = notes
+                .problems
+                .iter()
+                .all(|problem| !problem.key.starts_with(&labels));
+            if loki.labels.is_empty() && is_sound {
+                note(
+                    notes,
+                    Problem::new(&labels, notes.place(&labels), "has no label")
+                        .found("an empty mapping")
+                        .expected("1 to 15 labels")
+                        .mend("leave the key out for the default, or write for example `labels: { service_name: \"{input}\", filename: \"{path}\" }`"),
+                );
+            }
+            each_template(&labels, &loki.labels, taken, notes);
+            let metadata = &loki.structured_metadata;
+            each_template(
+                &format!("{path}.structured_metadata"),
+                metadata,
+                taken,
+                notes,
+            );
+        }
+        OutputKind::CloudWatchLogs(cloudwatch) => {
+            names_known(
+                &format!("{path}.log_group"),
+                &cloudwatch.log_group,
+                taken,
+                notes,
+            );
+            names_known(
+                &format!("{path}.log_stream"),
+                &cloudwatch.log_stream,
+                taken,
+                notes,
+            );
+        }
+    }
+}
+
+fn each_template(
+    path: &str,
+    templates: &BTreeMap<String, Template>,
+    taken: &[&Input],
+    notes: &mut Notes,
+) {
+    for (name, template) in templates {
+        names_known(&format!("{path}.{name}"), template, taken, notes);
+    }
+}
+
+fn names_known(path: &str, template: &Template, taken: &[&Input], notes: &mut Notes) {
+    let built_in = || BUILT_IN_NAMES.iter().map(|(name, _)| *name);
+    for name in template.names() {
+        if built_in().any(|known| known == name) {
+            continue;
+        }
+        // Known for one input only, it would be empty for the lines of the others.
+        let Some((at, without)) = taken
+            .iter()
+            .enumerate()
+            .find(|(_, input)| !input.fields.contains_key(name))
+        else {
+            continue;
+        };
+        let fields = || {
+            taken
+                .iter()
+                .flat_map(|input| input.fields.keys().map(String::as_str))
+        };
+        let is_partly_known = fields().any(|known| known == name);
+        let mut known: Vec<&str> = built_in()
+            .chain(
+                fields()
+                    .filter(|field| taken.iter().all(|input| input.fields.contains_key(*field))),
+            )
+            .collect();
+        known.dedup();
+        let mut unique: Vec<&str> = Vec::new();
+        for field in known {
+            if !unique.contains(&field) {
+                unique.push(field);
+            }
+        }
+        let what = if is_partly_known {
+            format!(
+                "uses {{{name}}}, which the input {} does not have",
+                without.name
+            )
+        } else {
+            format!("uses {{{name}}}, which is not known")
+        };
+        let near = if is_partly_known {
+            None
+        } else {
+            nearest(name, unique.iter().copied())
+        };
+        note(
+            notes,
+            Problem::new(path, notes.place(path), what)
+                .found(format!("{{{name}}}"))
+                .expected(format!("one of {}, or a field of every input of this output", unique.join(", ")))
+                .mend(format!("add `{name}` to the fields of the input (inputs[{at}].fields), or double the braces if they are meant"))
+                .near(near),
+        );
+    }
+}
+
+fn longest_line(path: &str, output: &Output, config: &Config, notes: &mut Notes) {
+    let key = format!("{path}.batch.max_bytes");
+    let max_bytes = output.kind.batch().max_bytes.0;
+    if notes.is_broken(&key) {
+        return;
+    }
+    let (most, why) = match output.kind {
+        OutputKind::Loki(_) => (max_bytes / 2, "half of its batch.max_bytes"),
+        OutputKind::CloudWatchLogs(_) => {
+            let most = max_bytes.saturating_sub(26).min(CLOUDWATCH_MAX_EVENT);
+            (most, "its batch.max_bytes less 26")
+        }
+    };
+    for (index, input) in config.inputs.iter().enumerate() {
+        let line = format!("inputs[{index}].max_line");
+        let is_taken = output.inputs.contains(&input.name);
+        if !is_taken || input.max_line.0 <= most || notes.is_broken(&line) {
+            continue;
+        }
+        // Tell it at the key that was written, not at the one that has its default.
+        let (at, what) = if notes.places.contains_key(&line) {
+            (&line, format!("is longer than {key} has room for"))
+        } else {
+            (&key, format!("has no room for a line of {line}"))
+        };
+        note(
+            notes,
+            Problem::new(at, notes.place(at), what)
+                .found(format!("max_line {} and batch.max_bytes {}", input.max_line, ByteSize(max_bytes)))
+                .expected(format!("for the output {} a max_line of at most {}, {why}", output.name, ByteSize(most)))
+                .mend("lower max_line or raise batch.max_bytes; longer lines are cut into pieces, not lost"),
+        );
+    }
+}
+
+fn memory(config: &Config, notes: &mut Notes) {
+    let path = "memory_limit";
+    let needed = config.memory_needed();
+    let is_sound = notes
+        .problems
+        .iter()
+        .all(|problem| !(problem.key.ends_with("max_bytes") || problem.key.ends_with("max_line")));
+    if config.memory_limit < needed && is_sound && !notes.is_broken(path) {
+        note(
+            notes,
+            Problem::new(path, notes.place(path), "is less than the batches need")
+                .found(config.memory_limit.to_string())
+                .expected(format!(
+                    "at least {needed}: two batches of every output and one line of the longest max_line"
+                ))
+                .mend("raise memory_limit, or lower batch.max_bytes of the outputs"),
+        );
+    }
+}
+
+fn note(notes: &mut Notes, problem: Problem) {
+    // One mistake in one place is told once.
+    if !notes.is_broken(&problem.key) {
+        notes.problems.push(problem);
+    }
+}

@@ -1,0 +1,518 @@
+//! CloudWatch Logs through the AWS SDK: signing, credentials and endpoints are the SDK's, the
+//! body is the sealed one. Creates what is not found, where the configuration permits it.
+//! Retries nothing.
+
+use std::time::Duration;
+
+use aws_config::retry::RetryConfig;
+use aws_config::timeout::TimeoutConfig;
+use aws_config::{BehaviorVersion, Region};
+use aws_sdk_cloudwatchlogs::Client;
+use aws_sdk_cloudwatchlogs::config::{
+    ConfigBag, Credentials, Intercept, RuntimeComponents, StalledStreamProtectionConfig,
+};
+use aws_sdk_cloudwatchlogs::error::{DisplayErrorContext, ProvideErrorMetadata, SdkError};
+use aws_sdk_cloudwatchlogs::types::RejectedLogEventsInfo;
+use aws_smithy_http_client::tls;
+use aws_smithy_runtime_api::box_error::BoxError;
+use aws_smithy_runtime_api::client::interceptors::context::BeforeTransmitInterceptorContextMut;
+use aws_smithy_runtime_api::client::orchestrator::HttpResponse;
+use aws_smithy_types::body::SdkBody;
+use bytes::Bytes;
+
+use super::{Answer, Class};
+use crate::batch::{Batch, StreamName};
+use crate::config;
+
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
+/// With an endpoint of one's own the region only matters to the signature.
+const REGION_OF_OWN_ENDPOINT: &str = "us-east-1";
+
+/// Sends to CloudWatch Logs.
+pub(crate) struct Sender {
+    client: Client,
+    create: config::Create,
+    timeout: Duration,
+}
+
+impl Sender {
+    /// A sender as configured. Looks for region and credentials where the SDK looks for them.
+    pub(crate) async fn new(output: &config::CloudWatchLogs) -> Self {
+        let http = aws_smithy_http_client::Builder::new()
+            .tls_provider(tls::Provider::Rustls(
+                tls::rustls_provider::CryptoMode::Ring,
+            ))
+            .build_https();
+        let timeouts = TimeoutConfig::builder()
+            .connect_timeout(CONNECT_TIMEOUT)
+            .operation_attempt_timeout(output.request_timeout)
+            .build();
+        let mut loader = aws_config::defaults(BehaviorVersion::latest())
+            .http_client(http)
+            .retry_config(RetryConfig::disabled())
+            .timeout_config(timeouts)
+            .stalled_stream_protection(StalledStreamProtectionConfig::disabled());
+        if let Some(region) = &output.region {
+            loader = loader.region(Region::new(region.clone()));
+        }
+        if let Some(url) = &output.endpoint_url {
+            loader = loader.endpoint_url(url);
+            if is_loopback(url) && !has_credentials_in_environment() {
+                // What every emulator takes; nothing secret ever goes to loopback by mistake.
+                loader = loader
+                    .credentials_provider(Credentials::new("test", "test", None, None, "loopback"));
+            }
+        }
+        let mut shared = loader.load().await;
+        if shared.region().is_none() && output.endpoint_url.is_some() {
+            shared = shared
+                .into_builder()
+                .region(Region::from_static(REGION_OF_OWN_ENDPOINT))
+                .build();
+        }
+        Self {
+            client: Client::new(&shared),
+            create: output.create.clone(),
+            timeout: output.request_timeout,
+        }
+    }
+
+    /// Sends a batch once, creating its stream if that is missing.
+    pub(super) async fn send(&self, batch: &Batch) -> Answer {
+        let StreamName::CloudWatch { group, stream } = &*batch.stream else {
+            return Answer::new(Class::Hold, "config", "a batch of another kind of output");
+        };
+        // The SDK limits one attempt; looking for credentials may take as long again.
+        let limit = 3 * self.timeout;
+        let attempt = async {
+            match self.put(group, stream, batch).await {
+                Err(error) if code_of(&error) == Some("ResourceNotFoundException") => {
+                    if let Err(answer) = self.create(group, stream).await {
+                        return answer;
+                    }
+                    self.put(group, stream, batch)
+                        .await
+                        .unwrap_or_else(|error| classify(&error, "PutLogEvents"))
+                }
+                Err(error) => classify(&error, "PutLogEvents"),
+                Ok(answer) => answer,
+            }
+        };
+        match tokio::time::timeout(limit, attempt).await {
+            Ok(answer) => answer,
+            Err(_) => Answer::new(
+                Class::Open,
+                "timeout",
+                format!("CloudWatch Logs did not answer within {limit:?}"),
+            ),
+        }
+    }
+
+    async fn put(
+        &self,
+        group: &str,
+        stream: &str,
+        batch: &Batch,
+    ) -> Result<
+        Answer,
+        SdkError<impl ProvideErrorMetadata + std::error::Error + 'static, HttpResponse>,
+    > {
+        let output = self
+            .client
+            .put_log_events()
+            .log_group_name(group)
+            .log_stream_name(stream)
+            .set_log_events(Some(Vec::new()))
+            .customize()
+            .interceptor(SealedBody {
+                body: batch.sealed.body.clone(),
+                is_gzip: batch.sealed.is_gzip,
+            })
+            .send()
+            .await?;
+        let rejected = output
+            .rejected_log_events_info()
+            .map_or(0, |info| rejected_count(info, batch.sealed.records));
+        Ok(if rejected == 0 {
+            Answer::delivered()
+        } else {
+            Answer::new(
+                Class::Partial { rejected },
+                "rejected",
+                "too old (14 days, or the group's retention) or more than 2 hours in the future",
+            )
+        })
+    }
+
+    /// Creates the stream, and its group where that is missing too.
+    async fn create(&self, group: &str, stream: &str) -> Result<(), Answer> {
+        if !self.create.log_stream {
+            return Err(Answer::new(
+                Class::Hold,
+                "not_found",
+                format!(
+                    "there is no log stream {stream} in {group}, and create.log_stream is false"
+                ),
+            ));
+        }
+        match self.create_stream(group, stream).await {
+            Err(answer) if answer.reason == "not_found" && self.create.log_group => {
+                self.create_group(group).await?;
+                self.create_stream(group, stream).await
+            }
+            Err(answer) if answer.reason == "not_found" => Err(Answer::new(
+                Class::Hold,
+                "not_found",
+                format!("there is no log group {group}: create it, or set create.log_group: true"),
+            )),
+            other => other,
+        }
+    }
+
+    async fn create_stream(&self, group: &str, stream: &str) -> Result<(), Answer> {
+        let request = self
+            .client
+            .create_log_stream()
+            .log_group_name(group)
+            .log_stream_name(stream);
+        match request.send().await {
+            Ok(_) => {
+                tracing::info!(group, stream, "created the log stream");
+                Ok(())
+            }
+            Err(error) if code_of(&error) == Some("ResourceAlreadyExistsException") => Ok(()),
+            Err(error) => Err(classify(&error, "CreateLogStream")),
+        }
+    }
+
+    async fn create_group(&self, group: &str) -> Result<(), Answer> {
+        match self
+            .client
+            .create_log_group()
+            .log_group_name(group)
+            .send()
+            .await
+        {
+            Ok(_) => tracing::info!(group, "created the log group"),
+            Err(error) if code_of(&error) == Some("ResourceAlreadyExistsException") => {
+                return Ok(());
+            }
+            Err(error) => return Err(classify(&error, "CreateLogGroup")),
+        }
+        if let Some(days) = self.create.retention_in_days {
+            let days = i32::try_from(days).unwrap_or(i32::MAX);
+            let request = self.client.put_retention_policy();
+            let outcome = request
+                .log_group_name(group)
+                .retention_in_days(days)
+                .send()
+                .await;
+            if let Err(error) = outcome {
+                // The lines matter more than how long they are kept.
+                let answer = classify(&error, "PutRetentionPolicy");
+                tracing::warn!(
+                    group,
+                    days,
+                    answer = answer.sentence,
+                    "cannot set the retention"
+                );
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Puts the sealed body in the place of the one that the SDK made, before it is signed.
+#[derive(Debug)]
+struct SealedBody {
+    body: Bytes,
+    is_gzip: bool,
+}
+
+#[aws_smithy_runtime_api::client::interceptors::dyn_dispatch_hint]
+impl Intercept for SealedBody {
+    fn name(&self) -> &'static str {
+        "SealedBody"
+    }
+
+    fn modify_before_signing(
+        &self,
+        context: &mut BeforeTransmitInterceptorContextMut<'_>,
+        _components: &RuntimeComponents,
+        _config: &mut ConfigBag,
+    ) -> Result<(), BoxError> {
+        let request = context.request_mut();
+        request
+            .headers_mut()
+            .insert("content-length", self.body.len().to_string());
+        if self.is_gzip {
+            request.headers_mut().insert("content-encoding", "gzip");
+        }
+        *request.body_mut() = SdkBody::from(self.body.clone());
+        Ok(())
+    }
+}
+
+/// How many events of a batch were refused: AWS gives the first too new one, and the ends
+/// (exclusive) of the too old and the expired ones.
+fn rejected_count(info: &RejectedLogEventsInfo, records: u32) -> u32 {
+    let index = |value: Option<i32>, or: u32| {
+        value
+            .and_then(|it| u32::try_from(it).ok())
+            .unwrap_or(or)
+            .min(records)
+    };
+    let old = index(info.too_old_log_event_end_index(), 0)
+        .max(index(info.expired_log_event_end_index(), 0));
+    let new = index(info.too_new_log_event_start_index(), records);
+    (old + (records - new)).min(records)
+}
+
+fn code_of<E: ProvideErrorMetadata>(error: &SdkError<E, HttpResponse>) -> Option<&str> {
+    error
+        .as_service_error()
+        .and_then(ProvideErrorMetadata::code)
+}
+
+/// What a failure of the SDK means.
+fn classify<E>(error: &SdkError<E, HttpResponse>, action: &str) -> Answer
+where
+    E: ProvideErrorMetadata + std::error::Error + 'static,
+{
+    match error {
+        SdkError::ServiceError(service) => {
+            let status = service.raw().status().as_u16();
+            classify_service(
+                service.err().code(),
+                service.err().message(),
+                status,
+                action,
+            )
+        }
+        SdkError::TimeoutError(_) => Answer::new(
+            Class::Open,
+            "timeout",
+            format!("{action} was not answered in time"),
+        ),
+        SdkError::ResponseError(response) => Answer::new(
+            Class::Open,
+            "server_error",
+            format!(
+                "{action} was answered with {} and something that cannot be read",
+                response.raw().status().as_u16()
+            ),
+        ),
+        SdkError::DispatchFailure(failure) => {
+            let text = DisplayErrorContext(error).to_string();
+            if failure.is_timeout() {
+                Answer::new(
+                    Class::Open,
+                    "timeout",
+                    format!("{action} was not answered in time"),
+                )
+            } else if failure.is_io() && is_connecting(&text) {
+                Answer::new(
+                    Class::Retry,
+                    "unreachable",
+                    format!("cannot connect: {text}"),
+                )
+            } else if failure.is_io() {
+                Answer::new(
+                    Class::Open,
+                    "connection",
+                    format!("the connection broke: {text}"),
+                )
+            } else {
+                set_up(&text)
+            }
+        }
+        other => set_up(&DisplayErrorContext(other).to_string()),
+    }
+}
+
+/// Whether nothing can have been sent.
+fn is_connecting(text: &str) -> bool {
+    [
+        "tcp connect error",
+        "dns error",
+        "Connection refused",
+        "client error (Connect)",
+    ]
+    .iter()
+    .any(|sign| text.contains(sign))
+}
+
+/// What goes wrong before a request is made: credentials, region, endpoint.
+fn set_up(text: &str) -> Answer {
+    let short = &text[..text.floor_char_boundary(400)];
+    if text.to_lowercase().contains("credential") {
+        Answer::new(
+            Class::Hold,
+            "credentials",
+            format!(
+                "no AWS credentials are to be had: {short}; in a pod look at the service account's role"
+            ),
+        )
+    } else if text.to_lowercase().contains("region") {
+        Answer::new(
+            Class::Hold,
+            "config",
+            "no AWS region is known: set region, or AWS_REGION",
+        )
+    } else {
+        Answer::new(Class::Retry, "unreachable", short)
+    }
+}
+
+/// What an error answer of CloudWatch Logs means. The table stands in ARCHITECTURE.md.
+fn classify_service(
+    code: Option<&str>,
+    message: Option<&str>,
+    status: u16,
+    action: &str,
+) -> Answer {
+    let code = code.unwrap_or("");
+    let said = match message {
+        Some(message) => format!("{action} was answered with {status} {code}: {message}"),
+        None => format!("{action} was answered with {status} {code}"),
+    };
+    let (class, reason, mending) = match code {
+        "ThrottlingException" | "LimitExceededException" | "OperationAbortedException" => {
+            (Class::Retry, "throttled", "")
+        }
+        "ResourceNotFoundException" => (Class::Hold, "not_found", ""),
+        "InvalidSequenceTokenException" | "DataAlreadyAcceptedException"
+            if action == "PutLogEvents" =>
+        {
+            return Answer::delivered();
+        }
+        "InvalidParameterException" | "SerializationException" | "ValidationException" => {
+            (Class::Refused, "refused", "")
+        }
+        "AccessDeniedException" => (
+            Class::Hold,
+            "credentials",
+            "; allow this action in the role's policy",
+        ),
+        "UnrecognizedClientException"
+        | "ExpiredTokenException"
+        | "InvalidSignatureException"
+        | "MissingAuthenticationTokenException"
+        | "IncompleteSignatureException"
+        | "SignatureDoesNotMatch" => (
+            Class::Hold,
+            "credentials",
+            "; look at the AWS credentials and at the clock",
+        ),
+        _ if status == 413 => (Class::Split, "too_large", ""),
+        _ if status == 429 => (Class::Retry, "throttled", ""),
+        "ServiceUnavailableException" | "RequestTimeout" | "RequestTimeoutException" => {
+            (Class::Open, "server_error", "")
+        }
+        _ if status >= 500 || status == 408 => (Class::Open, "server_error", ""),
+        _ if status == 401 || status == 403 => {
+            (Class::Hold, "credentials", "; look at the AWS credentials")
+        }
+        _ => (Class::Refused, "refused", ""),
+    };
+    Answer::new(class, reason, format!("{said}{mending}"))
+}
+
+/// Whether a URL leads to this machine.
+fn is_loopback(url: &str) -> bool {
+    let host = url.split_once("://").map_or(url, |(_, rest)| rest);
+    ["127.", "localhost", "[::1]"]
+        .iter()
+        .any(|sign| host.starts_with(sign))
+}
+
+fn has_credentials_in_environment() -> bool {
+    [
+        "AWS_ACCESS_KEY_ID",
+        "AWS_PROFILE",
+        "AWS_ROLE_ARN",
+        "AWS_CONTAINER_CREDENTIALS_FULL_URI",
+        "AWS_CONTAINER_CREDENTIALS_RELATIVE_URI",
+    ]
+    .iter()
+    .any(|name| std::env::var_os(name).is_some_and(|value| !value.is_empty()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_error_code_has_its_class() {
+        let table = [
+            ("ThrottlingException", 400, Class::Retry, "throttled"),
+            ("LimitExceededException", 400, Class::Retry, "throttled"),
+            ("OperationAbortedException", 400, Class::Retry, "throttled"),
+            ("ResourceNotFoundException", 400, Class::Hold, "not_found"),
+            ("InvalidParameterException", 400, Class::Refused, "refused"),
+            ("AccessDeniedException", 400, Class::Hold, "credentials"),
+            (
+                "UnrecognizedClientException",
+                400,
+                Class::Hold,
+                "credentials",
+            ),
+            ("ExpiredTokenException", 400, Class::Hold, "credentials"),
+            ("InvalidSignatureException", 400, Class::Hold, "credentials"),
+            ("DataAlreadyAcceptedException", 400, Class::Delivered, ""),
+            (
+                "ServiceUnavailableException",
+                503,
+                Class::Open,
+                "server_error",
+            ),
+            ("InternalFailure", 500, Class::Open, "server_error"),
+            ("", 502, Class::Open, "server_error"),
+            ("", 413, Class::Split, "too_large"),
+            ("", 429, Class::Retry, "throttled"),
+            ("", 403, Class::Hold, "credentials"),
+            ("SomethingNew", 400, Class::Refused, "refused"),
+        ];
+        for (code, status, class, reason) in table {
+            let answer = classify_service(Some(code), Some("why"), status, "PutLogEvents");
+            assert_eq!(
+                (answer.class, answer.reason),
+                (class, reason),
+                "{code} {status}"
+            );
+        }
+    }
+
+    #[test]
+    fn rejected_events_are_counted_as_aws_means_the_indexes() {
+        let info = |old, expired, new| {
+            RejectedLogEventsInfo::builder()
+                .set_too_old_log_event_end_index(old)
+                .set_expired_log_event_end_index(expired)
+                .set_too_new_log_event_start_index(new)
+                .build()
+        };
+        let table = [
+            (info(None, None, None), 0),
+            (info(Some(3), None, None), 3),
+            (info(Some(3), Some(5), None), 5),
+            (info(None, None, Some(8)), 2),
+            (info(Some(2), None, Some(9)), 3),
+            (info(Some(20), None, Some(0)), 10),
+        ];
+        for (info, expected) in table {
+            assert_eq!(rejected_count(&info, 10), expected, "{info:?}");
+        }
+    }
+
+    #[test]
+    fn loopback_is_known() {
+        for (url, expected) in [
+            ("http://127.0.0.1:4566", true),
+            ("http://localhost:4566", true),
+            ("https://logs.eu-west-1.amazonaws.com", false),
+        ] {
+            assert_eq!(is_loopback(url), expected);
+        }
+    }
+}

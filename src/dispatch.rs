@@ -1,0 +1,553 @@
+//! Who reads next, and into which batch. Owns, for one output, how far each generation is read
+//! and delivered, and when a batch is due. The file is the buffer: nothing is read before its
+//! batch is due and the memory for it is there.
+
+use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
+use std::path::Path;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use crate::batch::{Batch, BatchId, Encoder, StreamId, StreamName};
+use crate::journal::{Cursor, Entry, Journal, Known};
+use crate::record::{Framer, Time};
+use crate::source::reader::Reader;
+use crate::source::{Generation, Moment, Source};
+use crate::span::{GenerationId, Position, Span};
+use fill::{Ended, Filler};
+use stream::{MAX_IN_FLIGHT, Stream};
+
+mod fill;
+pub(crate) mod naming;
+mod stream;
+
+/// After a file could not be read, it is tried again after this long.
+const READ_AGAIN_AFTER: Duration = Duration::from_secs(5);
+
+/// So many batches of an output are on their way at most, however small they are: the room of
+/// the channel to the sender.
+pub(crate) const MAX_BATCHES: usize = 256;
+
+/// What an output asks of its batches.
+#[derive(Debug)]
+pub(crate) struct Plan {
+    /// The output's name.
+    pub(crate) name: String,
+    /// Makes its batches.
+    pub(crate) encoder: Encoder,
+    /// This many bytes are worth a batch at once.
+    pub(crate) max_bytes: u64,
+    /// Nothing waits longer than this for its batch.
+    pub(crate) max_wait: Duration,
+    /// For each input, how its lines are cut; nothing where this output does not take it.
+    pub(crate) framers: Vec<Option<Framer>>,
+    /// Most bytes of bodies on their way.
+    pub(crate) budget: usize,
+}
+
+/// The reading side of one output.
+#[derive(Debug)]
+pub(crate) struct Dispatcher {
+    plan: Plan,
+    lanes: HashMap<GenerationId, Lane>,
+    streams: BTreeMap<StreamId, Stream>,
+    by_name: HashMap<Arc<StreamName>, StreamId>,
+    schedule: BTreeSet<(Instant, StreamId)>,
+    in_flight_bytes: usize,
+    in_flight_count: usize,
+    next_stream: u32,
+    next_batch: u64,
+    is_flushing: bool,
+    /// What went wrong beside a batch, still to be told.
+    troubles: VecDeque<Next>,
+}
+
+/// One output's way through one generation.
+#[derive(Debug)]
+struct Lane {
+    stream: StreamId,
+    origin: Arc<Path>,
+    metadata: Vec<u8>,
+    /// Up to here it is in batches.
+    read: Position,
+    /// Up to here it is delivered without holes.
+    done: u64,
+    /// The largest size that was seen.
+    seen: u64,
+    /// What of `seen` is counted as pending in the stream.
+    counted: u64,
+    /// The file ended here in the middle of a line.
+    unfinished_at: Option<u64>,
+    /// The content is no more.
+    is_gone: bool,
+    not_before: Option<Instant>,
+}
+
+/// What came of asking for a batch.
+#[derive(Debug)]
+pub(crate) enum Next {
+    /// A batch, to be sent.
+    Batch(Batch),
+    /// Nothing is due, or it would not fit into memory yet.
+    Nothing,
+    /// A file holds other content than was read of it: it begins anew.
+    OtherContent(GenerationId),
+    /// A file cannot be read.
+    Unreadable(GenerationId, std::io::Error),
+}
+
+/// How far one output is with one generation.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Progress {
+    /// Up to here it is in batches.
+    pub(crate) read: u64,
+    /// Up to here it is delivered.
+    pub(crate) done: u64,
+}
+
+impl Dispatcher {
+    /// A dispatcher with nothing to do yet.
+    pub(crate) fn new(plan: Plan) -> Self {
+        Self {
+            plan,
+            lanes: HashMap::new(),
+            streams: BTreeMap::new(),
+            by_name: HashMap::new(),
+            schedule: BTreeSet::new(),
+            in_flight_bytes: 0,
+            in_flight_count: 0,
+            next_stream: 0,
+            next_batch: 0,
+            is_flushing: false,
+            troubles: VecDeque::new(),
+        }
+    }
+
+    /// The output's name.
+    pub(crate) fn name(&self) -> &str {
+        &self.plan.name
+    }
+
+    /// Whether this output takes that input.
+    pub(crate) fn takes(&self, input: usize) -> bool {
+        self.plan.framers.get(input).is_some_and(Option::is_some)
+    }
+
+    /// Begins with a generation at `start`, feeding the stream of this name.
+    pub(crate) fn open(
+        &mut self,
+        generation: &Generation,
+        start: Cursor,
+        (name, metadata): (StreamName, Vec<u8>),
+        now: Instant,
+    ) {
+        let name = Arc::new(name);
+        let stream_id = *self.by_name.entry(Arc::clone(&name)).or_insert_with(|| {
+            let id = StreamId(self.next_stream);
+            self.next_stream += 1;
+            self.streams.insert(id, Stream::new(name));
+            id
+        });
+        if let Some(stream) = self.streams.get_mut(&stream_id) {
+            stream.add(&generation.origin, generation.id);
+            stream.last_time = stream.last_time.max(start.last_time);
+        }
+        let lane = Lane {
+            stream: stream_id,
+            origin: Arc::clone(&generation.origin),
+            metadata,
+            read: start.position,
+            done: start.position.offset,
+            seen: 0,
+            counted: 0,
+            unfinished_at: None,
+            is_gone: false,
+            not_before: None,
+        };
+        self.lanes.insert(generation.id, lane);
+        self.grew(generation, now);
+    }
+
+    /// Where to begin in a generation that the journal knows.
+    pub(crate) fn start_of(&self, known: &Known) -> Option<Cursor> {
+        known.cursors.get(&self.plan.name).copied()
+    }
+
+    /// There is more of a generation, or its last line is complete now.
+    pub(crate) fn grew(&mut self, generation: &Generation, now: Instant) {
+        let Some(lane) = self.lanes.get_mut(&generation.id) else {
+            return;
+        };
+        lane.seen = lane.seen.max(generation.size);
+        self.recount(generation.id, generation.size, generation.is_over, now);
+    }
+
+    /// Brings the stream's account of a lane up to date, and with it the schedule.
+    fn recount(&mut self, id: GenerationId, size: u64, is_over: bool, now: Instant) {
+        let Some(lane) = self.lanes.get_mut(&id) else {
+            return;
+        };
+        let Some(stream) = self.streams.get_mut(&lane.stream) else {
+            return;
+        };
+        let is_stuck = lane.unfinished_at == Some(size) && !is_over;
+        let pending = if lane.is_gone || is_stuck {
+            0
+        } else {
+            size.saturating_sub(lane.read.offset)
+        };
+        stream.pending = stream.pending - lane.counted + pending;
+        lane.counted = pending;
+        if pending > 0 {
+            stream.make_ready(&lane.origin);
+            stream.pending_since.get_or_insert(now);
+        }
+        let stream_id = lane.stream;
+        self.reschedule(stream_id, now);
+    }
+
+    fn reschedule(&mut self, id: StreamId, now: Instant) {
+        let Some(stream) = self.streams.get_mut(&id) else {
+            return;
+        };
+        if let Some(due) = stream.due.take() {
+            self.schedule.remove(&(due, id));
+        }
+        if stream.in_flight() >= MAX_IN_FLIGHT || !stream.has_ready() {
+            return;
+        }
+        let Some(since) = stream.pending_since else {
+            return;
+        };
+        let is_worth_it = stream.pending >= self.plan.max_bytes || self.is_flushing;
+        let due = if is_worth_it {
+            now
+        } else {
+            since + self.plan.max_wait
+        };
+        stream.due = Some(due);
+        self.schedule.insert((due, id));
+    }
+
+    /// Tries the files again that could not be read a while ago.
+    pub(crate) fn try_again(&mut self, now: Instant) {
+        let waiting: Vec<_> = self
+            .lanes
+            .iter()
+            .filter(|(_, lane)| lane.not_before.is_some_and(|time| time <= now))
+            .map(|(id, lane)| (*id, lane.stream))
+            .collect();
+        for (id, stream_id) in waiting {
+            if let Some(lane) = self.lanes.get_mut(&id)
+                && let Some(stream) = self.streams.get_mut(&stream_id)
+            {
+                lane.not_before = None;
+                stream.make_ready(&lane.origin);
+                stream.pending_since.get_or_insert(now);
+            }
+            self.reschedule(stream_id, now);
+        }
+    }
+
+    /// Whether a file waits to be tried again.
+    pub(crate) fn has_unreadable(&self) -> bool {
+        self.lanes.values().any(|lane| lane.not_before.is_some())
+    }
+
+    /// From now on everything is due at once.
+    pub(crate) fn flush(&mut self, now: Instant) {
+        self.is_flushing = true;
+        let ids: Vec<_> = self.streams.keys().copied().collect();
+        for id in ids {
+            self.reschedule(id, now);
+        }
+    }
+
+    /// When the next batch is due, if memory permits one.
+    pub(crate) fn next_due(&self) -> Option<Instant> {
+        if !self.has_room() {
+            return None;
+        }
+        self.schedule.first().map(|&(due, _)| due)
+    }
+
+    fn has_room(&self) -> bool {
+        self.in_flight_bytes == 0
+            || (self.in_flight_count < MAX_BATCHES
+                && self.in_flight_bytes + self.plan.encoder.largest_body() <= self.plan.budget)
+    }
+
+    /// Makes the next batch that is due.
+    pub(crate) fn next_batch(&mut self, source: &Source, reader: &mut Reader, at: Moment) -> Next {
+        if let Some(trouble) = self.troubles.pop_front() {
+            return trouble;
+        }
+        while let Some(&(due, id)) = self.schedule.first() {
+            if due > at.now || !self.has_room() {
+                return Next::Nothing;
+            }
+            match self.fill_stream(id, source, reader, at) {
+                Next::Nothing => self.reschedule(id, at.now),
+                next => {
+                    self.reschedule(id, at.now);
+                    return next;
+                }
+            }
+        }
+        Next::Nothing
+    }
+
+    /// Makes a batch of what a stream has; none when there is no complete line after all.
+    fn fill_stream(
+        &mut self,
+        id: StreamId,
+        source: &Source,
+        reader: &mut Reader,
+        at: Moment,
+    ) -> Next {
+        let Self {
+            plan,
+            lanes,
+            streams,
+            troubles,
+            ..
+        } = self;
+        let Some(stream) = streams.get_mut(&id) else {
+            return Next::Nothing;
+        };
+        plan.encoder.begin(&stream.name);
+        let mut spans: Vec<Span> = Vec::new();
+        let mut is_full = false;
+        while !is_full {
+            let Some(origin) = stream.next_ready() else {
+                break;
+            };
+            for generation_id in stream.generations_of(&origin) {
+                let (Some(lane), Some(generation)) =
+                    (lanes.get_mut(&generation_id), source.get(generation_id))
+                else {
+                    continue;
+                };
+                let Some(Some(framer)) = plan.framers.get(generation.input) else {
+                    continue;
+                };
+                if lane.counted == 0 || lane.not_before.is_some_and(|time| time > at.now) {
+                    // The younger ones of this path wait until this one's last line is complete.
+                    if lane.unfinished_at == Some(generation.size) && !generation.is_over {
+                        break;
+                    }
+                    continue;
+                }
+                let mut filler = Filler {
+                    encoder: &mut plan.encoder,
+                    reader,
+                    framer: *framer,
+                    metadata: &lane.metadata,
+                    last_time: &mut stream.last_time,
+                    now: at.time,
+                };
+                let filled = match filler.fill(generation, lane.read, generation.is_over) {
+                    Ok(filled) => filled,
+                    Err(error) => {
+                        lane.not_before = Some(at.now + READ_AGAIN_AFTER);
+                        troubles.push_back(Next::Unreadable(generation_id, error));
+                        continue;
+                    }
+                };
+                if filled.end.offset > lane.read.offset {
+                    spans.push(Span {
+                        generation: generation_id,
+                        start: lane.read.offset,
+                        end: filled.end,
+                    });
+                    lane.read = filled.end;
+                }
+                let is_stuck =
+                    filled.ended == Ended::Drained && filled.end.offset < generation.size;
+                lane.unfinished_at = is_stuck.then_some(generation.size);
+                let pending = match filled.ended {
+                    Ended::Full => generation.size.saturating_sub(filled.end.offset).max(1),
+                    Ended::Drained | Ended::OtherContent => 0,
+                };
+                stream.pending = stream.pending - lane.counted + pending;
+                lane.counted = pending;
+                match filled.ended {
+                    Ended::Full => {
+                        stream.make_ready(&origin);
+                        is_full = true;
+                        break;
+                    }
+                    Ended::OtherContent => {
+                        troubles.push_back(Next::OtherContent(generation_id));
+                    }
+                    Ended::Drained if is_stuck && !generation.is_over => break,
+                    Ended::Drained => {}
+                }
+            }
+        }
+        stream.pending_since = stream.has_ready().then_some(at.now);
+        if plan.encoder.is_empty() {
+            return troubles.pop_front().unwrap_or(Next::Nothing);
+        }
+        let batch = Batch {
+            id: BatchId(self.next_batch),
+            stream_id: id,
+            stream: Arc::clone(&stream.name),
+            spans,
+            sealed: plan.encoder.seal(),
+        };
+        self.next_batch += 1;
+        let body_len = batch.sealed.body.len();
+        self.in_flight_bytes += body_len;
+        self.in_flight_count += 1;
+        stream.sent(
+            batch.id,
+            batch.spans.clone(),
+            batch.sealed.last_time,
+            body_len,
+        );
+        Next::Batch(batch)
+    }
+
+    /// A batch is delivered: moves the cursors, and says so to the journal.
+    pub(crate) fn delivered(
+        &mut self,
+        stream_id: StreamId,
+        batch: BatchId,
+        journal: &mut Journal,
+        now: Instant,
+    ) {
+        let Some(stream) = self.streams.get_mut(&stream_id) else {
+            return;
+        };
+        for done in stream.delivered(batch) {
+            self.in_flight_bytes -= done.body_len;
+            self.in_flight_count -= 1;
+            for span in done.spans {
+                let Some(lane) = self.lanes.get_mut(&span.generation) else {
+                    continue;
+                };
+                lane.done = span.end.offset;
+                if !lane.is_gone {
+                    let cursor = Cursor {
+                        position: span.end,
+                        last_time: done.last_time,
+                    };
+                    journal.append(&Entry::Cursor(
+                        span.generation,
+                        self.plan.name.clone(),
+                        cursor,
+                    ));
+                }
+            }
+        }
+        self.reschedule(stream_id, now);
+    }
+
+    /// Up to where a generation is read, with the proof of what was there.
+    pub(crate) fn read_position(&self, id: GenerationId) -> Option<Position> {
+        self.lanes.get(&id).map(|lane| lane.read)
+    }
+
+    /// The content of a generation is no more. Returns how many bytes that were seen of it are
+    /// lost to this output.
+    pub(crate) fn abandon(&mut self, id: GenerationId, now: Instant) -> u64 {
+        let Some(lane) = self.lanes.get_mut(&id) else {
+            return 0;
+        };
+        let lost = if lane.is_gone {
+            0
+        } else {
+            lane.seen.saturating_sub(lane.read.offset)
+        };
+        lane.is_gone = true;
+        self.recount(id, 0, false, now);
+        lost
+    }
+
+    /// Whether nothing of a generation is waiting or on its way.
+    pub(crate) fn is_finished(&self, generation: &Generation) -> bool {
+        let Some(lane) = self.lanes.get(&generation.id) else {
+            return true;
+        };
+        let is_read = lane.is_gone || lane.read.offset >= generation.size;
+        let in_flight = self
+            .streams
+            .get(&lane.stream)
+            .is_some_and(|it| it.is_in_flight(generation.id));
+        is_read && !in_flight
+    }
+
+    /// Forgets a generation.
+    pub(crate) fn close(&mut self, id: GenerationId, now: Instant) {
+        self.abandon(id, now);
+        let Some(lane) = self.lanes.remove(&id) else {
+            return;
+        };
+        let Some(stream) = self.streams.get_mut(&lane.stream) else {
+            return;
+        };
+        stream.remove(&lane.origin, id);
+        if stream.is_unused() {
+            self.by_name.remove(&stream.name);
+            if let Some(due) = stream.due {
+                self.schedule.remove(&(due, lane.stream));
+            }
+            self.streams.remove(&lane.stream);
+        }
+    }
+
+    /// Whether every complete line is delivered.
+    pub(crate) fn is_drained(&self) -> bool {
+        self.streams
+            .values()
+            .all(|stream| stream.pending == 0 && stream.in_flight() == 0)
+    }
+
+    /// How far this output is with a generation.
+    pub(crate) fn progress(&self, id: GenerationId) -> Option<Progress> {
+        self.lanes.get(&id).map(|lane| Progress {
+            read: lane.read.offset,
+            done: lane.done,
+        })
+    }
+
+    /// Bytes not yet delivered, and when the oldest of them was written.
+    pub(crate) fn lag(&self, source: &Source) -> (u64, Option<Time>) {
+        let mut bytes = 0;
+        let mut oldest: Option<Time> = None;
+        for (id, lane) in &self.lanes {
+            let Some(generation) = source.get(*id) else {
+                continue;
+            };
+            let of_lane = if lane.is_gone {
+                0
+            } else {
+                generation.size.saturating_sub(lane.done)
+            };
+            if of_lane > 0 {
+                bytes += of_lane;
+                let time = generation.times.oldest_from(lane.done);
+                oldest = match (oldest, time) {
+                    (Some(a), Some(b)) => Some(a.min(b)),
+                    (a, b) => a.or(b),
+                };
+            }
+        }
+        (bytes, oldest)
+    }
+
+    /// Bytes of bodies on their way, and how many batches.
+    pub(crate) fn in_flight(&self) -> (usize, usize) {
+        (self.in_flight_bytes, self.in_flight_count)
+    }
+
+    /// How many streams are fed.
+    pub(crate) fn stream_count(&self) -> usize {
+        self.streams.len()
+    }
+
+    /// Gives the buffers back to the system.
+    pub(crate) fn shrink(&mut self) {
+        self.plan.encoder.shrink();
+    }
+}

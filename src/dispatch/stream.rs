@@ -1,0 +1,212 @@
+//! One stream of an output: which generations feed it, in which order, and which batches of it
+//! are on their way. Only bookkeeping.
+
+use std::collections::{BTreeMap, VecDeque};
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Instant;
+
+use crate::batch::{BatchId, StreamName};
+use crate::record::Time;
+use crate::span::{GenerationId, Span};
+
+/// So many batches of a stream are on their way at most: one is sent while the next is made.
+pub(super) const MAX_IN_FLIGHT: usize = 2;
+
+/// A stream.
+#[derive(Debug)]
+pub(super) struct Stream {
+    /// What it is called at the destination.
+    pub(super) name: Arc<StreamName>,
+    /// The time of the last record given to it.
+    pub(super) last_time: Time,
+    /// The generations of each path, oldest first: a younger one waits for the older.
+    paths: BTreeMap<Arc<Path>, VecDeque<GenerationId>>,
+    /// Paths with something to read, in turn.
+    ready: VecDeque<Arc<Path>>,
+    /// Bytes seen in the files and not yet read.
+    pub(super) pending: u64,
+    /// Since when there are some.
+    pub(super) pending_since: Option<Instant>,
+    /// When the next batch is to be made, as noted in the output's schedule.
+    pub(super) due: Option<Instant>,
+    in_flight: VecDeque<InFlight>,
+}
+
+#[derive(Debug)]
+struct InFlight {
+    id: BatchId,
+    spans: Vec<Span>,
+    last_time: Time,
+    body_len: usize,
+    is_done: bool,
+}
+
+/// Batches that are delivered with nothing before them missing.
+#[derive(Debug)]
+pub(super) struct Done {
+    pub(super) spans: Vec<Span>,
+    pub(super) last_time: Time,
+    pub(super) body_len: usize,
+}
+
+impl Stream {
+    pub(super) fn new(name: Arc<StreamName>) -> Self {
+        Self {
+            name,
+            last_time: Time::default(),
+            paths: BTreeMap::new(),
+            ready: VecDeque::new(),
+            pending: 0,
+            pending_since: None,
+            due: None,
+            in_flight: VecDeque::new(),
+        }
+    }
+
+    /// Adds a generation; numbers grow with age, so the order is kept by them.
+    pub(super) fn add(&mut self, origin: &Arc<Path>, id: GenerationId) {
+        let queue = self.paths.entry(Arc::clone(origin)).or_default();
+        let at = queue.partition_point(|&other| other < id);
+        queue.insert(at, id);
+    }
+
+    /// Takes a generation out.
+    pub(super) fn remove(&mut self, origin: &Arc<Path>, id: GenerationId) {
+        if let Some(queue) = self.paths.get_mut(origin) {
+            queue.retain(|&other| other != id);
+            if queue.is_empty() {
+                self.paths.remove(origin);
+                self.ready.retain(|path| path != origin);
+            }
+        }
+    }
+
+    /// Whether no generation feeds it and nothing is on its way.
+    pub(super) fn is_unused(&self) -> bool {
+        self.paths.is_empty() && self.in_flight.is_empty()
+    }
+
+    /// Puts a path at the end of the turn, unless it waits already.
+    pub(super) fn make_ready(&mut self, origin: &Arc<Path>) {
+        if !self.ready.contains(origin) {
+            self.ready.push_back(Arc::clone(origin));
+        }
+    }
+
+    /// The path whose turn it is.
+    pub(super) fn next_ready(&mut self) -> Option<Arc<Path>> {
+        self.ready.pop_front()
+    }
+
+    /// Whether a path waits for its turn.
+    pub(super) fn has_ready(&self) -> bool {
+        !self.ready.is_empty()
+    }
+
+    /// The generations of a path, oldest first.
+    pub(super) fn generations_of(&self, origin: &Arc<Path>) -> Vec<GenerationId> {
+        self.paths
+            .get(origin)
+            .map(|queue| queue.iter().copied().collect())
+            .unwrap_or_default()
+    }
+
+    /// How many batches are on their way.
+    pub(super) fn in_flight(&self) -> usize {
+        self.in_flight.len()
+    }
+
+    /// Whether bytes of this generation are on their way.
+    pub(super) fn is_in_flight(&self, id: GenerationId) -> bool {
+        self.in_flight
+            .iter()
+            .any(|it| it.spans.iter().any(|span| span.generation == id))
+    }
+
+    /// Notes a batch that was handed over.
+    pub(super) fn sent(&mut self, id: BatchId, spans: Vec<Span>, last_time: Time, body_len: usize) {
+        self.in_flight.push_back(InFlight {
+            id,
+            spans,
+            last_time,
+            body_len,
+            is_done: false,
+        });
+    }
+
+    /// Notes a delivered batch. Returns what is now delivered without holes.
+    pub(super) fn delivered(&mut self, id: BatchId) -> Vec<Done> {
+        if let Some(batch) = self.in_flight.iter_mut().find(|batch| batch.id == id) {
+            batch.is_done = true;
+        }
+        let mut done = Vec::new();
+        while self.in_flight.front().is_some_and(|batch| batch.is_done) {
+            if let Some(batch) = self.in_flight.pop_front() {
+                done.push(Done {
+                    spans: batch.spans,
+                    last_time: batch.last_time,
+                    body_len: batch.body_len,
+                });
+            }
+        }
+        done
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::span::Position;
+
+    fn stream() -> Stream {
+        Stream::new(Arc::new(StreamName::Loki {
+            labels: "{}".into(),
+        }))
+    }
+
+    #[test]
+    fn acknowledgements_out_of_order_leave_no_hole_behind_the_cursor() {
+        let mut stream = stream();
+        let span = |start| Span {
+            generation: GenerationId(1),
+            start,
+            end: Position::default(),
+        };
+        for number in 0..3 {
+            stream.sent(BatchId(number), vec![span(number)], Time(0), 1);
+        }
+        let starts = |done: Vec<Done>| -> Vec<u64> {
+            done.iter()
+                .flat_map(|it| it.spans.iter().map(|span| span.start))
+                .collect()
+        };
+        assert_eq!(starts(stream.delivered(BatchId(1))), Vec::<u64>::new());
+        assert!(stream.is_in_flight(GenerationId(1)));
+        assert_eq!(starts(stream.delivered(BatchId(0))), [0, 1]);
+        assert_eq!(starts(stream.delivered(BatchId(2))), [2]);
+        assert_eq!(stream.in_flight(), 0);
+    }
+
+    #[test]
+    fn paths_take_turns_and_generations_keep_their_order() {
+        let mut stream = stream();
+        let (a, b): (Arc<Path>, Arc<Path>) = (Path::new("/a").into(), Path::new("/b").into());
+        stream.add(&a, GenerationId(5));
+        stream.add(&b, GenerationId(2));
+        stream.add(&a, GenerationId(3));
+        assert_eq!(
+            stream.generations_of(&a),
+            [GenerationId(3), GenerationId(5)]
+        );
+        stream.make_ready(&a);
+        stream.make_ready(&b);
+        stream.make_ready(&a);
+        assert_eq!(stream.next_ready(), Some(Arc::clone(&a)));
+        assert_eq!(stream.next_ready(), Some(b));
+        assert_eq!(stream.next_ready(), None);
+        stream.remove(&a, GenerationId(3));
+        stream.remove(&a, GenerationId(5));
+        assert!(!stream.is_unused());
+    }
+}

@@ -1,0 +1,300 @@
+//! The metrics, by name. The names are a contract from the first version on; docs/metrics.md is
+//! checked against this file. No label ever holds a path.
+
+use std::fmt::Write as _;
+use std::sync::atomic::{AtomicI64, AtomicU64};
+
+use prometheus_client::encoding::{EncodeLabelSet, EncodeLabelValue, text};
+use prometheus_client::metrics::counter::Counter;
+use prometheus_client::metrics::family::Family;
+use prometheus_client::metrics::gauge::Gauge;
+use prometheus_client::metrics::info::Info;
+use prometheus_client::registry::{Registry, Unit};
+
+/// What became of records.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, EncodeLabelValue)]
+#[expect(non_camel_case_types, reason = "label values are lower case")]
+pub(crate) enum RecordResult {
+    /// Stored at the destination.
+    delivered,
+    /// Refused by the destination.
+    rejected,
+}
+
+/// Labels of an output's records.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+pub(crate) struct Records {
+    /// The output's name.
+    pub(crate) output: String,
+    /// What became of them.
+    pub(crate) result: RecordResult,
+}
+
+/// Labels of an output's requests.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+pub(crate) struct Requests {
+    /// The output's name.
+    pub(crate) output: String,
+    /// The class of the answer.
+    pub(crate) class: &'static str,
+}
+
+/// The label of an output.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+pub(crate) struct OfOutput {
+    /// The output's name.
+    pub(crate) output: String,
+}
+
+/// Labels of a blocked output.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+pub(crate) struct BlockedBy {
+    /// The output's name.
+    pub(crate) output: String,
+    /// Why.
+    pub(crate) reason: &'static str,
+}
+
+/// The label of a loss.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+pub(crate) struct Reason {
+    /// Why.
+    pub(crate) reason: &'static str,
+}
+
+type SecondsGauge = Gauge<f64, AtomicU64>;
+
+/// All metrics of the agent.
+#[derive(Debug)]
+pub(crate) struct Metrics {
+    registry: Registry,
+    /// Records by output and result.
+    pub(crate) records: Family<Records, Counter>,
+    /// Requests by output and class of answer.
+    pub(crate) requests: Family<Requests, Counter>,
+    /// Bytes of request bodies that were sent, each attempt counted.
+    pub(crate) sent_bytes: Family<OfOutput, Counter>,
+    /// Records with bytes that were not UTF-8 and were replaced.
+    pub(crate) replaced: Family<OfOutput, Counter>,
+    /// Pieces that lines above `max_line` were cut into.
+    pub(crate) cut: Family<OfOutput, Counter>,
+    /// Bytes that were seen and can no longer be delivered.
+    pub(crate) lost_bytes: Family<Reason, Counter>,
+    /// Bytes in the files and not yet delivered.
+    pub(crate) lag_bytes: Family<OfOutput, Gauge<i64, AtomicI64>>,
+    /// Age of the oldest of them.
+    pub(crate) lag_seconds: Family<OfOutput, SecondsGauge>,
+    /// 1 while an output does not deliver, by reason.
+    pub(crate) blocked: Family<BlockedBy, Gauge>,
+    /// Streams that are fed.
+    pub(crate) streams: Family<OfOutput, Gauge>,
+    /// Bytes of sealed batches in memory.
+    pub(crate) in_flight_bytes: Family<OfOutput, Gauge>,
+    /// Open files.
+    pub(crate) files: Gauge,
+    /// Files and folders that cannot be read.
+    pub(crate) input_problems: Gauge,
+    /// 1 while the journal cannot be written.
+    pub(crate) unprotected: Gauge,
+    resident: Gauge,
+    cpu: SecondsGauge,
+}
+
+impl Metrics {
+    /// All metrics at zero.
+    pub(crate) fn new() -> Self {
+        let mut registry = Registry::with_prefix("pinnace");
+        let metrics = Self {
+            records: Family::default(),
+            requests: Family::default(),
+            sent_bytes: Family::default(),
+            replaced: Family::default(),
+            cut: Family::default(),
+            lost_bytes: Family::default(),
+            lag_bytes: Family::default(),
+            lag_seconds: Family::default(),
+            blocked: Family::default(),
+            streams: Family::default(),
+            in_flight_bytes: Family::default(),
+            files: Gauge::default(),
+            input_problems: Gauge::default(),
+            unprotected: Gauge::default(),
+            resident: Gauge::default(),
+            cpu: SecondsGauge::default(),
+            registry: Registry::default(),
+        };
+        let build = Info::new([("version", env!("CARGO_PKG_VERSION"))]);
+        registry.register("build", "The version that runs", build);
+        registry.register(
+            "records",
+            "Records by what became of them: delivered, rejected",
+            metrics.records.clone(),
+        );
+        registry.register(
+            "output_requests",
+            "Requests by the class of their answer",
+            metrics.requests.clone(),
+        );
+        registry.register(
+            "output_sent_bytes",
+            "Bytes of request bodies that were sent, each attempt counted",
+            metrics.sent_bytes.clone(),
+        );
+        registry.register(
+            "invalid_utf8_records",
+            "Records with bytes that are not UTF-8, which were replaced by U+FFFD",
+            metrics.replaced.clone(),
+        );
+        registry.register(
+            "cut_lines",
+            "Pieces of lines above max_line, all but the last of each line",
+            metrics.cut.clone(),
+        );
+        registry.register(
+            "lost_bytes",
+            "Bytes that were seen in a file and can no longer be delivered",
+            metrics.lost_bytes.clone(),
+        );
+        registry.register_with_unit(
+            "lag",
+            "Bytes in the files not yet delivered",
+            Unit::Bytes,
+            metrics.lag_bytes.clone(),
+        );
+        registry.register_with_unit(
+            "lag",
+            "Age of the oldest byte not yet delivered; 0 when all is delivered",
+            Unit::Seconds,
+            metrics.lag_seconds.clone(),
+        );
+        registry.register(
+            "output_blocked",
+            "1 while the output does not deliver, with the reason",
+            metrics.blocked.clone(),
+        );
+        registry.register("streams", "Streams that are fed", metrics.streams.clone());
+        registry.register_with_unit(
+            "in_flight",
+            "Bytes of encoded batches that are not yet acknowledged",
+            Unit::Bytes,
+            metrics.in_flight_bytes.clone(),
+        );
+        registry.register("files_open", "Files held open", metrics.files.clone());
+        registry.register(
+            "input_problems",
+            "Files and folders that cannot be read at the moment",
+            metrics.input_problems.clone(),
+        );
+        registry.register(
+            "journal_unprotected",
+            "1 while the journal cannot be written: a restart would send again",
+            metrics.unprotected.clone(),
+        );
+        registry.register_with_unit(
+            "process_resident_memory",
+            "Memory of this process that is in RAM",
+            Unit::Bytes,
+            metrics.resident.clone(),
+        );
+        registry.register_with_unit(
+            "process_cpu",
+            "Processor time of this process since its start",
+            Unit::Seconds,
+            metrics.cpu.clone(),
+        );
+        Self {
+            registry,
+            ..metrics
+        }
+    }
+
+    /// The text that Prometheus reads.
+    pub(crate) fn text(&self) -> String {
+        let (resident, cpu) = process_figures();
+        self.resident.set(resident);
+        self.cpu.set(cpu);
+        let mut out = String::new();
+        if text::encode(&mut out, &self.registry).is_err() {
+            let _ = writeln!(out, "# the metrics could not be written");
+        }
+        out
+    }
+}
+
+/// Resident memory in bytes and processor time in seconds.
+fn process_figures() -> (i64, f64) {
+    let statm = std::fs::read_to_string("/proc/self/statm").unwrap_or_default();
+    let pages: i64 = statm
+        .split(' ')
+        .nth(1)
+        .and_then(|it| it.parse().ok())
+        .unwrap_or(0);
+    let page = i64::try_from(rustix::param::page_size()).unwrap_or(4096);
+    let clock = rustix::time::clock_gettime(rustix::time::ClockId::ProcessCPUTime);
+    (
+        pages * page,
+        clock.tv_sec as f64 + clock.tv_nsec as f64 / 1e9,
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_reference_names_every_metric_and_no_other() {
+        let metrics = Metrics::new();
+        let of = || OfOutput {
+            output: "loki".into(),
+        };
+        metrics
+            .records
+            .get_or_create(&Records {
+                output: "loki".into(),
+                result: RecordResult::delivered,
+            })
+            .inc();
+        metrics
+            .requests
+            .get_or_create(&Requests {
+                output: "loki".into(),
+                class: "delivered",
+            })
+            .inc();
+        metrics.sent_bytes.get_or_create(&of()).inc();
+        metrics.replaced.get_or_create(&of()).inc();
+        metrics.cut.get_or_create(&of()).inc();
+        metrics
+            .lost_bytes
+            .get_or_create(&Reason {
+                reason: "truncated",
+            })
+            .inc();
+        metrics.lag_bytes.get_or_create(&of()).set(1);
+        metrics.lag_seconds.get_or_create(&of()).set(1.0);
+        metrics
+            .blocked
+            .get_or_create(&BlockedBy {
+                output: "loki".into(),
+                reason: "down",
+            })
+            .set(1);
+        metrics.streams.get_or_create(&of()).set(1);
+        metrics.in_flight_bytes.get_or_create(&of()).set(1);
+        let text = metrics.text();
+        let mut names: Vec<&str> = text
+            .lines()
+            .filter(|line| !line.starts_with('#'))
+            .filter_map(|line| line.split(['{', ' ']).next())
+            .collect();
+        names.sort_unstable();
+        names.dedup();
+        let reference = include_str!("../../docs/metrics.md");
+        let mut listed: Vec<&str> = reference
+            .lines()
+            .filter_map(|line| line.strip_prefix("| `")?.split(['`', '{']).next())
+            .collect();
+        listed.sort_unstable();
+        assert_eq!(names, listed);
+    }
+}

@@ -1,0 +1,152 @@
+//! Reads the bytes after a position and proves, in the same call, that the file still holds the
+//! content that the position was taken in. Owns the read buffer; moves no cursor.
+
+use std::fs::File;
+use std::io;
+use std::os::unix::fs::FileExt as _;
+
+use crate::span::{Anchor, PROOF_BYTES, Position};
+
+/// How much is read at once, in bytes: enough to make the call cheap, and small enough to stay
+/// in the processor's cache while it is encoded.
+pub(crate) const CHUNK: usize = 256 * 1024;
+
+/// A buffer that is used for one file after the other.
+#[derive(Debug, Default)]
+pub(crate) struct Reader {
+    buffer: Vec<u8>,
+}
+
+/// Bytes of a file.
+#[derive(Debug)]
+pub(crate) struct Chunk<'a> {
+    /// What was read, with the bytes of the anchor in front.
+    with_anchor: &'a [u8],
+    anchor_len: usize,
+    start: u64,
+    /// Whether the file ends where these bytes end.
+    pub(crate) is_end: bool,
+}
+
+impl<'a> Chunk<'a> {
+    /// The bytes from the position on.
+    pub(crate) fn bytes(&self) -> &'a [u8] {
+        &self.with_anchor[self.anchor_len..]
+    }
+
+    /// The position `consumed` bytes further.
+    pub(crate) fn position_after(&self, consumed: usize) -> Position {
+        Position {
+            offset: self.start + consumed as u64,
+            anchor: Anchor::at_end_of(&self.with_anchor[..self.anchor_len + consumed]),
+        }
+    }
+}
+
+/// What a read came to.
+#[derive(Debug)]
+pub(crate) enum Read<'a> {
+    /// Bytes, perhaps none.
+    Bytes(Chunk<'a>),
+    /// The file holds other content than the position was taken in.
+    OtherContent,
+}
+
+impl Reader {
+    /// Reads up to `want` bytes from `position` on.
+    pub(crate) fn read<'a>(
+        &'a mut self,
+        file: &File,
+        position: Position,
+        want: usize,
+    ) -> io::Result<Read<'a>> {
+        let anchor_len = usize::from(position.anchor.len);
+        let need = anchor_len + want;
+        if self.buffer.len() < need {
+            self.buffer.resize(need, 0);
+        }
+        let from = position.offset.saturating_sub(anchor_len as u64);
+        let (len, is_end) = read_at(file, &mut self.buffer[..need], from)?;
+        let read = &self.buffer[..len];
+        if len < anchor_len || !position.anchor.holds(&read[..anchor_len]) {
+            return Ok(Read::OtherContent);
+        }
+        Ok(Read::Bytes(Chunk {
+            with_anchor: read,
+            anchor_len,
+            start: position.offset,
+            is_end,
+        }))
+    }
+
+    /// Gives the buffer back to the system while there is nothing to read.
+    pub(crate) fn shrink(&mut self) {
+        self.buffer = Vec::new();
+    }
+}
+
+/// Fills `buffer` from `offset` on. Returns how much there was, and whether the file ended.
+fn read_at(file: &File, buffer: &mut [u8], offset: u64) -> io::Result<(usize, bool)> {
+    let mut len = 0;
+    while len < buffer.len() {
+        match file.read_at(&mut buffer[len..], offset + len as u64) {
+            Ok(0) => return Ok((len, true)),
+            Ok(more) => len += more,
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            Err(error) => return Err(error),
+        }
+    }
+    Ok((len, false))
+}
+
+/// The first bytes of a file, up to [`PROOF_BYTES`].
+pub(crate) fn read_head(file: &File) -> io::Result<Vec<u8>> {
+    let mut buffer = vec![0; PROOF_BYTES];
+    let (len, _) = read_at(file, &mut buffer, 0)?;
+    buffer.truncate(len);
+    Ok(buffer)
+}
+
+/// The bytes just before `offset`, up to [`PROOF_BYTES`]; fewer where the file is shorter.
+pub(crate) fn read_before(file: &File, offset: u64) -> io::Result<Vec<u8>> {
+    let want = offset.min(PROOF_BYTES as u64);
+    let mut buffer = vec![0; usize::try_from(want).unwrap_or(PROOF_BYTES)];
+    let (len, _) = read_at(file, &mut buffer, offset - want)?;
+    buffer.truncate(len);
+    Ok(buffer)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_file_truncated_and_grown_past_the_position_is_noticed() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("log");
+        std::fs::write(&path, "first\nsecond\n").unwrap();
+        let file = File::open(&path).unwrap();
+        let mut reader = Reader::default();
+        let Read::Bytes(chunk) = reader.read(&file, Position::default(), CHUNK).unwrap() else {
+            panic!("there is nothing before offset 0 that could differ");
+        };
+        assert_eq!(chunk.bytes(), b"first\nsecond\n");
+        assert!(chunk.is_end);
+        let position = chunk.position_after(6);
+        assert_eq!(position.offset, 6);
+        let Read::Bytes(chunk) = reader.read(&file, position, CHUNK).unwrap() else {
+            panic!("same content");
+        };
+        assert_eq!(chunk.bytes(), b"second\n");
+        std::fs::write(&path, "other content, and more of it than before").unwrap();
+        assert!(matches!(
+            reader.read(&file, position, CHUNK).unwrap(),
+            Read::OtherContent
+        ));
+        std::fs::write(&path, "fir").unwrap();
+        assert!(matches!(
+            reader.read(&file, position, CHUNK).unwrap(),
+            Read::OtherContent
+        ));
+    }
+}

@@ -1,0 +1,153 @@
+//! Decides whether a name is a rotation of another, and which known generation a file is. Pure
+//! decisions over values; whoever asks has read the bytes.
+
+use std::os::unix::ffi::OsStrExt as _;
+use std::path::Path;
+
+use crate::journal::Known;
+use crate::span::{GenerationId, PROOF_BYTES};
+
+/// What is known of a file that is to be recognised.
+#[derive(Debug)]
+pub(crate) struct Candidate<'a> {
+    /// Its name.
+    pub(crate) path: &'a Path,
+    /// Its inode.
+    pub(crate) inode: u64,
+    /// Its size in bytes.
+    pub(crate) size: u64,
+    /// Its first bytes, up to [`PROOF_BYTES`].
+    pub(crate) head: &'a [u8],
+}
+
+/// How strongly a known generation is suggested before its content was looked at; smaller is
+/// stronger.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+enum Hint {
+    SameInode,
+    SamePath,
+    Rotated,
+}
+
+/// The known generations that the file can be, the most likely first. Each must still prove
+/// that the bytes before its cursors are there.
+pub(crate) fn suggestions<'a>(
+    file: &Candidate<'_>,
+    known: impl Iterator<Item = (GenerationId, &'a Known)>,
+) -> Vec<GenerationId> {
+    let mut found: Vec<(Hint, GenerationId)> = known
+        .filter_map(|(id, known)| {
+            let identity = &known.identity;
+            let hint = if identity.inode == file.inode {
+                Hint::SameInode
+            } else if identity.path == file.path {
+                Hint::SamePath
+            } else if is_rotation(&identity.path, file.path) {
+                Hint::Rotated
+            } else {
+                return None;
+            };
+            let furthest = known
+                .cursors
+                .values()
+                .map(|cursor| cursor.position.offset)
+                .max();
+            let is_possible =
+                identity.head.matches(file.head) && furthest.unwrap_or(0) <= file.size;
+            // Nothing is known of an empty head: only the inode speaks for it.
+            let says_something = identity.head.len > 0 || hint == Hint::SameInode;
+            (is_possible && says_something).then_some((hint, id))
+        })
+        .collect();
+    found.sort_unstable();
+    found.into_iter().map(|(_, id)| id).collect()
+}
+
+/// Whether `rotated` is a name that rotation gives to what was `original`, in the same folder:
+/// `app.log` becomes `app.log.1`, `app.log-20261122`, `app-2026-11-22.log`, each also compressed.
+pub(crate) fn is_rotation(original: &Path, rotated: &Path) -> bool {
+    if original.parent() != rotated.parent() {
+        return false;
+    }
+    let (Some(original), Some(rotated)) = (original.file_name(), rotated.file_name()) else {
+        return false;
+    };
+    let (original, mut rotated) = (original.as_bytes(), rotated.as_bytes());
+    for compressed in [".gz", ".zst", ".xz", ".bz2"] {
+        rotated = rotated
+            .strip_suffix(compressed.as_bytes())
+            .unwrap_or(rotated);
+    }
+    if rotated == original {
+        return false;
+    }
+    if rotated.strip_prefix(original).is_some_and(is_rotation_mark) {
+        return true;
+    }
+    let Some(dot) = memchr::memrchr(b'.', original) else {
+        return false;
+    };
+    let (stem, extension) = original.split_at(dot);
+    rotated
+        .strip_prefix(stem)
+        .and_then(|rest| rest.strip_suffix(extension))
+        .is_some_and(is_rotation_mark)
+}
+
+/// A separator, then a number, a date or a usual word.
+fn is_rotation_mark(mark: &[u8]) -> bool {
+    let Some((b'.' | b'-' | b'_', rest)) = mark.split_first() else {
+        return false;
+    };
+    if matches!(rest, b"old" | b"bak" | b"prev" | b"backup") {
+        return true;
+    }
+    rest.first().is_some_and(u8::is_ascii_digit)
+        && rest
+            .iter()
+            .all(|byte| byte.is_ascii_digit() || b"-_.:TZ".contains(byte))
+}
+
+const _: () = assert!(PROOF_BYTES <= u16::MAX as usize);
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_that_rotation_gives_are_known() {
+        let table = [
+            ("app.log", "app.log.1", true),
+            ("app.log", "app.log.12", true),
+            ("app.log", "app.log.2.gz", true),
+            ("app.log", "app.log-20261122", true),
+            ("app.log", "app.log.2026-11-22", true),
+            ("app.log", "app.log.2026-11-22_10-00-00", true),
+            ("app.log", "app.log-20261122-1763800000.gz", true),
+            ("app.log", "app-20261122.log", true),
+            ("app.log", "app-2026-11-22T10:00:00.log", true),
+            ("app.log", "app.1.log", true),
+            ("app.log", "app.log.old", true),
+            ("app.log", "app.log.gz", false),
+            ("app.log", "app.log", false),
+            ("app.log", "app.logger", false),
+            ("app.log", "app.log.swp", false),
+            ("app.log", "app-errors.log", false),
+            ("app.log", "application.log", false),
+            ("report_20261122.log", "report_20261123.log", false),
+            ("messages", "messages.1", true),
+            ("messages", "messages-20261122", true),
+        ];
+        for (original, rotated, expected) in table {
+            let (a, b) = (
+                Path::new("/l").join(original),
+                Path::new("/l").join(rotated),
+            );
+            assert_eq!(is_rotation(&a, &b), expected, "{original} → {rotated}");
+        }
+        assert!(!is_rotation(
+            Path::new("/a/app.log"),
+            Path::new("/b/app.log.1")
+        ));
+    }
+}

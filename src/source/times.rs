@@ -1,0 +1,92 @@
+//! When the bytes of a file were written, as far as it can be known without reading them: the
+//! moment at which they were first seen, or the file's modification time for a backlog. Pure.
+
+use std::collections::VecDeque;
+
+use crate::record::Time;
+
+/// So many marks are kept for a file; beyond that every second one is given up.
+const MAX_MARKS: usize = 64;
+
+/// Marks in a file, each saying that bytes up to an offset were there at a time.
+#[derive(Debug, Default)]
+pub(crate) struct TimeMarks {
+    marks: VecDeque<(u64, Time)>,
+}
+
+impl TimeMarks {
+    /// The file was seen with `size` bytes; what is new in it is from `time`.
+    pub(crate) fn note(&mut self, size: u64, time: Time) {
+        if self.marks.back().is_some_and(|&(last, _)| size <= last) {
+            return;
+        }
+        if self.marks.len() == MAX_MARKS {
+            let mut is_kept = false;
+            self.marks.retain(|_| {
+                is_kept = !is_kept;
+                is_kept
+            });
+        }
+        self.marks.push_back((size, time));
+    }
+
+    /// The time of the byte at `offset`, and the offset up to which it holds.
+    pub(crate) fn at(&self, offset: u64) -> Option<(Time, u64)> {
+        let next = self.marks.partition_point(|&(end, _)| end <= offset);
+        self.marks
+            .get(next)
+            .or(self.marks.back())
+            .map(|&(end, time)| (time, if end <= offset { u64::MAX } else { end }))
+    }
+
+    /// Forgets what lies before `offset`: it was read by everyone.
+    pub(crate) fn forget_before(&mut self, offset: u64) {
+        while self.marks.len() > 1 && self.marks.front().is_some_and(|&(end, _)| end <= offset) {
+            self.marks.pop_front();
+        }
+    }
+
+    /// The time of the oldest byte at or after `offset`.
+    pub(crate) fn oldest_from(&self, offset: u64) -> Option<Time> {
+        self.at(offset).map(|(time, _)| time)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_byte_has_the_time_at_which_it_was_first_seen() {
+        let mut marks = TimeMarks::default();
+        assert_eq!(marks.at(0), None);
+        marks.note(100, Time(1));
+        marks.note(100, Time(2));
+        marks.note(150, Time(3));
+        assert_eq!(marks.at(0), Some((Time(1), 100)));
+        assert_eq!(marks.at(99), Some((Time(1), 100)));
+        assert_eq!(marks.at(100), Some((Time(3), 150)));
+        assert_eq!(
+            marks.at(500),
+            Some((Time(3), u64::MAX)),
+            "bytes not yet noted"
+        );
+        marks.forget_before(100);
+        assert_eq!(marks.at(0), Some((Time(3), 150)));
+    }
+
+    #[test]
+    fn marks_are_bounded_and_stay_in_order() {
+        let mut marks = TimeMarks::default();
+        for number in 1..10_000 {
+            marks.note(number, Time(i64::try_from(number).unwrap()));
+        }
+        assert!(marks.marks.len() <= MAX_MARKS);
+        let mut last = Time(0);
+        for offset in 0..10_000 {
+            let (time, _) = marks.at(offset).unwrap();
+            assert!(time >= last);
+            last = time;
+        }
+    }
+}

@@ -1,0 +1,239 @@
+//! Learns from the system which names in which folders changed. Owns the inotify descriptor;
+//! knows nothing of inputs. Where inotify cannot serve, it says so and the files are polled.
+
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::ffi::OsStr;
+use std::mem::MaybeUninit;
+use std::os::fd::{BorrowedFd, OwnedFd};
+use std::os::unix::ffi::OsStrExt as _;
+use std::path::{Path, PathBuf};
+
+use rustix::fs::inotify::{self, CreateFlags, ReadFlags, WatchFlags};
+use rustix::io::Errno;
+
+/// What changed since the last look.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub(crate) struct Touched {
+    /// Names that were created, written, moved or removed.
+    pub(crate) names: BTreeSet<PathBuf>,
+    /// Folders came or went, or events were lost: only a whole walk will do.
+    pub(crate) needs_walk: bool,
+}
+
+/// Watches on folders.
+#[derive(Debug)]
+pub(crate) struct Watch {
+    inotify: Option<OwnedFd>,
+    folders: HashMap<i32, PathBuf>,
+    watches: BTreeMap<PathBuf, i32>,
+    trouble: Option<String>,
+    is_polled: bool,
+}
+
+impl Watch {
+    /// A watch on nothing yet.
+    pub(crate) fn new() -> Self {
+        let (inotify, trouble) = match inotify::init(CreateFlags::NONBLOCK | CreateFlags::CLOEXEC) {
+            Ok(inotify) => (Some(inotify), None),
+            Err(error) => (
+                None,
+                Some(limit_reached("fs.inotify.max_user_instances", error)),
+            ),
+        };
+        Self {
+            is_polled: inotify.is_none(),
+            inotify,
+            folders: HashMap::new(),
+            watches: BTreeMap::new(),
+            trouble,
+        }
+    }
+
+    /// The descriptor that becomes readable when something changed.
+    pub(crate) fn descriptor(&self) -> Option<BorrowedFd<'_>> {
+        use std::os::fd::AsFd as _;
+        self.inotify.as_ref().map(OwnedFd::as_fd)
+    }
+
+    /// Whether files must be looked at every second, because no event will come for some.
+    pub(crate) fn is_polled(&self) -> bool {
+        self.is_polled
+    }
+
+    /// Why files are polled.
+    pub(crate) fn trouble(&self) -> Option<&str> {
+        self.trouble.as_deref()
+    }
+
+    /// Watches exactly these folders from now on. Returns whether one of them is new: what
+    /// happened in it before is only seen by a walk.
+    pub(crate) fn set_folders(&mut self, folders: &BTreeSet<PathBuf>) -> bool {
+        let Some(inotify) = &self.inotify else {
+            return false;
+        };
+        let gone: Vec<_> = self
+            .watches
+            .keys()
+            .filter(|folder| !folders.contains(*folder))
+            .cloned()
+            .collect();
+        for folder in gone {
+            if let Some(watch) = self.watches.remove(&folder) {
+                self.folders.remove(&watch);
+                // It fails when the folder itself is gone, which ends its watch too.
+                let _ = inotify::remove_watch(inotify, watch);
+            }
+        }
+        let mut is_any_new = false;
+        let mut trouble = None;
+        for folder in folders {
+            let flags = WatchFlags::CREATE
+                | WatchFlags::MOVED_FROM
+                | WatchFlags::MOVED_TO
+                | WatchFlags::DELETE
+                | WatchFlags::MODIFY
+                | WatchFlags::ATTRIB
+                | WatchFlags::DELETE_SELF
+                | WatchFlags::MOVE_SELF
+                | WatchFlags::ONLYDIR;
+            if self.watches.contains_key(folder) {
+                continue;
+            }
+            match inotify::add_watch(inotify, folder, flags) {
+                Ok(watch) => {
+                    if let Some(reason) = why_no_events(folder) {
+                        trouble = Some(reason);
+                    }
+                    // Two names of one folder share a watch; events carry the newer name.
+                    self.folders.insert(watch, folder.clone());
+                    self.watches.insert(folder.clone(), watch);
+                    is_any_new = true;
+                }
+                Err(Errno::NOENT | Errno::NOTDIR) => {}
+                Err(Errno::NOSPC) => {
+                    trouble = Some(limit_reached("fs.inotify.max_user_watches", Errno::NOSPC));
+                }
+                Err(error) => {
+                    trouble = Some(format!("cannot watch {}: {error}", folder.display()));
+                }
+            }
+        }
+        if trouble.is_some() && trouble != self.trouble {
+            self.is_polled = true;
+            self.trouble = trouble;
+        }
+        is_any_new
+    }
+
+    /// Takes all events that are there.
+    pub(crate) fn drain(&mut self) -> Touched {
+        let mut touched = Touched::default();
+        let Some(inotify) = &self.inotify else {
+            return touched;
+        };
+        let mut buffer = [MaybeUninit::uninit(); 16 * 1024];
+        let mut reader = inotify::Reader::new(inotify, &mut buffer);
+        let mut dead = Vec::new();
+        // Ends with WOULDBLOCK when there is no event any more.
+        while let Ok(event) = reader.next() {
+            let flags = event.events();
+            if flags.contains(ReadFlags::QUEUE_OVERFLOW) {
+                touched.needs_walk = true;
+                continue;
+            }
+            if flags.intersects(ReadFlags::IGNORED | ReadFlags::DELETE_SELF | ReadFlags::MOVE_SELF)
+            {
+                dead.push(event.wd());
+                touched.needs_walk = true;
+                continue;
+            }
+            let Some(folder) = self.folders.get(&event.wd()) else {
+                continue;
+            };
+            if flags.contains(ReadFlags::ISDIR) {
+                touched.needs_walk |= flags.intersects(
+                    ReadFlags::CREATE
+                        | ReadFlags::MOVED_FROM
+                        | ReadFlags::MOVED_TO
+                        | ReadFlags::DELETE
+                        | ReadFlags::ATTRIB,
+                );
+            } else if let Some(name) = event.file_name() {
+                touched
+                    .names
+                    .insert(folder.join(OsStr::from_bytes(name.to_bytes())));
+            }
+        }
+        for watch in dead {
+            if let Some(folder) = self.folders.remove(&watch) {
+                self.watches.remove(&folder);
+                let _ = inotify::remove_watch(inotify, watch);
+            }
+        }
+        touched
+    }
+}
+
+fn limit_reached(setting: &str, error: Errno) -> String {
+    format!(
+        "inotify is not to be had ({error}): raise {setting}; until then files are looked at every second"
+    )
+}
+
+/// Why the system tells nothing of changes in this folder, where that is known.
+fn why_no_events(folder: &Path) -> Option<String> {
+    // Numbers from linux/magic.h.
+    let name = match u64::try_from(rustix::fs::statfs(folder).ok()?.f_type).ok()? {
+        0x6969 => "NFS",
+        0xFF53_4D42 | 0xFE53_4D42 | 0x517B => "SMB",
+        0x0102_1997 => "9p",
+        0x6573_5546 => "FUSE",
+        _ => return None,
+    };
+    Some(format!(
+        "{} lies on {name}, where changes made elsewhere cause no event: its files are looked at every second",
+        folder.display()
+    ))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn set(paths: &[&Path]) -> BTreeSet<PathBuf> {
+        paths.iter().map(|path| path.to_path_buf()).collect()
+    }
+
+    #[test]
+    fn names_that_change_are_told_once() {
+        let dir = tempfile::tempdir().unwrap();
+        let mut watch = Watch::new();
+        assert!(watch.set_folders(&set(&[dir.path()])));
+        assert!(!watch.set_folders(&set(&[dir.path()])));
+        let (one, two) = (dir.path().join("one"), dir.path().join("two"));
+        std::fs::write(&one, "x").unwrap();
+        std::fs::rename(&one, &two).unwrap();
+        let touched = watch.drain();
+        assert_eq!(touched.names, set(&[&one, &two]));
+        assert!(!touched.needs_walk);
+        assert_eq!(watch.drain(), Touched::default());
+    }
+
+    #[test]
+    fn a_folder_that_comes_or_goes_asks_for_a_walk() {
+        let dir = tempfile::tempdir().unwrap();
+        let inner = dir.path().join("inner");
+        let mut watch = Watch::new();
+        watch.set_folders(&set(&[dir.path()]));
+        std::fs::create_dir(&inner).unwrap();
+        assert!(watch.drain().needs_walk);
+        watch.set_folders(&set(&[dir.path(), &inner]));
+        std::fs::remove_dir(&inner).unwrap();
+        assert!(watch.drain().needs_walk);
+        std::fs::create_dir(&inner).unwrap();
+        assert!(
+            watch.set_folders(&set(&[dir.path(), &inner])),
+            "watched anew"
+        );
+    }
+}

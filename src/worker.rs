@@ -1,0 +1,269 @@
+//! The thread that reads: it owns the files, the lanes of every output, and the journal. It
+//! waits for events of the file system, for acknowledgements and for time to pass, and does no
+//! network. Its only way out are sealed batches; its only way in is the mailbox.
+
+use std::os::fd::{AsFd as _, OwnedFd};
+use std::sync::Arc;
+use std::sync::mpsc as channel;
+use std::time::{Duration, Instant};
+
+use rustix::event::{EventfdFlags, PollFd, PollFlags, Timespec, eventfd, poll};
+use tokio::sync::{mpsc, oneshot};
+
+use crate::batch::Batch;
+use crate::deliver::Acknowledgement;
+use crate::dispatch::Dispatcher;
+use crate::journal::Journal;
+use crate::observe::health::Health;
+use crate::observe::metrics::Metrics;
+use crate::observe::snapshot::WorkerView;
+use crate::source::reader::Reader;
+use crate::source::{Moment, Source};
+
+mod changes;
+mod ending;
+mod opening;
+mod view;
+
+pub(crate) use ending::{Ending, Left};
+pub(crate) use opening::{InputFacts, Opening};
+
+/// After a change, further ones are gathered for this long instead of waking for each.
+const LONGEST_GATHER: Duration = Duration::from_millis(100);
+/// How often files are looked through for ones to close or to try again.
+const TIDY_EVERY: Duration = Duration::from_secs(1);
+/// Nothing to do for this long: buffers go back to the system.
+const IDLE_AFTER: Duration = Duration::from_secs(2);
+/// The loop turns at least this often, as health asks.
+const LONGEST_WAIT: Duration = Duration::from_secs(10);
+
+/// What the reading thread is told.
+#[derive(Debug)]
+pub(crate) enum Message {
+    /// A batch is delivered.
+    Acknowledged(Acknowledgement),
+    /// Somebody wants to see.
+    View {
+        /// Whether every file is wanted, or only totals.
+        with_files: bool,
+        /// Where to.
+        reply: oneshot::Sender<WorkerView>,
+    },
+    /// Deliver what is there, then end.
+    Stop,
+}
+
+/// The way to the reading thread.
+#[derive(Debug, Clone)]
+pub(crate) struct Mailbox {
+    messages: channel::Sender<Message>,
+    wake: Arc<OwnedFd>,
+}
+
+impl Mailbox {
+    /// A mailbox and what the worker reads from it.
+    pub(crate) fn new() -> std::io::Result<(Self, Inbox)> {
+        let wake = Arc::new(eventfd(0, EventfdFlags::NONBLOCK | EventfdFlags::CLOEXEC)?);
+        let (messages, inbox) = channel::channel();
+        Ok((
+            Self {
+                messages,
+                wake: Arc::clone(&wake),
+            },
+            Inbox {
+                messages: inbox,
+                wake,
+            },
+        ))
+    }
+
+    /// Tells the worker. Nobody hears it when the worker has ended.
+    pub(crate) fn send(&self, message: Message) {
+        if self.messages.send(message).is_ok() {
+            // It only fails when the counter is full, and then the worker wakes anyway.
+            let _ = rustix::io::write(&self.wake, &1u64.to_ne_bytes());
+        }
+    }
+}
+
+/// The worker's end of the mailbox.
+#[derive(Debug)]
+pub(crate) struct Inbox {
+    messages: channel::Receiver<Message>,
+    wake: Arc<OwnedFd>,
+}
+
+/// One output, as the worker sees it.
+#[derive(Debug)]
+pub(crate) struct Lane {
+    /// Makes its batches.
+    pub(crate) dispatcher: Dispatcher,
+    /// Takes them to the network. Its room is what the dispatcher keeps in flight at most.
+    pub(crate) batches: mpsc::Sender<Batch>,
+}
+
+/// All that the thread owns.
+#[derive(Debug)]
+pub(crate) struct Worker {
+    pub(crate) inbox: Inbox,
+    pub(crate) source: Source,
+    pub(crate) journal: Journal,
+    pub(crate) outputs: Vec<Lane>,
+    pub(crate) opening: Opening,
+    pub(crate) health: Arc<Health>,
+    pub(crate) metrics: Arc<Metrics>,
+    pub(crate) gather: Duration,
+    pub(crate) reader: Reader,
+    pub(crate) tidy_at: Instant,
+    pub(crate) prune_at: Instant,
+    pub(crate) last_batch: Option<Instant>,
+    pub(crate) ending: Option<Ending>,
+}
+
+impl Worker {
+    /// Reads until it is stopped. Returns what is left undelivered.
+    pub(crate) fn run(mut self, ending: impl Fn() -> Ending) -> Vec<Left> {
+        let mut listen_from = Instant::now();
+        let at = Moment::now();
+        let changes = self.source.walk(&mut self.journal, at);
+        self.apply(changes, at);
+        self.opening
+            .first_look_done(&mut self.journal, &self.outputs);
+        loop {
+            let at = Moment::now();
+            self.health.beat();
+            self.read_mail(at, &ending);
+            if at.now >= listen_from {
+                let changes = self.source.look_at_events(&mut self.journal, at);
+                if !changes.is_empty() {
+                    listen_from = at.now + self.gather;
+                }
+                self.apply(changes, at);
+            }
+            let changes = self.source.look_when_due(&mut self.journal, at);
+            self.apply(changes, at);
+            if at.now >= self.tidy_at {
+                self.tidy_at = at.now + TIDY_EVERY;
+                self.tidy(at);
+            }
+            let is_busy = self.make_batches(at);
+            self.journal.commit(at.now);
+            self.journal.sync_if_due(at.now);
+            if self.has_ended(at) {
+                self.journal.sync(at.now);
+                return self.left();
+            }
+            if !is_busy {
+                self.shrink_when_idle(at.now);
+                self.wait(listen_from);
+            }
+        }
+    }
+
+    fn read_mail(&mut self, at: Moment, ending: &impl Fn() -> Ending) {
+        let mut counter = [0u8; 8];
+        // Nothing to read is the usual case.
+        let _ = rustix::io::read(&self.inbox.wake, &mut counter);
+        while let Ok(message) = self.inbox.messages.try_recv() {
+            match message {
+                Message::Acknowledged(done) => {
+                    if let Some(output) = self.outputs.get_mut(done.output) {
+                        output.dispatcher.delivered(
+                            done.stream,
+                            done.batch,
+                            &mut self.journal,
+                            at.now,
+                        );
+                    }
+                }
+                Message::View { with_files, reply } => {
+                    let _ = reply.send(self.view(with_files, at));
+                }
+                Message::Stop => self.begin_to_end(ending(), at),
+            }
+        }
+    }
+
+    /// Makes at most one batch for each output, so that mail and events have their turn.
+    /// Returns whether there may be more to make.
+    fn make_batches(&mut self, at: Moment) -> bool {
+        use crate::dispatch::Next;
+        let mut is_busy = false;
+        for index in 0..self.outputs.len() {
+            let Self {
+                outputs,
+                source,
+                reader,
+                ..
+            } = self;
+            let Some(output) = outputs.get_mut(index) else {
+                continue;
+            };
+            match output.dispatcher.next_batch(source, reader, at) {
+                Next::Nothing => {}
+                Next::Batch(batch) => {
+                    is_busy = true;
+                    self.last_batch = Some(at.now);
+                    // There is room for all that may be in flight; a sender that is gone has
+                    // been told to end.
+                    let _ = output.batches.try_send(batch);
+                }
+                Next::OtherContent(id) => {
+                    is_busy = true;
+                    self.begin_anew(id, "truncated", at);
+                }
+                Next::Unreadable(id, error) => {
+                    is_busy = true;
+                    self.source.note_unreadable(id, &error, at.now);
+                }
+            }
+        }
+        is_busy
+    }
+
+    fn shrink_when_idle(&mut self, now: Instant) {
+        if self
+            .last_batch
+            .is_some_and(|last| now.duration_since(last) >= IDLE_AFTER)
+        {
+            self.last_batch = None;
+            self.reader.shrink();
+            for output in &mut self.outputs {
+                output.dispatcher.shrink();
+            }
+        }
+    }
+
+    /// Waits until something happens or something is due.
+    fn wait(&self, listen_from: Instant) {
+        let now = Instant::now();
+        let is_listening = now >= listen_from;
+        let dues = self
+            .outputs
+            .iter()
+            .filter_map(|output| output.dispatcher.next_due());
+        let until = dues
+            .chain(self.journal.next_due())
+            .chain((!is_listening).then_some(listen_from))
+            .chain(self.last_batch.map(|last| last + IDLE_AFTER))
+            .chain(self.next_tidy())
+            .chain(self.ending.as_ref().map(|ending| ending.next_due(now)))
+            .fold(self.source.next_due(), Instant::min);
+        let timeout = until.saturating_duration_since(now).min(LONGEST_WAIT);
+        let timeout = Timespec::try_from(timeout).ok();
+        let wake = PollFd::from_borrowed_fd(self.inbox.wake.as_fd(), PollFlags::IN);
+        // An interrupted wait is a short one.
+        let _ = match self.source.descriptor().filter(|_| is_listening) {
+            Some(events) => {
+                let events = PollFd::from_borrowed_fd(events, PollFlags::IN);
+                poll(&mut [wake, events], timeout.as_ref())
+            }
+            None => poll(&mut [wake], timeout.as_ref()),
+        };
+    }
+}
+
+/// How long to gather changes, for outputs of which the most impatient waits so long.
+pub(crate) fn gather_for(shortest_wait: Duration) -> Duration {
+    (shortest_wait / 4).clamp(Duration::from_millis(2), LONGEST_GATHER)
+}

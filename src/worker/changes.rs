@@ -1,0 +1,204 @@
+//! What follows from a change of a file: lanes are opened, moved on, begun anew, closed.
+
+use std::time::{Duration, Instant};
+
+use super::Worker;
+use crate::journal::{Entry, Identity};
+use crate::observe::metrics::Reason;
+use crate::source::{Change, Moment, Place};
+use crate::span::GenerationId;
+
+/// How often generations that were not seen for long are looked for in the journal.
+const PRUNE_EVERY: Duration = Duration::from_secs(3600);
+/// A generation that was not seen for this long, in nanoseconds, is forgotten.
+const FORGET_AFTER: i64 = 7 * 24 * 3600 * 1_000_000_000;
+/// More generations than this whose files are not open are not kept, the oldest go first.
+const MOST_UNSEEN: usize = 1000;
+
+impl Worker {
+    pub(super) fn apply(&mut self, changes: Vec<Change>, at: Moment) {
+        for change in changes {
+            match change {
+                Change::Opened(id) => self.open(id, at),
+                Change::Grew(id) => self.grew(id, at),
+                Change::Over(id) => self.recount(id, at),
+                Change::Shrunk(id) => self.shrunk(id, at),
+            }
+        }
+    }
+
+    fn open(&mut self, id: GenerationId, at: Moment) {
+        let Self {
+            source,
+            outputs,
+            opening,
+            journal,
+            ..
+        } = self;
+        let Some(generation) = source.get(id) else {
+            return;
+        };
+        tracing::debug!(path = %generation.path.display(), generation = %id, "opened");
+        opening.open(generation, outputs, journal, at);
+        self.note_activity(at);
+    }
+
+    fn grew(&mut self, id: GenerationId, at: Moment) {
+        self.recount(id, at);
+        self.note_activity(at);
+    }
+
+    fn recount(&mut self, id: GenerationId, at: Moment) {
+        let Some(generation) = self.source.get(id) else {
+            return;
+        };
+        for output in &mut self.outputs {
+            output.dispatcher.grew(generation, at.now);
+        }
+    }
+
+    fn note_activity(&mut self, at: Moment) {
+        if let Some(ending) = &mut self.ending {
+            ending.changed(at.now);
+        }
+    }
+
+    /// A file has become shorter: it is another content, unless what was read is still there.
+    fn shrunk(&mut self, id: GenerationId, at: Moment) {
+        let Some(generation) = self.source.get(id) else {
+            return;
+        };
+        let is_intact = generation.begins_as_before()
+            && self
+                .outputs
+                .iter()
+                .filter_map(|it| it.dispatcher.read_position(id))
+                .all(|position| {
+                    position.offset <= generation.size
+                        && generation.proves(position).unwrap_or(false)
+                });
+        if is_intact {
+            self.grew(id, at);
+        } else {
+            self.begin_anew(id, "truncated", at);
+        }
+    }
+
+    /// The content of a generation is gone; its file begins a new one.
+    pub(super) fn begin_anew(&mut self, id: GenerationId, reason: &'static str, at: Moment) {
+        let Some(generation) = self.source.get(id) else {
+            return;
+        };
+        if generation.place == Place::Gone {
+            return;
+        }
+        let path = generation.path.display().to_string();
+        let lost = self
+            .outputs
+            .iter_mut()
+            .map(|it| it.dispatcher.abandon(id, at.now))
+            .max();
+        let lost = lost.unwrap_or(0);
+        if lost > 0 {
+            self.metrics
+                .lost_bytes
+                .get_or_create(&Reason { reason })
+                .inc_by(lost);
+            tracing::warn!(
+                path,
+                generation = %id,
+                reason,
+                lost_bytes = lost,
+                "bytes were lost: the file was emptied before they were read; rotate by renaming, or less often"
+            );
+        } else {
+            tracing::debug!(path, generation = %id, reason, "the file begins anew");
+        }
+        let changes = self.source.restart(id, &mut self.journal, at);
+        self.apply(changes, at);
+    }
+
+    /// Closes what is over and delivered, and tries again what could not be read.
+    pub(super) fn tidy(&mut self, at: Moment) {
+        for output in &mut self.outputs {
+            output.dispatcher.try_again(at.now);
+        }
+        let finished: Vec<_> = self
+            .source
+            .generations()
+            .filter(|generation| {
+                generation.may_close(at.now)
+                    && self
+                        .outputs
+                        .iter()
+                        .all(|it| it.dispatcher.is_finished(generation))
+            })
+            .map(|generation| (generation.id, generation.place))
+            .collect();
+        for (id, place) in finished {
+            if place == Place::Rotated {
+                self.note_seen(id, at);
+            } else {
+                self.journal.append(&Entry::Forget(id));
+            }
+            for output in &mut self.outputs {
+                output.dispatcher.close(id, at.now);
+            }
+            self.source.close(id);
+            tracing::debug!(generation = %id, place = place.name(), "closed: all of it is delivered");
+        }
+        let outputs = &self.outputs;
+        self.source.forget_old_times(|id| {
+            let progress = outputs
+                .iter()
+                .filter_map(|output| output.dispatcher.progress(id));
+            progress.map(|progress| progress.done).min()
+        });
+        if at.now >= self.prune_at {
+            self.prune_at = at.now + PRUNE_EVERY;
+            self.prune(at);
+        }
+    }
+
+    fn note_seen(&mut self, id: GenerationId, at: Moment) {
+        if let Some(known) = self.journal.state().generations.get(&id) {
+            let identity = Identity {
+                seen: at.time,
+                ..known.identity.clone()
+            };
+            self.journal.append(&Entry::Generation(id, identity));
+        }
+    }
+
+    /// Forgets generations whose files have not been seen for long.
+    fn prune(&mut self, at: Moment) {
+        let mut unseen: Vec<_> = self
+            .journal
+            .state()
+            .generations
+            .iter()
+            .filter(|(id, _)| self.source.get(**id).is_none())
+            .map(|(id, known)| (known.identity.seen, *id))
+            .collect();
+        unseen.sort_unstable();
+        let too_many = unseen.len().saturating_sub(MOST_UNSEEN);
+        for (index, (seen, id)) in unseen.into_iter().enumerate() {
+            if index < too_many || at.time.nanos_since(seen) > FORGET_AFTER {
+                self.journal.append(&Entry::Forget(id));
+            }
+        }
+    }
+
+    /// When [`Worker::tidy`] has something to do.
+    pub(super) fn next_tidy(&self) -> Option<Instant> {
+        let has_loose_ends = self
+            .source
+            .generations()
+            .any(|generation| !generation.is_at_home());
+        let is_waiting = self
+            .outputs
+            .iter()
+            .any(|output| output.dispatcher.has_unreadable());
+        (has_loose_ends || is_waiting).then_some(self.tidy_at)
+    }
+}

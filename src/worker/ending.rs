@@ -1,0 +1,114 @@
+//! The way down: what is in the files goes out, then what still comes until the files are quiet,
+//! and at the latest when the time is up.
+
+use std::time::{Duration, Instant};
+
+use super::Worker;
+use crate::source::Moment;
+
+/// A stop under way.
+#[derive(Debug, Clone)]
+pub(crate) struct Ending {
+    deadline: Instant,
+    quiet_for: Duration,
+    last_change: Instant,
+    ships_last_lines: bool,
+}
+
+/// What an output did not get.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Left {
+    /// The output's name.
+    pub(crate) output: String,
+    /// Bytes of complete and incomplete lines in the files.
+    pub(crate) bytes: u64,
+    /// Whether a complete line is among them.
+    pub(crate) has_lines: bool,
+}
+
+impl Ending {
+    /// A stop that begins now. With `ships_last_lines` nothing more is expected to be written,
+    /// and a last line without its line end is shipped.
+    pub(crate) fn new(timeout: Duration, quiet_for: Duration, ships_last_lines: bool) -> Self {
+        let now = Instant::now();
+        Self {
+            deadline: now + timeout,
+            quiet_for,
+            last_change: now,
+            ships_last_lines,
+        }
+    }
+
+    /// A file changed.
+    pub(super) fn changed(&mut self, now: Instant) {
+        self.last_change = now;
+    }
+
+    /// When the files have been quiet for long enough, or the time is up.
+    pub(super) fn next_due(&self, now: Instant) -> Instant {
+        let quiet_at = self.last_change + self.quiet_for;
+        if quiet_at > now {
+            quiet_at.min(self.deadline)
+        } else {
+            self.deadline
+        }
+    }
+}
+
+impl Worker {
+    pub(super) fn begin_to_end(&mut self, ending: Ending, at: Moment) {
+        if self.ending.is_some() {
+            return;
+        }
+        self.ending = Some(ending);
+        let changes = self.source.walk(&mut self.journal, at);
+        self.apply(changes, at);
+        for output in &mut self.outputs {
+            output.dispatcher.flush(at.now);
+        }
+    }
+
+    /// Whether there is nothing more to do, or no more time.
+    pub(super) fn has_ended(&mut self, at: Moment) -> bool {
+        let Some(ending) = &mut self.ending else {
+            return false;
+        };
+        if at.now >= ending.deadline {
+            return true;
+        }
+        let is_quiet = at.now >= ending.last_change + ending.quiet_for;
+        if !is_quiet
+            || !self
+                .outputs
+                .iter()
+                .all(|output| output.dispatcher.is_drained())
+        {
+            return false;
+        }
+        if std::mem::take(&mut ending.ships_last_lines) {
+            let changes = self.source.end_all();
+            self.apply(changes, at);
+            return self
+                .outputs
+                .iter()
+                .all(|output| output.dispatcher.is_drained());
+        }
+        // What was written while the last batch was on its way counts too.
+        let changes = self.source.walk(&mut self.journal, at);
+        let is_still = changes.is_empty();
+        self.apply(changes, at);
+        is_still
+    }
+
+    pub(super) fn left(&self) -> Vec<Left> {
+        self.outputs
+            .iter()
+            .map(|output| Left {
+                output: output.dispatcher.name().to_owned(),
+                bytes: output.dispatcher.lag(&self.source).0,
+                has_lines: !output.dispatcher.is_drained(),
+            })
+            .filter(|left| left.bytes > 0)
+            .collect()
+    }
+}

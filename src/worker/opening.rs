@@ -1,0 +1,133 @@
+//! Where each output begins in a file: at its cursor, at the beginning, or at the end of what
+//! was there before it was ever asked to read it.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::Lane;
+use crate::config::ReadFrom;
+use crate::dispatch::naming::{Naming, Values};
+use crate::journal::{Cursor, Entry, Journal, Route};
+use crate::source::{Generation, Moment};
+
+/// What is needed of an input's configuration.
+#[derive(Debug)]
+pub(crate) struct InputFacts {
+    /// Its name.
+    pub(crate) name: String,
+    /// Where to begin in files never seen before.
+    pub(crate) read_from: ReadFrom,
+    /// Texts for templates.
+    pub(crate) fields: BTreeMap<String, String>,
+}
+
+/// Knows where to begin.
+#[derive(Debug)]
+pub(crate) struct Opening {
+    inputs: Vec<InputFacts>,
+    namings: Vec<Naming>,
+    hostname: String,
+    /// What outputs took which inputs in earlier runs.
+    earlier: BTreeSet<Route>,
+    is_first_look: bool,
+}
+
+impl Opening {
+    /// For these inputs and, in their order, the naming rules of the outputs.
+    pub(crate) fn new(
+        inputs: Vec<InputFacts>,
+        namings: Vec<Naming>,
+        hostname: String,
+        journal: &Journal,
+    ) -> Self {
+        let earlier = journal.state().routes.clone();
+        Self {
+            inputs,
+            namings,
+            hostname,
+            earlier,
+            is_first_look: true,
+        }
+    }
+
+    /// Lets every output that takes it begin with a generation.
+    pub(super) fn open(
+        &self,
+        generation: &Generation,
+        outputs: &mut [Lane],
+        journal: &mut Journal,
+        at: Moment,
+    ) {
+        let Some(input) = self.inputs.get(generation.input) else {
+            return;
+        };
+        let values = Values {
+            input: &input.name,
+            path: &generation.origin,
+            hostname: &self.hostname,
+            fields: &input.fields,
+        };
+        for (output, naming) in outputs.iter_mut().zip(&self.namings) {
+            if !output.dispatcher.takes(generation.input) {
+                continue;
+            }
+            let known = journal.state().generations.get(&generation.id);
+            let start = known.and_then(|known| output.dispatcher.start_of(known));
+            let start = start.unwrap_or_else(|| {
+                self.first_start(input, generation, output.dispatcher.name(), journal)
+            });
+            output
+                .dispatcher
+                .open(generation, start, naming.name(&values), at.now);
+        }
+    }
+
+    fn first_start(
+        &self,
+        input: &InputFacts,
+        generation: &Generation,
+        output: &str,
+        journal: &mut Journal,
+    ) -> Cursor {
+        let route = Route {
+            input: input.name.clone(),
+            output: output.to_owned(),
+        };
+        let is_new_to_both = self.is_first_look && !self.earlier.contains(&route);
+        if input.read_from == ReadFrom::Beginning || !is_new_to_both {
+            return Cursor::default();
+        }
+        match generation.position_at_end() {
+            Ok(position) => {
+                let cursor = Cursor {
+                    position,
+                    ..Cursor::default()
+                };
+                journal.append(&Entry::Cursor(generation.id, output.to_owned(), cursor));
+                cursor
+            }
+            // Rather too much than too little.
+            Err(_) => Cursor::default(),
+        }
+    }
+
+    /// Files that appear from now on are read from their beginning, in this run and in later
+    /// ones.
+    pub(super) fn first_look_done(&mut self, journal: &mut Journal, outputs: &[Lane]) {
+        self.is_first_look = false;
+        for (index, input) in self.inputs.iter().enumerate() {
+            for output in outputs
+                .iter()
+                .filter(|output| output.dispatcher.takes(index))
+            {
+                let output = output.dispatcher.name().to_owned();
+                let route = Route {
+                    input: input.name.clone(),
+                    output,
+                };
+                if !self.earlier.contains(&route) {
+                    journal.append(&Entry::Route(route));
+                }
+            }
+        }
+    }
+}
