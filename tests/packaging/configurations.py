@@ -56,7 +56,9 @@ def replacement(match) -> str:
 
 def sample(name: str) -> str:
     """Stands for what is only known at run time."""
-    return "http://127.0.0.1:3100" if name.endswith(("URL", "ENDPOINT")) else "eu-west-1"
+    if name.endswith(("URL", "ENDPOINT")):
+        return "http://127.0.0.1:3100"
+    return "/tmp/sample" if name.endswith(("FOLDER", "DIR")) else "eu-west-1"
 
 
 def in_manifests(manifests: list, place: str) -> list:
