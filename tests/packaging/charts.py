@@ -59,6 +59,7 @@ REFUSED = [
     ("livenessProbe: {periodSeconds: 0}", "periodSeconds"),
     ("app: {lines: -1}", "lines"),
     ("app: {interval: 0}", "interval"),
+    ("app: {interval: soon}", "interval"),
     ("app: {schedule: '@daily'}", "app.schedule needs"),
     ("{state: {existingClaim: a}, app: {replicas: 2}}", "serves one pod"),
     ("terminationGracePeriodSeconds: 25", "must be longer"),
@@ -71,6 +72,8 @@ ACCEPTED = [
     "terminationGracePeriodSeconds: 26",
     "config: {shutdown: {timeout: 59999ms}}",
     "{app: {schedule: '@daily', lines: 5}}",
+    # As --set hands it on.
+    "app: {interval: '0.5'}",
     "{existingConfigMap: mine, outputs: {loki: {enabled: false}}}",
     "outputs: {loki: null, cloudwatch: {enabled: true}}",
     "outputs: {loki: {url: '${LOKI_URL}'}}",
