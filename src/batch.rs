@@ -129,6 +129,10 @@ impl Tally {
 
 /// Encodes lines for one output, one batch after the other, in a buffer that is used again.
 #[derive(Debug)]
+#[expect(
+    clippy::large_enum_variant,
+    reason = "there is one for each output, not one for each batch"
+)]
 pub(crate) enum Encoder {
     /// For a Loki push endpoint.
     Loki(loki::Encoder),

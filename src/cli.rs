@@ -56,8 +56,8 @@ enum Command {
 /// Where the configuration comes from: shared by every subcommand that reads one.
 #[derive(Debug, Clone, Args)]
 pub(crate) struct ConfigArgument {
-    /// Configuration file (YAML). Without it: PINNACE_CONFIG (the text itself), else the
-    /// PINNACE_* variables, else /etc/pinnace/pinnace.yaml.
+    /// Configuration file (YAML). Without it: `PINNACE_CONFIG` (the text itself), else the
+    /// `PINNACE_*` variables, else /etc/pinnace/pinnace.yaml.
     #[arg(long, short, value_name = "FILE")]
     pub(crate) config: Option<PathBuf>,
 }

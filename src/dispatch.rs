@@ -10,12 +10,11 @@ use std::time::{Duration, Instant};
 use crate::batch::{Batch, BatchId, Encoder, StreamId, StreamName};
 use crate::journal::{Cursor, Entry, Journal, Known};
 use crate::record::{Framer, Time};
-use crate::source::reader::Reader;
-use crate::source::{Generation, Moment, Source};
-use crate::span::{GenerationId, Position, Span};
-use fill::{Ended, Filler};
+use crate::source::{Generation, Source};
+use crate::span::{GenerationId, Position};
 use stream::{MAX_IN_FLIGHT, Stream};
 
+mod batching;
 mod fill;
 pub(crate) mod naming;
 mod stream;
@@ -274,138 +273,6 @@ impl Dispatcher {
         self.in_flight_bytes == 0
             || (self.in_flight_count < MAX_BATCHES
                 && self.in_flight_bytes + self.plan.encoder.largest_body() <= self.plan.budget)
-    }
-
-    /// Makes the next batch that is due.
-    pub(crate) fn next_batch(&mut self, source: &Source, reader: &mut Reader, at: Moment) -> Next {
-        if let Some(trouble) = self.troubles.pop_front() {
-            return trouble;
-        }
-        while let Some(&(due, id)) = self.schedule.first() {
-            if due > at.now || !self.has_room() {
-                return Next::Nothing;
-            }
-            match self.fill_stream(id, source, reader, at) {
-                Next::Nothing => self.reschedule(id, at.now),
-                next => {
-                    self.reschedule(id, at.now);
-                    return next;
-                }
-            }
-        }
-        Next::Nothing
-    }
-
-    /// Makes a batch of what a stream has; none when there is no complete line after all.
-    fn fill_stream(
-        &mut self,
-        id: StreamId,
-        source: &Source,
-        reader: &mut Reader,
-        at: Moment,
-    ) -> Next {
-        let Self {
-            plan,
-            lanes,
-            streams,
-            troubles,
-            ..
-        } = self;
-        let Some(stream) = streams.get_mut(&id) else {
-            return Next::Nothing;
-        };
-        plan.encoder.begin(&stream.name);
-        let mut spans: Vec<Span> = Vec::new();
-        let mut is_full = false;
-        while !is_full {
-            let Some(origin) = stream.next_ready() else {
-                break;
-            };
-            for generation_id in stream.generations_of(&origin) {
-                let (Some(lane), Some(generation)) =
-                    (lanes.get_mut(&generation_id), source.get(generation_id))
-                else {
-                    continue;
-                };
-                let Some(Some(framer)) = plan.framers.get(generation.input) else {
-                    continue;
-                };
-                if lane.counted == 0 || lane.not_before.is_some_and(|time| time > at.now) {
-                    // The younger ones of this path wait until this one's last line is complete.
-                    if lane.unfinished_at == Some(generation.size) && !generation.is_over {
-                        break;
-                    }
-                    continue;
-                }
-                let mut filler = Filler {
-                    encoder: &mut plan.encoder,
-                    reader,
-                    framer: *framer,
-                    metadata: &lane.metadata,
-                    last_time: &mut stream.last_time,
-                    now: at.time,
-                };
-                let filled = match filler.fill(generation, lane.read, generation.is_over) {
-                    Ok(filled) => filled,
-                    Err(error) => {
-                        lane.not_before = Some(at.now + READ_AGAIN_AFTER);
-                        troubles.push_back(Next::Unreadable(generation_id, error));
-                        continue;
-                    }
-                };
-                if filled.end.offset > lane.read.offset {
-                    spans.push(Span {
-                        generation: generation_id,
-                        start: lane.read.offset,
-                        end: filled.end,
-                    });
-                    lane.read = filled.end;
-                }
-                let is_stuck =
-                    filled.ended == Ended::Drained && filled.end.offset < generation.size;
-                lane.unfinished_at = is_stuck.then_some(generation.size);
-                let pending = match filled.ended {
-                    Ended::Full => generation.size.saturating_sub(filled.end.offset).max(1),
-                    Ended::Drained | Ended::OtherContent => 0,
-                };
-                stream.pending = stream.pending - lane.counted + pending;
-                lane.counted = pending;
-                match filled.ended {
-                    Ended::Full => {
-                        stream.make_ready(&origin);
-                        is_full = true;
-                        break;
-                    }
-                    Ended::OtherContent => {
-                        troubles.push_back(Next::OtherContent(generation_id));
-                    }
-                    Ended::Drained if is_stuck && !generation.is_over => break,
-                    Ended::Drained => {}
-                }
-            }
-        }
-        stream.pending_since = stream.has_ready().then_some(at.now);
-        if plan.encoder.is_empty() {
-            return troubles.pop_front().unwrap_or(Next::Nothing);
-        }
-        let batch = Batch {
-            id: BatchId(self.next_batch),
-            stream_id: id,
-            stream: Arc::clone(&stream.name),
-            spans,
-            sealed: plan.encoder.seal(),
-        };
-        self.next_batch += 1;
-        let body_len = batch.sealed.body.len();
-        self.in_flight_bytes += body_len;
-        self.in_flight_count += 1;
-        stream.sent(
-            batch.id,
-            batch.spans.clone(),
-            batch.sealed.last_time,
-            body_len,
-        );
-        Next::Batch(batch)
     }
 
     /// A batch is delivered: moves the cursors, and says so to the journal.

@@ -6,13 +6,16 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
-pub(crate) use format::{Cursor, Entry, Identity, Known, Route, State};
+pub(crate) use format::{Cursor, Entry, Identity, Route};
 pub(crate) use segments::OpenError;
+pub(crate) use state::{Known, State};
 
 use crate::span::GenerationId;
 
 mod format;
 mod segments;
+mod state;
+mod text;
 
 /// After this many bytes a segment is full and the other one is begun with a checkpoint.
 const SEGMENT_BYTES: u64 = 1 << 20;
@@ -158,12 +161,12 @@ impl Journal {
     pub(crate) fn sync(&mut self, now: Instant) {
         self.last_sync = now;
         self.is_unsynced = false;
-        if let Disk::Good(segments) = &mut self.disk {
-            if let Err(error) = segments.sync() {
-                // A failed sync is never retried on the same descriptor: the kernel may have
-                // dropped the pages and would then report success.
-                self.fail(now, &error);
-            }
+        if let Disk::Good(segments) = &mut self.disk
+            && let Err(error) = segments.sync()
+        {
+            // A failed sync is never retried on the same descriptor: the kernel may have dropped
+            // the pages and would then report success.
+            self.fail(now, &error);
         }
     }
 

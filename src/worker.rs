@@ -214,7 +214,7 @@ impl Worker {
                 }
                 Next::Unreadable(id, error) => {
                     is_busy = true;
-                    self.source.note_unreadable(id, &error, at.now);
+                    self.source.note_unreadable(id, &error);
                 }
             }
         }

@@ -7,11 +7,11 @@
 //! what is left of an earlier life of the segment never passes for this one. Payloads are JSON:
 //! an older version reads what it knows and ignores the rest.
 
-use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
 
+use super::text;
 use crate::record::Time;
 use crate::span::{Anchor, GenerationId, Head, Position};
 
@@ -49,17 +49,17 @@ pub(crate) struct Identity {
     /// Name of the input that it belongs to.
     pub(crate) input: String,
     /// Where it was first seen: labels are made from this path.
-    #[serde(with = "path_text")]
+    #[serde(with = "text::path")]
     pub(crate) path: PathBuf,
     /// Device: a hint, good within one boot.
     pub(crate) device: u64,
     /// Inode: a hint, used again by file systems.
     pub(crate) inode: u64,
     /// Proves the beginning.
-    #[serde(with = "head_pair")]
+    #[serde(with = "text::head")]
     pub(crate) head: Head,
     /// When it was last seen, in nanoseconds since the epoch.
-    #[serde(with = "time_number")]
+    #[serde(with = "text::time")]
     pub(crate) seen: Time,
 }
 
@@ -102,7 +102,7 @@ struct CursorPayload {
     offset: u64,
     anchor_len: u16,
     anchor: u64,
-    #[serde(with = "time_number")]
+    #[serde(with = "text::time")]
     last_time: Time,
 }
 
@@ -297,148 +297,9 @@ fn frame_at(bytes: &[u8], at: usize, epoch: u64) -> Option<(u8, &[u8])> {
     (checksum(epoch, kind, payload) == sum).then_some((kind, payload))
 }
 
-/// The state that a list of entries amounts to.
-#[derive(Debug, Clone, Default, PartialEq)]
-pub(crate) struct State {
-    /// What is known of each generation that is not forgotten.
-    pub(crate) generations: BTreeMap<GenerationId, Known>,
-    /// Which outputs have begun to take which inputs.
-    pub(crate) routes: std::collections::BTreeSet<Route>,
-    /// The number that the next generation gets.
-    pub(crate) next_generation: u64,
-}
-
-/// What is known of one generation.
-#[derive(Debug, Clone, PartialEq)]
-pub(crate) struct Known {
-    /// How it is recognised again.
-    pub(crate) identity: Identity,
-    /// How far each output has it, by the output's name.
-    pub(crate) cursors: BTreeMap<String, Cursor>,
-}
-
-impl State {
-    /// Applies one entry.
-    pub(crate) fn apply(&mut self, entry: &Entry) {
-        match entry {
-            Entry::Generation(id, identity) => {
-                self.next_generation = self.next_generation.max(id.0 + 1);
-                self.generations
-                    .entry(*id)
-                    .and_modify(|known| known.identity.clone_from(identity))
-                    .or_insert_with(|| Known {
-                        identity: identity.clone(),
-                        cursors: BTreeMap::new(),
-                    });
-            }
-            Entry::Cursor(id, output, cursor) => {
-                if let Some(known) = self.generations.get_mut(id) {
-                    if let Some(mine) = known.cursors.get_mut(output) {
-                        *mine = *cursor;
-                    } else {
-                        known.cursors.insert(output.clone(), *cursor);
-                    }
-                }
-            }
-            Entry::Forget(id) => {
-                self.generations.remove(id);
-            }
-            Entry::Route(route) => {
-                self.routes.insert(route.clone());
-            }
-            Entry::CheckpointEnd(end) => {
-                self.next_generation = self.next_generation.max(end.next_generation);
-            }
-        }
-    }
-
-    /// The entries that amount to this state.
-    pub(super) fn entries(&self) -> impl Iterator<Item = Entry> {
-        let generations = self.generations.iter().flat_map(|(&id, known)| {
-            let cursors = known.cursors.iter();
-            std::iter::once(Entry::Generation(id, known.identity.clone())).chain(
-                cursors.map(move |(output, cursor)| Entry::Cursor(id, output.clone(), *cursor)),
-            )
-        });
-        let end = CheckpointEnd {
-            next_generation: self.next_generation,
-        };
-        generations
-            .chain(self.routes.iter().cloned().map(Entry::Route))
-            .chain(std::iter::once(Entry::CheckpointEnd(end)))
-    }
-}
-
-/// A path as text where it is UTF-8, else as a list of bytes.
-mod path_text {
-    use std::ffi::OsString;
-    use std::os::unix::ffi::{OsStrExt as _, OsStringExt as _};
-    use std::path::{Path, PathBuf};
-
-    use serde::{Deserialize, Deserializer, Serialize as _, Serializer};
-
-    pub(super) fn serialize<S: Serializer>(path: &Path, out: S) -> Result<S::Ok, S::Error> {
-        match path.to_str() {
-            Some(text) => out.serialize_str(text),
-            None => path.as_os_str().as_bytes().serialize(out),
-        }
-    }
-
-    pub(super) fn deserialize<'de, D: Deserializer<'de>>(from: D) -> Result<PathBuf, D::Error> {
-        #[derive(Deserialize)]
-        #[serde(untagged)]
-        enum Either {
-            Text(String),
-            Bytes(Vec<u8>),
-        }
-        Ok(match Either::deserialize(from)? {
-            Either::Text(text) => text.into(),
-            Either::Bytes(bytes) => OsString::from_vec(bytes).into(),
-        })
-    }
-}
-
-/// A head as `[length, hash]`.
-mod head_pair {
-    use serde::{Deserialize as _, Deserializer, Serialize as _, Serializer};
-
-    use crate::span::Head;
-
-    #[expect(
-        clippy::trivially_copy_pass_by_ref,
-        reason = "the signature that serde asks for"
-    )]
-    pub(super) fn serialize<S: Serializer>(head: &Head, out: S) -> Result<S::Ok, S::Error> {
-        (head.len, head.hash).serialize(out)
-    }
-
-    pub(super) fn deserialize<'de, D: Deserializer<'de>>(from: D) -> Result<Head, D::Error> {
-        let (len, hash) = <(u16, u64)>::deserialize(from)?;
-        Ok(Head { len, hash })
-    }
-}
-
-/// A time as its nanoseconds.
-mod time_number {
-    use serde::{Deserialize as _, Deserializer, Serialize as _, Serializer};
-
-    use crate::record::Time;
-
-    #[expect(
-        clippy::trivially_copy_pass_by_ref,
-        reason = "the signature that serde asks for"
-    )]
-    pub(super) fn serialize<S: Serializer>(time: &Time, out: S) -> Result<S::Ok, S::Error> {
-        time.0.serialize(out)
-    }
-
-    pub(super) fn deserialize<'de, D: Deserializer<'de>>(from: D) -> Result<Time, D::Error> {
-        i64::deserialize(from).map(Time)
-    }
-}
-
 #[cfg(test)]
 pub(super) mod tests {
+    use super::super::state::State;
     use super::*;
     use proptest::prelude::*;
 
@@ -484,9 +345,9 @@ pub(super) mod tests {
 
     fn segment(epoch: u64, entries: &[Entry]) -> Vec<u8> {
         let mut bytes = header(epoch).to_vec();
-        entries
-            .iter()
-            .for_each(|entry| put(&mut bytes, epoch, entry));
+        for entry in entries {
+            put(&mut bytes, epoch, entry);
+        }
         bytes
     }
 

@@ -6,7 +6,8 @@ use std::io::{self, Read as _, Write as _};
 use std::path::{Path, PathBuf};
 
 use super::Recovery;
-use super::format::{self, Contents, Entry, HeaderError, State};
+use super::format::{self, Contents, Entry, HeaderError};
+use super::state::State;
 
 /// The two files that take turns.
 const NAMES: [&str; 2] = ["journal.0", "journal.1"];
