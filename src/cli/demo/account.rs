@@ -125,6 +125,8 @@ mod tests {
 
     use super::*;
 
+    type Case<'a> = (&'a str, &'a [(i64, &'a str)], &'a [(What, usize, &'a str)]);
+
     fn compare(written: &[&str], arrived: &[(i64, &str)]) -> Account {
         let written: Vec<String> = written.iter().map(|&line| line.to_owned()).collect();
         let mut account = Account::default();
@@ -139,7 +141,6 @@ mod tests {
     fn each_kind_of_fault_is_noticed_with_its_line() {
         use What::{Duplicated, Lost, OutOfOrder, Strange};
         let written = ["one", "two", "again", "three", "again"];
-        type Case<'a> = (&'a str, &'a [(i64, &'a str)], &'a [(What, usize, &'a str)]);
         let table: [Case<'_>; 8] = [
             (
                 "all is well",

@@ -32,7 +32,7 @@ const NAMES: [&str; 2] = ["Loki", "CloudWatch Logs"];
 /// More faults of an output than this are only counted.
 const FAULTS: usize = 5;
 /// A longer line is cut, in characters.
-const WIDTH: usize = 100;
+const WIDTH: usize = 160;
 /// What the samples are to show, and from which output.
 const SAMPLES: [(usize, &str); 4] = [
     (0, " - INFO - "),
@@ -104,16 +104,18 @@ impl Report {
     }
 
     fn samples(&self, text: &mut String) {
+        let mut samples = Vec::new();
         for (output, part) in SAMPLES {
             let records = &self.outputs[output].records;
-            // Not the very first one: that is yesterday's.
-            let sample = records
-                .iter()
-                .rev()
-                .find(|record| record.line.contains(part));
-            if let Some(record) = sample {
-                let _ = writeln!(text, "  {:<16}{}", NAMES[output], cut(&record.line));
+            let of_level = |record: &&Record| record.line.contains(part);
+            if let Some(record) = records.iter().rev().find(of_level) {
+                samples.push((&record.line, NAMES[output]));
             }
+        }
+        // Each line begins with its time.
+        samples.sort_unstable();
+        for (line, name) in samples {
+            let _ = writeln!(text, "  {name:<15}  {}", cut(line));
         }
     }
 
