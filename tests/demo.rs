@@ -10,7 +10,8 @@ use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
 use std::process::{Child, ChildStdout, Command, Stdio};
 
-use rustix::process::{Pid, Signal, kill_process, test_kill_process};
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
+use rustix::process::{Pid, PidfdFlags, Signal, kill_process, pidfd_open, test_kill_process};
 
 /// The demo with an empty environment but for a folder of its own for temporary files, and a
 /// HOME that nothing can be written to.
@@ -129,6 +130,21 @@ fn an_agent_that_is_killed_is_told_with_its_log_and_the_files_are_kept() {
     assert_eq!(child.wait().unwrap().code(), Some(1));
     assert!(text.contains("Kept to look into"), "{text}");
     assert_eq!(left_in(folder.path()).len(), 1);
+}
+
+#[test]
+fn a_demo_that_is_killed_takes_its_agent_with_it() {
+    let folder = tempfile::tempdir().unwrap();
+    let (mut child, _out, agent) = start(folder.path());
+    let agent = pidfd_open(agent, PidfdFlags::empty()).unwrap();
+    child.kill().unwrap();
+    child.wait().unwrap();
+    let mut ended = [PollFd::new(&agent, PollFlags::IN)];
+    let limit = Timespec {
+        tv_sec: 20,
+        tv_nsec: 0,
+    };
+    assert_eq!(poll(&mut ended, Some(&limit)).unwrap(), 1);
 }
 
 #[test]

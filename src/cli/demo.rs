@@ -123,7 +123,7 @@ pub(super) fn run(arguments: &Arguments) -> u8 {
     };
     if folder.is_kept() {
         // As above.
-        let _ = show.kept(folder.path());
+        let _ = Show::kept(folder.path());
     }
     code
 }

@@ -258,7 +258,7 @@ mod tests {
         let expected = [
             "2026-11-22 22:08:23,702 - rapport - INFO - Démarrage du rapport quotidien, passage n° 1",
             "2026-11-22 22:08:23,702 - rapport.sources - DEBUG - Connexion à la base « commandes » établie en 18 ms",
-            "2026-11-22 22:08:23,702 - rapport.commandes - INFO - Commande n° 48211 intégrée : Café de l’Église, 566,24 €",
+            "2026-11-22 22:08:23,702 - rapport.commandes - INFO - Commande n° 48211 intégrée : Pâtisserie Garçon, 563,04 €",
         ];
         assert_eq!(log[..3], expected);
     }

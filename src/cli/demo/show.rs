@@ -11,8 +11,8 @@ use super::report::{Report, grouped};
 pub(super) struct Show {
     is_terminal: bool,
     has_colour: bool,
-    /// The live line is there.
-    is_live: bool,
+    /// What the live line shows; empty when there is none.
+    live: String,
     /// When progress is printed next where there is no terminal, in seconds.
     next_line_at: f64,
 }
@@ -49,18 +49,18 @@ impl Show {
         Self {
             is_terminal,
             has_colour: is_terminal && !no_colour,
-            is_live: false,
+            live: String::new(),
             next_line_at: LINE_EVERY,
         }
     }
 
     /// What is going to happen.
-    pub(super) fn title(&mut self, yesterday: usize, log: &str) -> io::Result<()> {
+    pub(super) fn title(&self, yesterday: usize, log: &str) -> io::Result<()> {
         let head = self.paint(
             BOLD,
             "Pinnace ships a report script's log to Loki and to CloudWatch Logs.",
         );
-        self.print(&format!(
+        print(&format!(
             "{head}
 Both are played by a strict stand-in in this process: nothing leaves this machine.
 The agent is a process of its own, and is stopped and started again on the way.
@@ -76,7 +76,7 @@ The agent is a process of its own, and is stopped and started again on the way.
     pub(super) fn say(&mut self, seconds: f64, sentence: &str) -> io::Result<()> {
         self.end_line()?;
         let time = self.paint(DIM, &format!("{seconds:5.1} s"));
-        self.print(&format!("{time}  {sentence}\n"))
+        print(&format!("{time}  {sentence}\n"))
     }
 
     /// Shows how far it is.
@@ -97,11 +97,15 @@ The agent is a process of its own, and is stopped and started again on the way.
         if self.is_terminal {
             let full = BAR * percent.min(100) / 100;
             let bar = format!("{}{}", "█".repeat(full), "░".repeat(BAR - full));
-            self.is_live = true;
-            self.print(&format!("\r\x1b[K  {bar}  {counts}"))
+            let line = format!("  {bar}  {counts}");
+            if line == self.live {
+                return Ok(());
+            }
+            self.live = line;
+            print(&format!("\r\x1b[K{}", self.live))
         } else if seconds >= self.next_line_at {
             self.next_line_at = seconds + LINE_EVERY;
-            self.print(&format!("{seconds:5.1} s  {counts}\n"))
+            print(&format!("{seconds:5.1} s  {counts}\n"))
         } else {
             Ok(())
         }
@@ -109,10 +113,10 @@ The agent is a process of its own, and is stopped and started again on the way.
 
     /// Takes the live line away.
     pub(super) fn end_line(&mut self) -> io::Result<()> {
-        if std::mem::take(&mut self.is_live) {
-            self.print("\r\x1b[K")?;
+        if std::mem::take(&mut self.live).is_empty() {
+            return Ok(());
         }
-        Ok(())
+        print("\r\x1b[K")
     }
 
     /// The last page.
@@ -137,12 +141,12 @@ The agent is a process of its own, and is stopped and started again on the way.
         } else {
             "\nThat is a fault of Pinnace: please report it, with what stands above.\n"
         };
-        self.print(&format!("\n{text}\n{next}"))
+        print(&format!("\n{text}\n{next}"))
     }
 
     /// Where the folder is.
-    pub(super) fn kept(&mut self, folder: &Path) -> io::Result<()> {
-        self.print(&format!(
+    pub(super) fn kept(folder: &Path) -> io::Result<()> {
+        print(&format!(
             "\nKept to look into (pinnace.yaml, agent.log, logs/): {}\n",
             folder.display()
         ))
@@ -155,13 +159,12 @@ The agent is a process of its own, and is stopped and started again on the way.
             text.to_owned()
         }
     }
+}
 
-    #[expect(clippy::unused_self, reason = "printing is this type's alone")]
-    fn print(&mut self, text: &str) -> io::Result<()> {
-        let mut out = io::stdout().lock();
-        out.write_all(text.as_bytes())?;
-        out.flush()
-    }
+fn print(text: &str) -> io::Result<()> {
+    let mut out = io::stdout().lock();
+    out.write_all(text.as_bytes())?;
+    out.flush()
 }
 
 /// Where to go from here.
