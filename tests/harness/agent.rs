@@ -1,7 +1,8 @@
 //! The agent as a process of its own: started, told to end, killed. Its log is read as it comes
 //! and shown when the test fails.
 
-use std::io::{BufRead as _, BufReader};
+use std::io::{self, BufRead as _, BufReader};
+use std::os::unix::process::CommandExt as _;
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::sync::{Arc, Condvar, Mutex, PoisonError};
@@ -41,19 +42,27 @@ impl Agent {
         let mut command = Command::new(env!("CARGO_BIN_EXE_pinnace"));
         command.arg("run").arg("--config").arg(config);
         command.args(arguments);
-        Self::of(command, &[])
+        Self::of(command, &[]).unwrap()
+    }
+
+    /// The same as another user; nothing when that user cannot run the program.
+    pub(crate) fn launch_as(user: u32, config: &Path, arguments: &[&str]) -> Option<Self> {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_pinnace"));
+        command.arg("run").arg("--config").arg(config);
+        command.args(arguments).uid(user).gid(user);
+        Self::of(command, &[]).ok()
     }
 
     /// Starts `pinnace run` without a file, and waits until it says that it has started.
     pub(crate) fn with_variables(variables: &[(&str, String)]) -> Self {
         let mut command = Command::new(env!("CARGO_BIN_EXE_pinnace"));
         command.args(["run", "--on-error=exit"]);
-        let agent = Self::of(command, variables);
+        let agent = Self::of(command, variables).unwrap();
         agent.wait_for_log("started version=");
         agent
     }
 
-    fn of(mut command: Command, variables: &[(&str, String)]) -> Self {
+    fn of(mut command: Command, variables: &[(&str, String)]) -> io::Result<Self> {
         // Credentials and settings of whoever runs the tests must not change them.
         for (name, _) in std::env::vars_os() {
             let name = name.to_string_lossy();
@@ -69,8 +78,7 @@ impl Agent {
             .stdin(Stdio::null())
             .stdout(Stdio::null())
             .stderr(Stdio::piped())
-            .spawn()
-            .unwrap();
+            .spawn()?;
         let log = Arc::new(Log::default());
         let for_thread = Arc::clone(&log);
         let stderr = child.stderr.take().unwrap();
@@ -80,11 +88,11 @@ impl Agent {
             }
             for_thread.close();
         });
-        Self {
+        Ok(Self {
             child,
             log,
             has_ended: false,
-        }
+        })
     }
 
     /// Starts it and waits until it says that it has started.

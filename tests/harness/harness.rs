@@ -23,7 +23,7 @@ mod writer;
 pub(crate) use account::{Account, lines_of};
 pub(crate) use agent::{Agent, Exit};
 pub(crate) use http::get;
-pub(crate) use scene::{Config, Scene};
+pub(crate) use scene::{Config, Scene, free_port};
 pub(crate) use writer::{Numbered, append, expected_digest};
 
 /// Nothing that a test waits for takes this long on a machine that works.
