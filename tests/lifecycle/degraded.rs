@@ -163,6 +163,8 @@ fn lines_are_shipped_without_a_usable_state_directory_and_remembered_once_there_
     assert!(is_told, "{:?}", get(config.port(), "/readyz"));
     scene.wait_for_stored(Backend::Loki, 10);
     fs::remove_file(&config.state_dir).unwrap();
+    agent.wait_for_log("the journal can be written again");
+    agent.wait_for_log("serving the control socket now");
     assert_ready(&config);
     series.append_to(&scene.log("app.log"), 10);
     scene.wait_for_stored(Backend::Loki, 20);
