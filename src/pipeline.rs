@@ -46,6 +46,7 @@ impl Pipeline {
         for (index, output) in config.outputs.iter().enumerate() {
             let (batches, incoming) = mpsc::channel(MAX_BATCHES);
             let health = Arc::new(OutputHealth::new(&output.name));
+            observer.metrics.add_output(&output.name);
             healths.push(Arc::clone(&health));
             lanes.push(Lane {
                 dispatcher: Dispatcher::new(plan(config, output, budget)),

@@ -190,6 +190,9 @@ impl Worker {
     /// Returns whether there may be more to make.
     fn make_batches(&mut self, at: Moment) -> bool {
         use crate::dispatch::Next;
+        if self.is_closing(at.now) {
+            return false;
+        }
         let mut is_busy = false;
         for index in 0..self.outputs.len() {
             let Self {
@@ -226,6 +229,12 @@ impl Worker {
         is_busy
     }
 
+    fn is_closing(&self, now: Instant) -> bool {
+        self.ending
+            .as_ref()
+            .is_some_and(|ending| ending.is_closing(now))
+    }
+
     fn shrink_when_idle(&mut self, now: Instant) {
         if self
             .last_batch
@@ -244,9 +253,11 @@ impl Worker {
     fn wait(&self, listen_from: Instant) {
         let now = Instant::now();
         let is_listening = now >= listen_from;
+        let makes_batches = !self.is_closing(now);
         let dues = self
             .outputs
             .iter()
+            .filter(|_| makes_batches)
             .filter_map(|output| output.dispatcher.next_due());
         let until = dues
             .chain(self.journal.next_due())

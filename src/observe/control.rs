@@ -30,9 +30,12 @@ pub(crate) fn path_in(state_dir: &Path) -> PathBuf {
     state_dir.join("control.sock")
 }
 
-/// Listens. Whoever holds the state directory's lock may take the place of a dead socket.
+/// Listens. A dead socket is replaced; one that answers is another agent's.
 pub(crate) fn bind(state_dir: &Path) -> io::Result<UnixListener> {
     let path = path_in(state_dir);
+    if std::os::unix::net::UnixStream::connect(&path).is_ok() {
+        return Err(io::ErrorKind::AddrInUse.into());
+    }
     match std::fs::remove_file(&path) {
         Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
         _ => {}

@@ -218,9 +218,22 @@ impl Metrics {
             Unit::Seconds,
             metrics.cpu.clone(),
         );
+        // A counter that is not there before its first loss is one whose increase nobody sees.
+        let truncated = Reason {
+            reason: "truncated",
+        };
+        drop(metrics.lost_bytes.get_or_create(&truncated));
         Self {
             registry,
             ..metrics
+        }
+    }
+
+    /// Shows the counters of an output from its start on, at zero.
+    pub(crate) fn add_output(&self, output: &str) {
+        for result in [RecordResult::delivered, RecordResult::rejected] {
+            let output = output.to_owned();
+            drop(self.records.get_or_create(&Records { output, result }));
         }
     }
 

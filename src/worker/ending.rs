@@ -6,10 +6,15 @@ use std::time::{Duration, Instant};
 use super::Worker;
 use crate::source::Moment;
 
+/// So much of the time at most, and a quarter of it, is kept for the answers to what is on its
+/// way: a batch that was stored, but whose answer nobody waited for, would be sent again.
+const LONGEST_RESERVE: Duration = Duration::from_secs(5);
+
 /// A stop under way.
 #[derive(Debug, Clone)]
 pub(crate) struct Ending {
     deadline: Instant,
+    last_batch_at: Instant,
     quiet_for: Duration,
     last_change: Instant,
     ships_last_lines: bool,
@@ -33,6 +38,7 @@ impl Ending {
         let now = Instant::now();
         Self {
             deadline: now + timeout,
+            last_batch_at: now + timeout - LONGEST_RESERVE.min(timeout / 4),
             quiet_for,
             last_change: now,
             ships_last_lines,
@@ -44,14 +50,18 @@ impl Ending {
         self.last_change = now;
     }
 
+    /// Whether only what is on its way is waited for.
+    pub(super) fn is_closing(&self, now: Instant) -> bool {
+        now >= self.last_batch_at
+    }
+
     /// When the files have been quiet for long enough, or the time is up.
     pub(super) fn next_due(&self, now: Instant) -> Instant {
         let quiet_at = self.last_change + self.quiet_for;
-        if quiet_at > now {
-            quiet_at.min(self.deadline)
-        } else {
-            self.deadline
-        }
+        [quiet_at, self.last_batch_at]
+            .into_iter()
+            .filter(|due| *due > now)
+            .fold(self.deadline, Instant::min)
     }
 }
 
@@ -74,6 +84,14 @@ impl Worker {
             return false;
         };
         if at.now >= ending.deadline {
+            return true;
+        }
+        if ending.is_closing(at.now)
+            && self
+                .outputs
+                .iter()
+                .all(|output| output.dispatcher.in_flight().1 == 0)
+        {
             return true;
         }
         let is_quiet = at.now >= ending.last_change + ending.quiet_for;

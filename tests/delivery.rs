@@ -1,0 +1,17 @@
+//! What is written arrives: once each, in order, in the right streams, within every limit of the
+//! backends, and also when they fail. The agent is the built program, the backends are the strict
+//! receiver.
+
+#![expect(
+    clippy::unwrap_used,
+    reason = "a test whose own files or processes fail has failed"
+)]
+
+#[path = "delivery/form.rs"]
+mod form;
+#[path = "harness/harness.rs"]
+mod harness;
+#[path = "delivery/trouble.rs"]
+mod trouble;
+#[path = "delivery/volume.rs"]
+mod volume;

@@ -1,0 +1,239 @@
+//! The agent as a process of its own: started, told to end, killed. Its log is read as it comes
+//! and shown when the test fails.
+
+use std::io::{self, BufRead as _, BufReader};
+use std::os::unix::process::CommandExt as _;
+use std::path::Path;
+use std::process::{Child, Command, Stdio};
+use std::sync::{Arc, Condvar, Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+use rustix::process::{Pid, Signal, kill_process};
+
+use super::PATIENCE;
+
+/// A running agent. Killed when it is dropped.
+#[derive(Debug)]
+pub(crate) struct Agent {
+    child: Child,
+    log: Arc<Log>,
+    has_ended: bool,
+}
+
+/// How an agent ended.
+#[derive(Debug)]
+pub(crate) struct Exit {
+    /// The exit code; none after a signal.
+    pub(crate) code: Option<i32>,
+    /// All that it said.
+    pub(crate) log: String,
+}
+
+/// What the agent wrote to stderr so far.
+#[derive(Debug, Default)]
+struct Log {
+    state: Mutex<(Vec<String>, bool)>,
+    changed: Condvar,
+}
+
+impl Agent {
+    /// Starts `pinnace run` with this configuration and waits for nothing.
+    pub(crate) fn launch(config: &Path, arguments: &[&str]) -> Self {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_pinnace"));
+        command.arg("run").arg("--config").arg(config);
+        command.args(arguments);
+        Self::of(command, &[]).unwrap()
+    }
+
+    /// The same as another user; nothing when that user cannot run the program.
+    pub(crate) fn launch_as(user: u32, config: &Path, arguments: &[&str]) -> Option<Self> {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_pinnace"));
+        command.arg("run").arg("--config").arg(config);
+        command.args(arguments).uid(user).gid(user);
+        Self::of(command, &[]).ok()
+    }
+
+    /// Starts `pinnace run` without a file, and waits until it says that it has started.
+    pub(crate) fn with_variables(variables: &[(&str, String)]) -> Self {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_pinnace"));
+        command.args(["run", "--on-error=exit"]);
+        let agent = Self::of(command, variables).unwrap();
+        agent.wait_for_log("started version=");
+        agent
+    }
+
+    fn of(mut command: Command, variables: &[(&str, String)]) -> io::Result<Self> {
+        // Credentials and settings of whoever runs the tests must not change them.
+        for (name, _) in std::env::vars_os() {
+            let name = name.to_string_lossy();
+            if name.starts_with("AWS_") || name.starts_with("PINNACE_") {
+                command.env_remove(&*name);
+            }
+        }
+        command.envs(variables.iter().map(|(name, value)| (name, value)));
+        if let Ok(level) = std::env::var("TEST_AGENT_LOG") {
+            command.env("PINNACE_LOG", level);
+        }
+        let mut child = command
+            .stdin(Stdio::null())
+            .stdout(Stdio::null())
+            .stderr(Stdio::piped())
+            .spawn()?;
+        let log = Arc::new(Log::default());
+        let for_thread = Arc::clone(&log);
+        let stderr = child.stderr.take().unwrap();
+        std::thread::spawn(move || {
+            for line in BufReader::new(stderr).split(b'\n').map_while(Result::ok) {
+                for_thread.add(String::from_utf8_lossy(&line).into_owned());
+            }
+            for_thread.close();
+        });
+        Ok(Self {
+            child,
+            log,
+            has_ended: false,
+        })
+    }
+
+    /// Starts it and waits until it says that it has started.
+    pub(crate) fn start(config: &Path) -> Self {
+        let agent = Self::launch(config, &["--on-error=exit"]);
+        agent.wait_for_log("started version=");
+        agent
+    }
+
+    /// Waits until a line of its log holds `text`, and returns the line.
+    pub(crate) fn wait_for_log(&self, text: &str) -> String {
+        self.wait_for_log_after(0, text)
+    }
+
+    /// The same, looking only at what was said after the first `skip` lines.
+    pub(crate) fn wait_for_log_after(&self, skip: usize, text: &str) -> String {
+        let found = self.log.wait(PATIENCE, |lines, is_over| {
+            let found = lines.iter().skip(skip).find(|line| line.contains(text));
+            (found.is_some() || is_over).then(|| found.cloned())
+        });
+        let said = || self.log_text();
+        found
+            .flatten()
+            .unwrap_or_else(|| panic!("the agent never said {text:?}, but:\n{}", said()))
+    }
+
+    /// How many lines it has said.
+    pub(crate) fn log_len(&self) -> usize {
+        self.log.lock().0.len()
+    }
+
+    /// All that it has said.
+    pub(crate) fn log_text(&self) -> String {
+        self.log.lock().0.join("\n")
+    }
+
+    /// Its process id.
+    pub(crate) fn pid(&self) -> u32 {
+        self.child.id()
+    }
+
+    /// The most memory that it ever had in RAM, in bytes.
+    pub(crate) fn peak_memory(&self) -> u64 {
+        let status = std::fs::read_to_string(format!("/proc/{}/status", self.pid())).unwrap();
+        let line = status.lines().find(|line| line.starts_with("VmHWM:"));
+        let kib = line.and_then(|line| line.split_whitespace().nth(1));
+        kib.unwrap().parse::<u64>().unwrap() * 1024
+    }
+
+    /// Sends SIGTERM and waits for nothing.
+    pub(crate) fn terminate(&self) {
+        kill_process(Pid::from_child(&self.child), Signal::TERM).unwrap();
+    }
+
+    /// Sends SIGTERM and waits for the end.
+    pub(crate) fn stop(self) -> Exit {
+        self.terminate();
+        self.wait(PATIENCE)
+    }
+
+    /// Sends SIGTERM and waits for an end with exit code 0.
+    pub(crate) fn stop_well(self) -> String {
+        let exit = self.stop();
+        assert_eq!(exit.code, Some(0), "{}", exit.log);
+        exit.log
+    }
+
+    /// Sends SIGKILL and waits until the process is gone.
+    pub(crate) fn kill(mut self) {
+        self.child.kill().unwrap();
+        self.child.wait().unwrap();
+        self.has_ended = true;
+    }
+
+    /// Waits for the end.
+    pub(crate) fn wait(mut self, limit: Duration) -> Exit {
+        // Its end closes the pipe that its log comes through.
+        let ended = self
+            .log
+            .wait(limit, |_, is_over| is_over.then_some(()))
+            .is_some();
+        let log = self.log_text();
+        assert!(ended, "the agent has not ended within {limit:?}:\n{log}");
+        let status = self.child.wait().unwrap();
+        self.has_ended = true;
+        Exit {
+            code: status.code(),
+            log,
+        }
+    }
+
+    /// Whether the process is still there.
+    pub(crate) fn is_running(&mut self) -> bool {
+        self.child.try_wait().unwrap().is_none()
+    }
+}
+
+impl Drop for Agent {
+    #[expect(clippy::print_stderr, reason = "shown with the failed test")]
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            eprintln!("--- the agent said:\n{}\n---", self.log_text());
+        }
+        if !self.has_ended {
+            let _ = self.child.kill();
+            let _ = self.child.wait();
+        }
+    }
+}
+
+impl Log {
+    fn lock(&self) -> std::sync::MutexGuard<'_, (Vec<String>, bool)> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn add(&self, line: String) {
+        self.lock().0.push(line);
+        self.changed.notify_all();
+    }
+
+    fn close(&self) {
+        self.lock().1 = true;
+        self.changed.notify_all();
+    }
+
+    fn wait<T>(&self, limit: Duration, look: impl Fn(&[String], bool) -> Option<T>) -> Option<T> {
+        let deadline = Instant::now() + limit;
+        let mut state = self.lock();
+        loop {
+            if let Some(found) = look(&state.0, state.1) {
+                return Some(found);
+            }
+            let left = deadline.saturating_duration_since(Instant::now());
+            if left.is_zero() {
+                return None;
+            }
+            state = self
+                .changed
+                .wait_timeout(state, left)
+                .unwrap_or_else(PoisonError::into_inner)
+                .0;
+        }
+    }
+}

@@ -1,0 +1,50 @@
+//! What the tests of the whole agent share: a scene with a folder and a receiver, the agent as a
+//! process of its own, numbered lines, and the account of what arrived. Waits for events only;
+//! never looks inside the agent.
+
+#![allow(
+    dead_code,
+    unused_imports,
+    reason = "each test binary uses its part of the harness"
+)]
+#![expect(
+    clippy::unwrap_used,
+    reason = "a test whose own files or processes fail has failed"
+)]
+
+use std::time::{Duration, Instant};
+
+mod account;
+mod agent;
+mod http;
+mod scene;
+mod writer;
+
+pub(crate) use account::{Account, lines_of};
+pub(crate) use agent::{Agent, Exit};
+pub(crate) use http::get;
+pub(crate) use scene::{Config, Scene, free_port};
+pub(crate) use writer::{Numbered, append, expected_digest};
+
+/// Nothing that a test waits for takes this long on a machine that works.
+pub(crate) const PATIENCE: Duration = Duration::from_secs(60);
+
+/// Asks again and again until `holds`, for what no event tells of. Says whether it came to that.
+pub(crate) fn eventually(mut holds: impl FnMut() -> bool) -> bool {
+    let deadline = Instant::now() + PATIENCE;
+    loop {
+        if holds() {
+            return true;
+        }
+        if Instant::now() >= deadline {
+            return false;
+        }
+        pass(Duration::from_millis(10));
+    }
+}
+
+/// Lets time pass where the passing of time is the subject.
+pub(crate) fn pass(time: Duration) {
+    let (_keep, never) = std::sync::mpsc::channel::<()>();
+    let _ = never.recv_timeout(time);
+}

@@ -1,0 +1,248 @@
+//! Where a test plays: a folder with logs and state, a receiver, and the configuration that
+//! joins them. Writes the YAML; starts no agent.
+
+use std::fmt::Write as _;
+use std::fs;
+use std::net::TcpListener;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use pinnace::receiver::{Backend, Keep, Options, Receiver};
+use serde_json::Value;
+use tempfile::TempDir;
+
+use super::{Agent, eventually};
+
+/// A folder and a receiver.
+#[derive(Debug)]
+pub(crate) struct Scene {
+    dir: TempDir,
+    /// What the agent talks to.
+    pub(crate) receiver: Receiver,
+}
+
+/// The configuration of an agent, piece by piece.
+#[derive(Debug, Clone)]
+pub(crate) struct Config {
+    /// `state_dir`.
+    pub(crate) state_dir: PathBuf,
+    /// The port of `server.listen`; off without one.
+    pub(crate) port: Option<u16>,
+    /// The keys of `shutdown`, in flow form.
+    pub(crate) shutdown: String,
+    /// Further lines at the top.
+    pub(crate) top: String,
+    /// Inputs in flow form.
+    pub(crate) inputs: Vec<String>,
+    /// Outputs in flow form.
+    pub(crate) outputs: Vec<String>,
+}
+
+impl Scene {
+    /// A scene whose receiver keeps every record.
+    pub(crate) fn new() -> Self {
+        Self::with(Options::default())
+    }
+
+    /// A scene whose receiver keeps only digests.
+    pub(crate) fn of_digests() -> Self {
+        Self::with(Options {
+            keep: Keep::Digest,
+            ..Options::default()
+        })
+    }
+
+    /// A scene with a receiver of one's own.
+    pub(crate) fn with(options: Options) -> Self {
+        let dir = tempfile::Builder::new()
+            .prefix("pinnace-test-")
+            .tempdir()
+            .unwrap();
+        fs::create_dir(dir.path().join("logs")).unwrap();
+        let receiver = Receiver::start(options).unwrap();
+        Self { dir, receiver }
+    }
+
+    /// The scene's folder.
+    pub(crate) fn dir(&self) -> &Path {
+        self.dir.path()
+    }
+
+    /// A file in the folder of logs.
+    pub(crate) fn log(&self, name: &str) -> PathBuf {
+        self.dir().join("logs").join(name)
+    }
+
+    /// An input with the include patterns `globs` below the folder of logs.
+    pub(crate) fn input(&self, name: &str, globs: &[&str], more: &str) -> String {
+        let globs: Vec<_> = globs
+            .iter()
+            .map(|glob| format!("{:?}", self.log(glob)))
+            .collect();
+        format!(
+            "{{ name: {name}, include: [{}], {more} }}",
+            globs.join(", ")
+        )
+    }
+
+    /// A Loki output with quick batches, one stream for each file.
+    pub(crate) fn loki(&self, more: &str) -> String {
+        format!(
+            "{{ name: loki, type: loki, url: \"{}\", batch: {{ max_wait: 20ms }}, {more} }}",
+            self.receiver.loki_url()
+        )
+    }
+
+    /// A CloudWatch output with quick batches into one stream.
+    pub(crate) fn cloudwatch(&self, more: &str) -> String {
+        format!(
+            "{{ name: cloudwatch, type: cloudwatch_logs, endpoint_url: \"{}\", region: eu-west-1, \
+             log_group: /apps/test, create: {{ log_group: true }}, batch: {{ max_wait: 20ms }}, {more} }}",
+            self.receiver.cloudwatch_url()
+        )
+    }
+
+    /// A configuration without inputs and outputs.
+    pub(crate) fn empty_config(&self) -> Config {
+        Config {
+            state_dir: self.dir().join("state"),
+            port: None,
+            shutdown: "timeout: 30s, quiet_for: 50ms".to_owned(),
+            top: String::new(),
+            inputs: Vec::new(),
+            outputs: Vec::new(),
+        }
+    }
+
+    /// All `*.log` to Loki.
+    pub(crate) fn loki_config(&self) -> Config {
+        Config {
+            inputs: vec![self.input("app", &["*.log"], "")],
+            outputs: vec![self.loki("")],
+            ..self.empty_config()
+        }
+    }
+
+    /// All `*.log` to CloudWatch, into the stream `/apps/test:all`.
+    pub(crate) fn cloudwatch_config(&self) -> Config {
+        Config {
+            inputs: vec![self.input("app", &["*.log"], "")],
+            outputs: vec![self.cloudwatch("log_stream: all")],
+            ..self.empty_config()
+        }
+    }
+
+    /// Writes a configuration to its file.
+    pub(crate) fn write(&self, config: &Config) -> PathBuf {
+        let path = self.dir().join("pinnace.yaml");
+        fs::write(&path, config.yaml()).unwrap();
+        path
+    }
+
+    /// Starts an agent with this configuration.
+    pub(crate) fn start(&self, config: &Config) -> Agent {
+        Agent::start(&self.write(config))
+    }
+
+    /// What Loki holds of a file, by the default labels.
+    pub(crate) fn loki_stream_of(&self, name: &str, service: &str) -> String {
+        format!(
+            "{{filename=\"{}\", service_name=\"{service}\"}}",
+            self.log(name).display()
+        )
+    }
+
+    /// Waits until a backend holds as many records, and shows what is there when it does not.
+    pub(crate) fn wait_for_stored(&self, backend: Backend, count: u64) {
+        let arrived = self
+            .receiver
+            .wait_for(backend, super::PATIENCE, |it| it.stored >= count);
+        let summary = self.receiver.summary(backend);
+        assert!(
+            arrived,
+            "{} of {count} records arrived: {summary:#?}",
+            summary.stored
+        );
+    }
+
+    /// No limit was broken, no record refused, and no line stored twice.
+    pub(crate) fn assert_flawless(&self, backend: Backend) {
+        let summary = self.receiver.summary(backend);
+        assert_eq!(summary.violations, [], "{backend}");
+        assert_eq!(summary.rejected_total(), 0, "{backend}");
+        assert_eq!(summary.repeated, 0, "{backend}");
+        for stream in &summary.streams {
+            assert_eq!(stream.disordered, 0, "{backend} {}", stream.name);
+        }
+    }
+}
+
+/// A port that is free at the moment.
+pub(crate) fn free_port() -> u16 {
+    let listener = TcpListener::bind(("127.0.0.1", 0)).unwrap();
+    listener.local_addr().unwrap().port()
+}
+
+impl Config {
+    /// The same, serving HTTP on a port that is free.
+    pub(crate) fn serving(mut self) -> Self {
+        self.port = Some(free_port());
+        self
+    }
+
+    /// The port on which it serves.
+    pub(crate) fn port(&self) -> u16 {
+        self.port.unwrap()
+    }
+
+    fn yaml(&self) -> String {
+        let listen = self
+            .port
+            .map_or_else(|| "off".to_owned(), |port| format!("\"127.0.0.1:{port}\""));
+        let mut yaml = format!(
+            "version: 1\nstate_dir: {:?}\nserver: {{ listen: {listen} }}\nshutdown: {{ {} }}\n{}\n",
+            self.state_dir, self.shutdown, self.top
+        );
+        for (key, items) in [("inputs", &self.inputs), ("outputs", &self.outputs)] {
+            writeln!(yaml, "{key}:").unwrap();
+            for item in items {
+                writeln!(yaml, "  - {item}").unwrap();
+            }
+        }
+        yaml
+    }
+
+    /// What `pinnace status` prints, with its exit code.
+    pub(crate) fn status_text(&self) -> (Option<i32>, String) {
+        self.status(&[])
+    }
+
+    /// What `pinnace status --json` tells; null when no agent answers.
+    pub(crate) fn status_json(&self) -> Value {
+        serde_json::from_str(&self.status(&["--json"]).1).unwrap_or_default()
+    }
+
+    fn status(&self, arguments: &[&str]) -> (Option<i32>, String) {
+        let output = Command::new(env!("CARGO_BIN_EXE_pinnace"))
+            .args(["status", "--state-dir"])
+            .arg(&self.state_dir)
+            .args(arguments)
+            .output()
+            .unwrap();
+        (
+            output.status.code(),
+            String::from_utf8_lossy(&output.stdout).into_owned(),
+        )
+    }
+
+    /// Waits until every output of a running agent has nothing left.
+    pub(crate) fn wait_until_no_lag(&self) {
+        let mut last = Value::Null;
+        let caught_up = eventually(|| {
+            last = self.status_json();
+            let outputs = last["outputs"].as_array();
+            outputs.is_some_and(|outputs| outputs.iter().all(|it| it["lag_bytes"] == 0))
+        });
+        assert!(caught_up, "{last:#}");
+    }
+}

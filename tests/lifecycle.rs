@@ -1,0 +1,18 @@
+//! From the start to the end: stops and restarts, faults at the start, a process that stays up
+//! and says what is wrong, and what it tells while it runs. The agent is the built program.
+
+#![expect(
+    clippy::unwrap_used,
+    reason = "a test whose own files or processes fail has failed"
+)]
+
+#[path = "lifecycle/degraded.rs"]
+mod degraded;
+#[path = "harness/harness.rs"]
+mod harness;
+#[path = "lifecycle/looking.rs"]
+mod looking;
+#[path = "lifecycle/refusing.rs"]
+mod refusing;
+#[path = "lifecycle/stopping.rs"]
+mod stopping;

@@ -1,0 +1,166 @@
+//! What a running agent tells: metrics, health, status.
+
+use std::collections::BTreeSet;
+use std::fs;
+
+use pinnace::receiver::Backend;
+
+use crate::harness::{Config, Numbered, Scene, append, eventually, get};
+
+/// More series than this are too many for a normal pod with two outputs.
+const MOST_SERIES: usize = 60;
+
+fn both_outputs(scene: &Scene) -> Config {
+    let mut config = scene.loki_config().serving();
+    config.outputs.push(scene.cloudwatch("log_stream: all"));
+    config
+}
+
+#[test]
+fn the_metrics_have_the_documented_names_and_are_few() {
+    let scene = Scene::new();
+    let config = both_outputs(&scene);
+    for name in 0..30 {
+        append(&scene.log(&format!("{name}.log")), "one\ntwo\n");
+    }
+    let agent = scene.start(&config);
+    for backend in Backend::ALL {
+        scene.wait_for_stored(backend, 60);
+    }
+    scene.receiver.pause(Backend::Loki);
+    append(&scene.log("0.log"), "three\n");
+    agent.wait_for_log("503");
+    let (status, text) = get(config.port(), "/metrics").unwrap();
+    assert_eq!(status, 200);
+    let samples: Vec<_> = text
+        .lines()
+        .filter(|line| !line.starts_with('#') && !line.is_empty())
+        .collect();
+    assert!(
+        samples.len() <= MOST_SERIES,
+        "{} series:\n{text}",
+        samples.len()
+    );
+    let told: BTreeSet<_> = samples
+        .iter()
+        .filter_map(|line| line.split(['{', ' ']).next())
+        .collect();
+    let documented = documented_metrics();
+    let undocumented: Vec<_> = told
+        .iter()
+        .filter(|it| !documented.contains(**it))
+        .collect();
+    assert!(undocumented.is_empty(), "{undocumented:?}");
+    for name in &documented {
+        let family = name.trim_end_matches("_total").trim_end_matches("_info");
+        assert!(
+            text.contains(&format!("# TYPE {family} ")),
+            "{name} is documented, but not there:\n{text}"
+        );
+    }
+    assert!(!text.contains("/logs/"), "no path is a label:\n{text}");
+    for sample in [
+        "pinnace_records_total{output=\"loki\",result=\"delivered\"} 60\n",
+        "pinnace_output_blocked{output=\"loki\",reason=\"",
+        "pinnace_lag_bytes{output=\"loki\"} 6\n",
+        "pinnace_streams{output=\"loki\"} 30",
+        "pinnace_files_open 30",
+    ] {
+        assert!(text.contains(sample), "{sample} is not in\n{text}");
+    }
+    scene.receiver.resume(Backend::Loki);
+    agent.stop_well();
+}
+
+/// The names in the table of docs/metrics.md, as samples have them.
+fn documented_metrics() -> BTreeSet<String> {
+    let path = concat!(env!("CARGO_MANIFEST_DIR"), "/docs/metrics.md");
+    let text = fs::read_to_string(path).unwrap();
+    let names: BTreeSet<_> = text
+        .lines()
+        .filter_map(|line| line.strip_prefix("| `"))
+        .filter_map(|line| line.split(['`', '{']).next())
+        .map(str::to_owned)
+        .collect();
+    assert!(names.len() > 10, "{names:?}");
+    names
+}
+
+#[test]
+fn health_means_that_its_own_loops_turn_and_never_that_the_backend_answers() {
+    let scene = Scene::new();
+    let config = both_outputs(&scene);
+    for backend in Backend::ALL {
+        scene.receiver.pause(backend);
+    }
+    append(&scene.log("app.log"), "waits\n");
+    let agent = scene.start(&config);
+    agent.wait_for_log("503");
+    for _ in 0..3 {
+        assert_eq!(get(config.port(), "/healthz").unwrap().0, 200);
+    }
+    let (status, text) = get(config.port(), "/readyz").unwrap();
+    assert_eq!(status, 503);
+    assert!(text.contains("output"), "{text}");
+    assert_eq!(get(config.port(), "/nothing").unwrap().0, 404);
+    for backend in Backend::ALL {
+        scene.receiver.resume(backend);
+        scene.wait_for_stored(backend, 1);
+    }
+    let is_ready = eventually(|| get(config.port(), "/readyz").unwrap().0 == 200);
+    assert!(is_ready);
+    agent.stop_well();
+}
+
+#[test]
+fn the_cursors_in_the_status_are_the_sizes_of_the_files_once_all_is_delivered() {
+    let scene = Scene::new();
+    let config = both_outputs(&scene);
+    let mut series = Numbered::wide("cursor", 77);
+    series.append_to(&scene.log("a.log"), 123);
+    series.append_to(&scene.log("b.log"), 45);
+    let agent = scene.start(&config);
+    for backend in Backend::ALL {
+        scene.wait_for_stored(backend, 168);
+    }
+    config.wait_until_no_lag();
+    let status = config.status_json();
+    assert_eq!(status["ready"], true, "{status:#}");
+    assert_eq!(status["pid"], agent.pid());
+    assert_eq!(status["troubles"].as_array().unwrap().len(), 0);
+    let files = status["files"].as_array().unwrap();
+    assert_eq!(files.len(), 2, "{status:#}");
+    for name in ["a.log", "b.log"] {
+        let path = scene.log(name);
+        let size = fs::metadata(&path).unwrap().len();
+        let file = files
+            .iter()
+            .find(|file| file["path"] == path.display().to_string())
+            .unwrap();
+        assert_eq!(file["size"], size);
+        let delivered = file["delivered"].as_array().unwrap();
+        let outputs: Vec<_> = delivered.iter().map(|it| &it["output"]).collect();
+        assert_eq!(outputs, ["loki", "cloudwatch"]);
+        assert!(delivered.iter().all(|it| it["bytes"] == size), "{file:#}");
+    }
+    let (code, text) = config.status_text();
+    assert_eq!(code, Some(0));
+    for part in ["a.log", "b.log", "loki", "cloudwatch"] {
+        assert!(text.contains(part), "{part} is not in\n{text}");
+    }
+    agent.stop_well();
+    let (code, _) = config.status_text();
+    assert_eq!(code, Some(69), "nobody answers any more");
+}
+
+#[test]
+fn an_unfinished_line_is_lag_that_the_status_shows() {
+    let scene = Scene::new();
+    let config = scene.loki_config().serving();
+    append(&scene.log("app.log"), "whole\nhalf");
+    let agent = scene.start(&config);
+    scene.wait_for_stored(Backend::Loki, 1);
+    let is_shown = eventually(|| config.status_json()["outputs"][0]["lag_bytes"] == 4);
+    assert!(is_shown, "{:#}", config.status_json());
+    agent.stop_well();
+}
