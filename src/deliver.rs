@@ -4,23 +4,21 @@
 use std::collections::{HashMap, VecDeque};
 use std::fmt;
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
-use tokio::sync::{Semaphore, mpsc};
+use tokio::sync::mpsc;
 use tokio::task::JoinSet;
 
 use crate::batch::{Batch, BatchId, StreamId};
 use crate::observe::health::OutputHealth;
-use crate::observe::metrics::{Metrics, OfOutput, RecordResult, Records, Requests};
-use crate::record::Time;
-use retry::Gate;
+use crate::observe::metrics::Metrics;
+use attempts::Attempts;
 
+mod attempts;
 pub(crate) mod cloudwatch;
 pub(crate) mod loki;
 mod retry;
-
-/// So many requests of one output are under way at once, each of another stream.
-const MAX_REQUESTS: usize = 8;
+mod tell;
 
 /// What an answer means. Every answer of every backend falls into one of these.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -94,6 +92,32 @@ impl Answer {
     }
 }
 
+/// What a batch needs before it is sent again when it may be stored already.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Doubts {
+    /// Nothing: the backend knows its own.
+    None,
+    /// Nothing can be done; it may be stored twice, which is counted.
+    Counted,
+    /// To be looked for; where that tells nothing, it is sent again and counted.
+    Looked,
+    /// To be looked for; where that tells nothing, it is held.
+    Required,
+}
+
+/// What looking for a batch came to.
+#[derive(Debug, Clone, PartialEq, Eq)]
+enum Look {
+    /// It is stored.
+    Stored,
+    /// It is not to be seen, at least not yet.
+    Absent,
+    /// It cannot be told; the sentence says why.
+    CannotTell(String),
+    /// The request itself came to nothing.
+    Failed(Answer),
+}
+
 /// Speaks to one kind of backend.
 #[expect(clippy::large_enum_variant, reason = "there is one for each output")]
 pub(crate) enum Sender {
@@ -108,6 +132,31 @@ impl Sender {
         match self {
             Self::Loki(sender) => sender.send(batch).await,
             Self::CloudWatch(sender) => sender.send(batch).await,
+        }
+    }
+
+    /// What is to be done before a batch is sent again that may be stored already.
+    fn doubts(&self) -> Doubts {
+        match self {
+            // The same bytes again: Loki drops what it has.
+            Self::Loki(_) => Doubts::None,
+            Self::CloudWatch(sender) => sender.doubts(),
+        }
+    }
+
+    /// How long a request may go on at the backend after it was sent.
+    fn deadline(&self) -> Duration {
+        match self {
+            Self::Loki(_) => Duration::ZERO,
+            Self::CloudWatch(sender) => sender.deadline(),
+        }
+    }
+
+    /// Looks whether a batch is stored.
+    async fn look_for(&self, batch: &Batch) -> Look {
+        match self {
+            Self::Loki(_) => Look::Absent,
+            Self::CloudWatch(sender) => sender.look_for(batch).await,
         }
     }
 }
@@ -151,11 +200,8 @@ impl Delivery {
         mut batches: mpsc::Receiver<Batch>,
         acknowledge: impl Fn(Acknowledgement),
     ) {
-        let shared = Arc::new(Shared {
-            delivery: self,
-            gate: Gate::new(),
-            permits: Semaphore::new(MAX_REQUESTS),
-        });
+        let output = self.output;
+        let attempts = Arc::new(Attempts::new(self));
         let mut waiting: HashMap<StreamId, VecDeque<Batch>> = HashMap::new();
         let mut running = JoinSet::new();
         let mut is_open = true;
@@ -171,16 +217,16 @@ impl Delivery {
                         queue.push_back(batch);
                     } else {
                         waiting.insert(batch.stream_id, VecDeque::new());
-                        running.spawn(Arc::clone(&shared).deliver(batch));
+                        running.spawn(Arc::clone(&attempts).deliver(batch));
                     }
                 }
                 Some(done) = running.join_next() => {
                     // A task only fails by a panic, and a panic ends the process.
                     let Ok((stream, batch)) = done else { continue };
-                    acknowledge(Acknowledgement { output: shared.delivery.output, stream, batch });
+                    acknowledge(Acknowledgement { output, stream, batch });
                     if let Some(queue) = waiting.get_mut(&stream) {
                         if let Some(next) = queue.pop_front() {
-                            running.spawn(Arc::clone(&shared).deliver(next));
+                            running.spawn(Arc::clone(&attempts).deliver(next));
                         } else {
                             waiting.remove(&stream);
                         }
@@ -189,151 +235,4 @@ impl Delivery {
             }
         }
     }
-}
-
-struct Shared {
-    delivery: Delivery,
-    gate: Gate,
-    permits: Semaphore,
-}
-
-impl Shared {
-    /// Sends one batch until it is delivered.
-    async fn deliver(self: Arc<Self>, batch: Batch) -> (StreamId, BatchId) {
-        let mut refusals = retry::Backoff::slow();
-        if batch.is_replay {
-            let output = OfOutput {
-                output: self.delivery.health.name.clone(),
-            };
-            self.delivery.metrics.replayed.get_or_create(&output).inc();
-        }
-        loop {
-            let answer = {
-                // The semaphore is never closed.
-                let _permit = self.permits.acquire().await;
-                let _turn = self.gate.pass().await;
-                let started = Instant::now();
-                let answer = self.delivery.sender.send(&batch).await;
-                self.count(&batch, &answer);
-                match answer.class {
-                    Class::Delivered | Class::Partial { .. } => self.gate.succeeded(),
-                    Class::Split | Class::Refused => {}
-                    Class::Retry | Class::Hold | Class::Open => {
-                        self.gate.failed(started, answer.retry_after);
-                    }
-                }
-                answer
-            };
-            match answer.class {
-                Class::Delivered | Class::Partial { .. } => {
-                    self.tell_delivered(&batch, &answer);
-                    return (batch.stream_id, batch.id);
-                }
-                Class::Split | Class::Refused => {
-                    self.tell_failed(&batch, &answer);
-                    tokio::time::sleep(refusals.next()).await;
-                }
-                Class::Retry | Class::Hold | Class::Open => self.tell_failed(&batch, &answer),
-            }
-        }
-    }
-
-    fn count(&self, batch: &Batch, answer: &Answer) {
-        let Delivery {
-            health, metrics, ..
-        } = &self.delivery;
-        let output = || health.name.clone();
-        let requests = Requests {
-            output: output(),
-            class: answer.class.name(),
-        };
-        metrics.requests.get_or_create(&requests).inc();
-        let of_output = OfOutput { output: output() };
-        metrics
-            .sent_bytes
-            .get_or_create(&of_output)
-            .inc_by(batch.sealed.body.len() as u64);
-        let rejected = match answer.class {
-            Class::Delivered => 0,
-            Class::Partial { rejected } => rejected.min(batch.sealed.records),
-            _ => return,
-        };
-        for (result, count) in [
-            (RecordResult::delivered, batch.sealed.records - rejected),
-            (RecordResult::rejected, rejected),
-        ] {
-            if count > 0 || result == RecordResult::delivered {
-                let records = Records {
-                    output: output(),
-                    result,
-                };
-                metrics
-                    .records
-                    .get_or_create(&records)
-                    .inc_by(u64::from(count));
-            }
-        }
-        let uncompressed = batch.sealed.uncompressed as u64;
-        metrics
-            .delivered_bytes
-            .get_or_create(&of_output)
-            .inc_by(uncompressed);
-        metrics
-            .replaced
-            .get_or_create(&of_output)
-            .inc_by(u64::from(batch.sealed.replaced));
-        metrics
-            .cut
-            .get_or_create(&of_output)
-            .inc_by(u64::from(batch.sealed.cut));
-    }
-
-    fn tell_delivered(&self, batch: &Batch, answer: &Answer) {
-        let health = &self.delivery.health;
-        if let Class::Partial { rejected } = answer.class {
-            tracing::warn!(
-                output = health.name,
-                stream = %batch.stream,
-                rejected,
-                first_time = show(batch.sealed.first_time),
-                last_time = show(batch.sealed.last_time),
-                answer = answer.sentence,
-                "the destination refused records of a batch and stored the others"
-            );
-        }
-        if let Some(blocked) = health.delivered() {
-            let seconds = blocked.since.elapsed().unwrap_or_default().as_secs();
-            tracing::info!(
-                output = health.name,
-                reason = blocked.reason,
-                seconds,
-                "delivers again"
-            );
-        }
-    }
-
-    fn tell_failed(&self, batch: &Batch, answer: &Answer) {
-        let health = &self.delivery.health;
-        let is_news = health.failed(answer.reason, &answer.sentence);
-        if is_news {
-            tracing::warn!(
-                output = health.name,
-                reason = answer.reason,
-                class = answer.class.name(),
-                stream = %batch.stream,
-                answer = answer.sentence,
-                "not delivered; nothing is lost, it is tried again"
-            );
-        } else {
-            tracing::debug!(
-                output = health.name,
-                answer = answer.sentence,
-                "not delivered yet"
-            );
-        }
-    }
-}
-
-fn show(time: Time) -> String {
-    crate::observe::snapshot::utc(time)
 }

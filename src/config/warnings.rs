@@ -10,7 +10,7 @@ use super::keys::LOKI_DEFAULT_MAX_LINE;
 use super::mask::mask_url;
 use super::source::{Environment, Source, TEXT_VARIABLE, permissions};
 use super::units::ByteSize;
-use super::{Input, Loaded, OutputKind, VerifyAfterError, variables};
+use super::{Input, Loaded, OutputKind, variables};
 
 /// Folders looked into at most: a glob such as `/**/*.log` is not worth a walk over the disk.
 const MAX_FOLDERS: usize = 2_000;
@@ -50,14 +50,7 @@ pub(crate) fn warnings(loaded: &Loaded, source: &Source, environment: &Environme
                     ));
                 }
             }
-            OutputKind::CloudWatchLogs(cloudwatch) => {
-                if cloudwatch.verify_after_error == VerifyAfterError::Require {
-                    found.push(format!(
-                        "output {}: `verify_after_error: require` is not supported in this version and means `auto`",
-                        output.name
-                    ));
-                }
-            }
+            OutputKind::CloudWatchLogs(_) => {}
         }
     }
     for input in &config.inputs {

@@ -19,21 +19,26 @@ use aws_smithy_runtime_api::client::orchestrator::HttpResponse;
 use aws_smithy_types::body::SdkBody;
 use bytes::Bytes;
 
-use super::{Answer, Class};
+use super::{Answer, Class, Doubts, Look};
 use crate::batch::{Batch, StreamName};
-use crate::config;
+use crate::config::{self, VerifyAfterError};
 use answers::{classify, code_of, rejected_count};
+use readback::{Events, Finding};
 
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
+/// Reading back ends when so many more events than expected were found.
+const MANY_MORE: u32 = 20_000;
 /// With an endpoint of one's own the region only matters to the signature.
 const REGION_OF_OWN_ENDPOINT: &str = "us-east-1";
 
 mod answers;
+mod readback;
 
 /// Sends to CloudWatch Logs.
 pub(crate) struct Sender {
     client: Client,
     create: config::Create,
+    verify: VerifyAfterError,
     timeout: Duration,
 }
 
@@ -75,6 +80,7 @@ impl Sender {
         Self {
             client: Client::new(&shared),
             create: output.create.clone(),
+            verify: output.verify_after_error,
             timeout: output.request_timeout,
         }
     }
@@ -106,6 +112,92 @@ impl Sender {
                 Class::Open,
                 "timeout",
                 format!("CloudWatch Logs did not answer within {limit:?}"),
+            ),
+        }
+    }
+
+    /// What is done before a batch is sent again that may be stored.
+    pub(super) fn doubts(&self) -> Doubts {
+        match self.verify {
+            VerifyAfterError::Auto => Doubts::Looked,
+            VerifyAfterError::Never => Doubts::Counted,
+            VerifyAfterError::Require => Doubts::Required,
+        }
+    }
+
+    /// How long a request may still be at work.
+    pub(super) fn deadline(&self) -> Duration {
+        self.timeout
+    }
+
+    /// Reads the stream over the batch's time and looks whether the batch is there.
+    pub(super) async fn look_for(&self, batch: &Batch) -> Look {
+        let StreamName::CloudWatch { group, stream } = &*batch.stream else {
+            return Look::Absent;
+        };
+        let plain = match plain_body(batch) {
+            Ok(plain) => plain,
+            Err(error) => return Look::CannotTell(error.to_string()),
+        };
+        let wanted = match Events::of_body(&plain) {
+            Ok(wanted) => wanted,
+            Err(error) => return Look::CannotTell(error.to_string()),
+        };
+        drop(plain);
+        let mut found = Events::default();
+        let mut token: Option<String> = None;
+        loop {
+            let page = self
+                .client
+                .get_log_events()
+                .log_group_name(group)
+                .log_stream_name(stream)
+                .start_time(batch.sealed.first_time.millis())
+                .end_time(batch.sealed.last_time.millis() + 1)
+                .start_from_head(true)
+                .set_next_token(token.clone())
+                .send()
+                .await;
+            let page = match page {
+                Ok(page) => page,
+                Err(error) if code_of(&error) == Some("ResourceNotFoundException") => {
+                    return Look::Absent;
+                }
+                Err(error) if code_of(&error) == Some("AccessDeniedException") => {
+                    let answer = classify(&error, "GetLogEvents");
+                    return Look::CannotTell(format!(
+                        "{}; or set verify_after_error: never",
+                        answer.sentence
+                    ));
+                }
+                Err(error) => {
+                    let answer = classify(&error, "GetLogEvents");
+                    // What is refused for what it is will be refused again.
+                    return match answer.class {
+                        Class::Refused => Look::CannotTell(answer.sentence),
+                        _ => Look::Failed(answer),
+                    };
+                }
+            };
+            for event in page.events() {
+                found.add(
+                    event.timestamp().unwrap_or_default(),
+                    event.message().unwrap_or_default(),
+                );
+            }
+            let next = page.next_forward_token().map(str::to_owned);
+            // The end is where the token repeats; an empty page says nothing. Far more than the
+            // batch holds is another writer's, and enough to know that.
+            if next.is_none() || next == token || found.len() > 2 * wanted.len() + MANY_MORE {
+                break;
+            }
+            token = next;
+        }
+        match wanted.compare(&found) {
+            Finding::Stored => Look::Stored,
+            Finding::Absent => Look::Absent,
+            Finding::Foreign => Look::CannotTell(
+                "the stream holds other events in the batch's time: it has another writer, or its messages are masked".to_owned(),
             ),
         }
     }
@@ -222,6 +314,18 @@ impl Sender {
         }
         Ok(())
     }
+}
+
+/// The body of a batch before compression.
+fn plain_body(batch: &Batch) -> std::io::Result<Vec<u8>> {
+    use std::io::Read as _;
+    let mut plain = Vec::with_capacity(batch.sealed.uncompressed);
+    if batch.sealed.is_gzip {
+        flate2::read::GzDecoder::new(&batch.sealed.body[..]).read_to_end(&mut plain)?;
+    } else {
+        plain.extend_from_slice(&batch.sealed.body);
+    }
+    Ok(plain)
 }
 
 /// Puts the sealed body in the place of the one that the SDK made, before it is signed.

@@ -74,6 +74,8 @@ pub(crate) struct Metrics {
     pub(crate) requests: Family<Requests, Counter>,
     /// Bytes of request bodies that were sent, each attempt counted.
     pub(crate) sent_bytes: Family<OfOutput, Counter>,
+    /// Batches that were sent again though they may have been stored.
+    pub(crate) doubtful: Family<OfOutput, Counter>,
     /// Batches that an earlier run sealed and this one sent.
     pub(crate) replayed: Family<OfOutput, Counter>,
     /// Bytes of delivered bodies before compression.
@@ -112,6 +114,7 @@ impl Metrics {
             records: Family::default(),
             requests: Family::default(),
             sent_bytes: Family::default(),
+            doubtful: Family::default(),
             replayed: Family::default(),
             delivered_bytes: Family::default(),
             replaced: Family::default(),
@@ -145,6 +148,11 @@ impl Metrics {
             "output_sent_bytes",
             "Bytes of request bodies that were sent, each attempt counted",
             metrics.sent_bytes.clone(),
+        );
+        registry.register(
+            "doubtful_resends",
+            "Batches that were sent again though they may have been stored",
+            metrics.doubtful.clone(),
         );
         registry.register(
             "replayed_batches",
@@ -291,6 +299,7 @@ mod tests {
             })
             .inc();
         metrics.sent_bytes.get_or_create(&of()).inc();
+        metrics.doubtful.get_or_create(&of()).inc();
         metrics.replayed.get_or_create(&of()).inc();
         metrics.delivered_bytes.get_or_create(&of()).inc();
         metrics.replaced.get_or_create(&of()).inc();

@@ -170,10 +170,7 @@ pub(super) static CLOUDWATCH_LOGS: Section = Section {
                 kind: Kind::Choice(&[
                     ("auto", "read back where that is possible"),
                     ("never", "never read back; send again"),
-                    (
-                        "require",
-                        "hold the batch until it could be read back; not supported in this version, where it means `auto`",
-                    ),
+                    ("require", "hold the batch until it could be read back"),
                 ]),
                 absent: Absent::Default("auto"),
                 doc: "What to do when an answer leaves open whether a batch was stored. CloudWatch Logs stores a batch twice when it is sent twice. Reading back needs `logs:GetLogEvents`.",
