@@ -3,6 +3,7 @@
 //! tells what changed, and hands out bytes to whoever reads.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::fs::Metadata;
 use std::io;
 use std::os::fd::BorrowedFd;
 use std::os::unix::fs::MetadataExt as _;
@@ -47,6 +48,9 @@ pub(crate) enum Change {
     Grew(GenerationId),
     /// There is less of it than was seen: whoever has read further must begin anew.
     Shrunk(GenerationId),
+    /// It may have been written and is as long as it was: the content tells whether it is the
+    /// same.
+    Touched(GenerationId),
     /// Its last line is complete as it is.
     Over(GenerationId),
 }
@@ -385,7 +389,7 @@ impl Source {
         };
         self.problems.remove(path);
         self.by_path.insert((input, path.to_owned()), id);
-        self.look(id, metadata.len(), journal, at, changes);
+        self.look(id, &metadata, journal, at, changes);
     }
 
     /// Opens a file and finds out which generation it is.
@@ -416,7 +420,14 @@ impl Source {
             seen: at.time,
         };
         journal.append(&Entry::Generation(id, identity));
-        let generation = Generation::new(id, input, origin, path.to_owned(), opened, at.now);
+        let generation = Generation::new(
+            id,
+            input,
+            origin,
+            path.to_owned(),
+            opened,
+            (at.now, at.time),
+        );
         self.by_key.insert((input, generation.key), id);
         self.generations.insert(id, generation);
         Ok(id)
@@ -505,7 +516,7 @@ impl Source {
     fn look(
         &mut self,
         id: GenerationId,
-        size: u64,
+        metadata: &Metadata,
         journal: &mut Journal,
         at: Moment,
         changes: &mut Vec<Change>,
@@ -513,7 +524,7 @@ impl Source {
         let Some(generation) = self.generations.get_mut(&id) else {
             return;
         };
-        let mut look = generation.look(size, at.now, at.time);
+        let mut look = generation.look(metadata, at.now, at.time);
         if look == Look::Grew {
             match generation.grow_head() {
                 Ok(Some(false)) | Err(_) => {}
@@ -535,6 +546,7 @@ impl Source {
             Look::Same => {}
             Look::Grew => changes.push(Change::Grew(id)),
             Look::Shrunk => changes.push(Change::Shrunk(id)),
+            Look::Touched => changes.push(Change::Touched(id)),
         }
     }
 
@@ -608,10 +620,11 @@ fn look_at_nameless(generation: &mut Generation, at: Moment, changes: &mut Vec<C
         Place::Rotated
     };
     generation.place_at(place, at.now);
-    match generation.look(metadata.len(), at.now, at.time) {
+    match generation.look(&metadata, at.now, at.time) {
         Look::Same => {}
         Look::Grew => changes.push(Change::Grew(generation.id)),
         Look::Shrunk => changes.push(Change::Shrunk(generation.id)),
+        Look::Touched => changes.push(Change::Touched(generation.id)),
     }
 }
 
@@ -713,11 +726,12 @@ mod tests {
         }
 
         fn walk(&mut self) -> Vec<Change> {
-            self.source.walk(&mut self.journal, Moment::now())
+            without_touches(self.source.walk(&mut self.journal, Moment::now()))
         }
 
         fn events(&mut self) -> Vec<Change> {
-            self.source.look_at_events(&mut self.journal, Moment::now())
+            let moment = Moment::now();
+            without_touches(self.source.look_at_events(&mut self.journal, moment))
         }
 
         /// What each open generation is, in order: origin, present name, place, size.
@@ -728,6 +742,12 @@ mod tests {
                 .map(|it| (name(&it.origin), name(&it.path), it.place, it.size))
                 .collect()
         }
+    }
+
+    /// How often a file is looked at twice within a step of its clock is left to chance.
+    fn without_touches(mut changes: Vec<Change>) -> Vec<Change> {
+        changes.retain(|change| !matches!(change, Change::Touched(_)));
+        changes
     }
 
     fn row(origin: &str, path: &str, place: Place, size: u64) -> (String, String, Place, u64) {
@@ -825,6 +845,26 @@ mod tests {
         assert_eq!(bench.events(), [], "nothing is told twice");
         bench.write("a.log", "more\n");
         assert_eq!(bench.events(), [Change::Grew(new)]);
+    }
+
+    #[test]
+    fn a_file_emptied_and_filled_to_the_same_length_is_told() {
+        let mut bench = bench(&["*.log"]);
+        bench.write("a.log", "one\n");
+        let Change::Opened(id) = bench.walk()[0] else {
+            panic!("it is new")
+        };
+        fs::write(bench.path("a.log"), "two\n").unwrap();
+        let moment = Moment::now();
+        let changes = bench.source.look_at_events(&mut bench.journal, moment);
+        assert_eq!(changes, [Change::Touched(id)]);
+        // Much later nothing of it is in doubt any more.
+        for (after, told) in [(1, 1), (2, 0)] {
+            let mut moment = moment;
+            moment.time.0 += after * 1_000_000_000;
+            let changes = bench.source.walk(&mut bench.journal, moment);
+            assert_eq!(changes.len(), told, "{changes:?}");
+        }
     }
 
     #[test]
