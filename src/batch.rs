@@ -6,15 +6,16 @@ use std::fmt;
 use std::sync::Arc;
 
 use bytes::Bytes;
+use serde::{Deserialize, Serialize};
 
 use crate::record::{Line, Time};
-use crate::span::Span;
 
 pub(crate) mod cloudwatch;
 pub(crate) mod loki;
 
 /// Where a batch belongs at its destination.
-#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub(crate) enum StreamName {
     /// A Loki stream.
     Loki {
@@ -39,8 +40,8 @@ impl fmt::Display for StreamName {
     }
 }
 
-/// Names a batch within one run of the agent.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+/// Names a batch; never used again in one state directory.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub(crate) struct BatchId(pub(crate) u64);
 
 /// Names a stream of one output within one run of the agent.
@@ -56,10 +57,10 @@ pub(crate) struct Batch {
     pub(crate) stream_id: StreamId,
     /// What that stream is called.
     pub(crate) stream: Arc<StreamName>,
-    /// Which bytes of which files it holds, in order.
-    pub(crate) spans: Vec<Span>,
     /// The encoded body and what is known of it.
     pub(crate) sealed: Sealed,
+    /// An earlier run of the agent may have sent it.
+    pub(crate) is_replay: bool,
 }
 
 /// The encoded body of a batch.
@@ -129,6 +130,10 @@ impl Tally {
 
 /// Encodes lines for one output, one batch after the other, in a buffer that is used again.
 #[derive(Debug)]
+#[expect(
+    clippy::large_enum_variant,
+    reason = "there is one for each output, not one for each batch"
+)]
 pub(crate) enum Encoder {
     /// For a Loki push endpoint.
     Loki(loki::Encoder),
@@ -143,6 +148,16 @@ impl Encoder {
         match self {
             Self::Loki(encoder) => encoder.begin(stream),
             Self::CloudWatch(encoder) => encoder.begin(stream),
+        }
+    }
+
+    /// The time after which a batch may begin when the batch before it ended at `last`. On
+    /// `CloudWatch` no two batches share a millisecond, so that a batch can be told from its
+    /// neighbours when the stream is read back.
+    pub(crate) fn clear_of(&self, last: Time) -> Time {
+        match self {
+            Self::Loki(_) => last,
+            Self::CloudWatch(_) => last.end_of_millisecond(),
         }
     }
 

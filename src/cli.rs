@@ -7,6 +7,7 @@ use std::process::ExitCode;
 use clap::{Args, Parser, Subcommand};
 
 mod check;
+mod demo;
 mod receiver;
 mod run;
 mod schema;
@@ -41,6 +42,8 @@ struct Cli {
 
 #[derive(Debug, Subcommand)]
 enum Command {
+    /// See the whole job done in ten seconds, with nothing installed.
+    Demo(demo::Arguments),
     /// Ship logs until SIGTERM.
     Run(run::Arguments),
     /// Ask the running agent: files, cursors, lag, outputs, last errors.
@@ -56,8 +59,8 @@ enum Command {
 /// Where the configuration comes from: shared by every subcommand that reads one.
 #[derive(Debug, Clone, Args)]
 pub(crate) struct ConfigArgument {
-    /// Configuration file (YAML). Without it: PINNACE_CONFIG (the text itself), else the
-    /// PINNACE_* variables, else /etc/pinnace/pinnace.yaml.
+    /// Configuration file (YAML). Without it: `PINNACE_CONFIG` (the text itself), else the
+    /// `PINNACE_*` variables, else /etc/pinnace/pinnace.yaml.
     #[arg(long, short, value_name = "FILE")]
     pub(crate) config: Option<PathBuf>,
 }
@@ -78,6 +81,7 @@ pub fn main() -> ExitCode {
         }
     };
     let code = match cli.command {
+        Command::Demo(arguments) => demo::run(&arguments),
         Command::Run(arguments) => run::run(&arguments),
         Command::Status(arguments) => status::run(&arguments),
         Command::Check(arguments) => check::run(&arguments),

@@ -95,6 +95,7 @@ impl Answer {
 }
 
 /// Speaks to one kind of backend.
+#[expect(clippy::large_enum_variant, reason = "there is one for each output")]
 pub(crate) enum Sender {
     /// A Loki push endpoint.
     Loki(loki::Sender),
@@ -160,29 +161,28 @@ impl Delivery {
         let mut is_open = true;
         while is_open || !running.is_empty() {
             tokio::select! {
-                batch = batches.recv(), if is_open => match batch {
-                    None => is_open = false,
-                    Some(batch) => match waiting.get_mut(&batch.stream_id) {
-                        // One batch of a stream is under way: the next one waits its turn.
-                        Some(queue) => queue.push_back(batch),
-                        None => {
-                            waiting.insert(batch.stream_id, VecDeque::new());
-                            running.spawn(Arc::clone(&shared).deliver(batch));
-                        }
-                    },
-                },
+                batch = batches.recv(), if is_open => {
+                    let Some(batch) = batch else {
+                        is_open = false;
+                        continue;
+                    };
+                    // One batch of a stream is under way: the next one waits its turn.
+                    if let Some(queue) = waiting.get_mut(&batch.stream_id) {
+                        queue.push_back(batch);
+                    } else {
+                        waiting.insert(batch.stream_id, VecDeque::new());
+                        running.spawn(Arc::clone(&shared).deliver(batch));
+                    }
+                }
                 Some(done) = running.join_next() => {
                     // A task only fails by a panic, and a panic ends the process.
                     let Ok((stream, batch)) = done else { continue };
                     acknowledge(Acknowledgement { output: shared.delivery.output, stream, batch });
                     if let Some(queue) = waiting.get_mut(&stream) {
-                        match queue.pop_front() {
-                            Some(next) => {
-                                running.spawn(Arc::clone(&shared).deliver(next));
-                            }
-                            None => {
-                                waiting.remove(&stream);
-                            }
+                        if let Some(next) = queue.pop_front() {
+                            running.spawn(Arc::clone(&shared).deliver(next));
+                        } else {
+                            waiting.remove(&stream);
                         }
                     }
                 }
@@ -201,6 +201,12 @@ impl Shared {
     /// Sends one batch until it is delivered.
     async fn deliver(self: Arc<Self>, batch: Batch) -> (StreamId, BatchId) {
         let mut refusals = retry::Backoff::slow();
+        if batch.is_replay {
+            let output = OfOutput {
+                output: self.delivery.health.name.clone(),
+            };
+            self.delivery.metrics.replayed.get_or_create(&output).inc();
+        }
         loop {
             let answer = {
                 // The semaphore is never closed.
@@ -267,6 +273,11 @@ impl Shared {
                     .inc_by(u64::from(count));
             }
         }
+        let uncompressed = batch.sealed.uncompressed as u64;
+        metrics
+            .delivered_bytes
+            .get_or_create(&of_output)
+            .inc_by(uncompressed);
         metrics
             .replaced
             .get_or_create(&of_output)

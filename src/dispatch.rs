@@ -7,15 +7,16 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use crate::batch::{Batch, BatchId, Encoder, StreamId, StreamName};
-use crate::journal::{Cursor, Entry, Journal, Known};
+use bytes::Bytes;
+
+use crate::batch::{Batch, BatchId, Encoder, Sealed, StreamId, StreamName};
+use crate::journal::{Entry, Journal, Seal};
 use crate::record::{Framer, Time};
-use crate::source::reader::Reader;
-use crate::source::{Generation, Moment, Source};
-use crate::span::{GenerationId, Position, Span};
-use fill::{Ended, Filler};
+use crate::source::{Generation, Source};
+use crate::span::{GenerationId, Position};
 use stream::{MAX_IN_FLIGHT, Stream};
 
+mod batching;
 mod fill;
 pub(crate) mod naming;
 mod stream;
@@ -55,7 +56,6 @@ pub(crate) struct Dispatcher {
     in_flight_bytes: usize,
     in_flight_count: usize,
     next_stream: u32,
-    next_batch: u64,
     is_flushing: bool,
     /// What went wrong beside a batch, still to be told.
     troubles: VecDeque<Next>,
@@ -95,6 +95,17 @@ pub(crate) enum Next {
     Unreadable(GenerationId, std::io::Error),
 }
 
+/// Where an output begins with a generation.
+#[derive(Debug, Clone, Copy, Default)]
+pub(crate) struct Start {
+    /// The first byte that is not yet in a batch, with the proof of what is before it.
+    pub(crate) read: Position,
+    /// Up to here it is delivered.
+    pub(crate) done: u64,
+    /// The time of the last record in a batch.
+    pub(crate) last_time: Time,
+}
+
 /// How far one output is with one generation.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Progress {
@@ -116,7 +127,6 @@ impl Dispatcher {
             in_flight_bytes: 0,
             in_flight_count: 0,
             next_stream: 0,
-            next_batch: 0,
             is_flushing: false,
             troubles: VecDeque::new(),
         }
@@ -132,21 +142,16 @@ impl Dispatcher {
         self.plan.framers.get(input).is_some_and(Option::is_some)
     }
 
-    /// Begins with a generation at `start`, feeding the stream of this name.
+    /// Begins with a generation, feeding the stream of this name. What is sealed already goes out
+    /// by itself.
     pub(crate) fn open(
         &mut self,
         generation: &Generation,
-        start: Cursor,
+        start: Start,
         (name, metadata): (StreamName, Vec<u8>),
         now: Instant,
     ) {
-        let name = Arc::new(name);
-        let stream_id = *self.by_name.entry(Arc::clone(&name)).or_insert_with(|| {
-            let id = StreamId(self.next_stream);
-            self.next_stream += 1;
-            self.streams.insert(id, Stream::new(name));
-            id
-        });
+        let stream_id = self.stream_of(Arc::new(name));
         if let Some(stream) = self.streams.get_mut(&stream_id) {
             stream.add(&generation.origin, generation.id);
             stream.last_time = stream.last_time.max(start.last_time);
@@ -155,8 +160,8 @@ impl Dispatcher {
             stream: stream_id,
             origin: Arc::clone(&generation.origin),
             metadata,
-            read: start.position,
-            done: start.position.offset,
+            read: start.read,
+            done: start.done,
             seen: 0,
             counted: 0,
             unfinished_at: None,
@@ -167,9 +172,52 @@ impl Dispatcher {
         self.grew(generation, now);
     }
 
-    /// Where to begin in a generation that the journal knows.
-    pub(crate) fn start_of(&self, known: &Known) -> Option<Cursor> {
-        known.cursors.get(&self.plan.name).copied()
+    fn stream_of(&mut self, name: Arc<StreamName>) -> StreamId {
+        *self.by_name.entry(Arc::clone(&name)).or_insert_with(|| {
+            let id = StreamId(self.next_stream);
+            self.next_stream += 1;
+            self.streams.insert(id, Stream::new(name));
+            id
+        })
+    }
+
+    /// Takes up a batch that an earlier run sealed: it goes out again as it is, before anything
+    /// new of its stream.
+    pub(crate) fn restore(&mut self, id: BatchId, seal: &Seal, body: Bytes) -> Batch {
+        let stream_id = self.stream_of(Arc::new(seal.stream.clone()));
+        let mut name = Arc::new(seal.stream.clone());
+        if let Some(stream) = self.streams.get_mut(&stream_id) {
+            name = Arc::clone(&stream.name);
+            stream.last_time = stream.last_time.max(seal.last_time);
+            stream.sent(id, seal.spans.clone(), body.len());
+        }
+        self.in_flight_bytes += body.len();
+        self.in_flight_count += 1;
+        Batch {
+            id,
+            stream_id,
+            stream: name,
+            sealed: Sealed {
+                body,
+                is_gzip: seal.is_gzip,
+                records: seal.records,
+                uncompressed: seal.uncompressed,
+                replaced: seal.replaced,
+                cut: seal.cut,
+                first_time: seal.first_time,
+                last_time: seal.last_time,
+            },
+            is_replay: true,
+        }
+    }
+
+    /// Whether this output can send a batch of that stream.
+    pub(crate) fn can_send(&self, stream: &StreamName) -> bool {
+        matches!(
+            (&self.plan.encoder, stream),
+            (Encoder::Loki(_), StreamName::Loki { .. })
+                | (Encoder::CloudWatch(_), StreamName::CloudWatch { .. })
+        )
     }
 
     /// There is more of a generation, or its last line is complete now.
@@ -276,139 +324,7 @@ impl Dispatcher {
                 && self.in_flight_bytes + self.plan.encoder.largest_body() <= self.plan.budget)
     }
 
-    /// Makes the next batch that is due.
-    pub(crate) fn next_batch(&mut self, source: &Source, reader: &mut Reader, at: Moment) -> Next {
-        if let Some(trouble) = self.troubles.pop_front() {
-            return trouble;
-        }
-        while let Some(&(due, id)) = self.schedule.first() {
-            if due > at.now || !self.has_room() {
-                return Next::Nothing;
-            }
-            match self.fill_stream(id, source, reader, at) {
-                Next::Nothing => self.reschedule(id, at.now),
-                next => {
-                    self.reschedule(id, at.now);
-                    return next;
-                }
-            }
-        }
-        Next::Nothing
-    }
-
-    /// Makes a batch of what a stream has; none when there is no complete line after all.
-    fn fill_stream(
-        &mut self,
-        id: StreamId,
-        source: &Source,
-        reader: &mut Reader,
-        at: Moment,
-    ) -> Next {
-        let Self {
-            plan,
-            lanes,
-            streams,
-            troubles,
-            ..
-        } = self;
-        let Some(stream) = streams.get_mut(&id) else {
-            return Next::Nothing;
-        };
-        plan.encoder.begin(&stream.name);
-        let mut spans: Vec<Span> = Vec::new();
-        let mut is_full = false;
-        while !is_full {
-            let Some(origin) = stream.next_ready() else {
-                break;
-            };
-            for generation_id in stream.generations_of(&origin) {
-                let (Some(lane), Some(generation)) =
-                    (lanes.get_mut(&generation_id), source.get(generation_id))
-                else {
-                    continue;
-                };
-                let Some(Some(framer)) = plan.framers.get(generation.input) else {
-                    continue;
-                };
-                if lane.counted == 0 || lane.not_before.is_some_and(|time| time > at.now) {
-                    // The younger ones of this path wait until this one's last line is complete.
-                    if lane.unfinished_at == Some(generation.size) && !generation.is_over {
-                        break;
-                    }
-                    continue;
-                }
-                let mut filler = Filler {
-                    encoder: &mut plan.encoder,
-                    reader,
-                    framer: *framer,
-                    metadata: &lane.metadata,
-                    last_time: &mut stream.last_time,
-                    now: at.time,
-                };
-                let filled = match filler.fill(generation, lane.read, generation.is_over) {
-                    Ok(filled) => filled,
-                    Err(error) => {
-                        lane.not_before = Some(at.now + READ_AGAIN_AFTER);
-                        troubles.push_back(Next::Unreadable(generation_id, error));
-                        continue;
-                    }
-                };
-                if filled.end.offset > lane.read.offset {
-                    spans.push(Span {
-                        generation: generation_id,
-                        start: lane.read.offset,
-                        end: filled.end,
-                    });
-                    lane.read = filled.end;
-                }
-                let is_stuck =
-                    filled.ended == Ended::Drained && filled.end.offset < generation.size;
-                lane.unfinished_at = is_stuck.then_some(generation.size);
-                let pending = match filled.ended {
-                    Ended::Full => generation.size.saturating_sub(filled.end.offset).max(1),
-                    Ended::Drained | Ended::OtherContent => 0,
-                };
-                stream.pending = stream.pending - lane.counted + pending;
-                lane.counted = pending;
-                match filled.ended {
-                    Ended::Full => {
-                        stream.make_ready(&origin);
-                        is_full = true;
-                        break;
-                    }
-                    Ended::OtherContent => {
-                        troubles.push_back(Next::OtherContent(generation_id));
-                    }
-                    Ended::Drained if is_stuck && !generation.is_over => break,
-                    Ended::Drained => {}
-                }
-            }
-        }
-        stream.pending_since = stream.has_ready().then_some(at.now);
-        if plan.encoder.is_empty() {
-            return troubles.pop_front().unwrap_or(Next::Nothing);
-        }
-        let batch = Batch {
-            id: BatchId(self.next_batch),
-            stream_id: id,
-            stream: Arc::clone(&stream.name),
-            spans,
-            sealed: plan.encoder.seal(),
-        };
-        self.next_batch += 1;
-        let body_len = batch.sealed.body.len();
-        self.in_flight_bytes += body_len;
-        self.in_flight_count += 1;
-        stream.sent(
-            batch.id,
-            batch.spans.clone(),
-            batch.sealed.last_time,
-            body_len,
-        );
-        Next::Batch(batch)
-    }
-
-    /// A batch is delivered: moves the cursors, and says so to the journal.
+    /// A batch is delivered: says so to the journal, which moves the cursors.
     pub(crate) fn delivered(
         &mut self,
         stream_id: StreamId,
@@ -419,28 +335,32 @@ impl Dispatcher {
         let Some(stream) = self.streams.get_mut(&stream_id) else {
             return;
         };
-        for done in stream.delivered(batch) {
-            self.in_flight_bytes -= done.body_len;
-            self.in_flight_count -= 1;
-            for span in done.spans {
-                let Some(lane) = self.lanes.get_mut(&span.generation) else {
-                    continue;
-                };
-                lane.done = span.end.offset;
-                if !lane.is_gone {
-                    let cursor = Cursor {
-                        position: span.end,
-                        last_time: done.last_time,
-                    };
-                    journal.append(&Entry::Cursor(
-                        span.generation,
-                        self.plan.name.clone(),
-                        cursor,
-                    ));
-                }
+        let Some(done) = stream.delivered(batch) else {
+            return;
+        };
+        self.in_flight_bytes -= done.body_len;
+        self.in_flight_count -= 1;
+        journal.append(&Entry::Acknowledge(batch));
+        for span in done.spans {
+            let cursor = journal.state().cursor_of(span.generation, &self.plan.name);
+            if let (Some(lane), Some(cursor)) = (self.lanes.get_mut(&span.generation), cursor) {
+                lane.done = cursor.position.offset;
             }
         }
+        self.remove_if_unused(stream_id);
         self.reschedule(stream_id, now);
+    }
+
+    fn remove_if_unused(&mut self, id: StreamId) {
+        if let Some(stream) = self.streams.get(&id)
+            && stream.is_unused()
+        {
+            self.by_name.remove(&stream.name);
+            if let Some(due) = stream.due {
+                self.schedule.remove(&(due, id));
+            }
+            self.streams.remove(&id);
+        }
     }
 
     /// Up to where a generation is read, with the proof of what was there.
@@ -487,13 +407,7 @@ impl Dispatcher {
             return;
         };
         stream.remove(&lane.origin, id);
-        if stream.is_unused() {
-            self.by_name.remove(&stream.name);
-            if let Some(due) = stream.due {
-                self.schedule.remove(&(due, lane.stream));
-            }
-            self.streams.remove(&lane.stream);
-        }
+        self.remove_if_unused(lane.stream);
     }
 
     /// Whether every complete line is delivered.

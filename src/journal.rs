@@ -1,18 +1,27 @@
-//! The state on disk: which generations there are and how far each is delivered to each output.
-//! Owns the state directory's lock and its segments. Entries are applied to the state in memory
-//! first, so an unwritable disk costs protection, never delivery.
+//! The state on disk: which generations there are, how far each is delivered to each output, and
+//! the sealed batches on their way. Owns the state directory. Entries are applied to the state in
+//! memory first, so an unwritable disk costs protection, never delivery.
 
 use std::io;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
-pub(crate) use format::{Cursor, Entry, Identity, Known, Route, State};
-pub(crate) use segments::OpenError;
+use bytes::Bytes;
 
+use bodies::Bodies;
+pub(crate) use format::{Cursor, Entry, Identity, Route, Seal};
+pub(crate) use segments::OpenError;
+use segments::{Lock, Segments};
+pub(crate) use state::{Known, State};
+
+use crate::batch::BatchId;
 use crate::span::GenerationId;
 
+mod bodies;
 mod format;
 mod segments;
+mod state;
+mod text;
 
 /// After this many bytes a segment is full and the other one is begun with a checkpoint.
 const SEGMENT_BYTES: u64 = 1 << 20;
@@ -24,9 +33,8 @@ const RETRY_AFTER: Duration = Duration::from_secs(2);
 /// The journal of one agent.
 #[derive(Debug)]
 pub(crate) struct Journal {
+    dir: PathBuf,
     state: State,
-    /// Frames not yet written, for the current segment's epoch.
-    pending: Vec<u8>,
     disk: Disk,
     is_unsynced: bool,
     last_sync: Instant,
@@ -35,15 +43,25 @@ pub(crate) struct Journal {
 /// Where the state goes.
 #[derive(Debug)]
 enum Disk {
-    /// Into the segments.
-    Good(segments::Segments),
+    /// Into the files of the state directory.
+    Good(Files),
     /// Nowhere for now: an earlier write failed, or the directory could not be opened.
     Failed {
-        dir: PathBuf,
         tried: Instant,
         error: String,
-        lock: Option<segments::Lock>,
+        lock: Option<Lock>,
     },
+}
+
+#[derive(Debug)]
+struct Files {
+    segments: Segments,
+    bodies: Bodies,
+    /// Frames not yet written.
+    pending: Vec<u8>,
+    /// Places of bodies that are free once the frames are written: a body must not be
+    /// overwritten before it is known to be of no use.
+    released: Vec<format::Extent>,
 }
 
 /// What was found on opening.
@@ -58,13 +76,13 @@ pub(crate) struct Recovery {
 impl Journal {
     /// Opens the journal in `dir`, which is created when it is missing, and locks it.
     pub(crate) fn open(dir: &Path, now: Instant) -> Result<(Self, Recovery), OpenError> {
-        let lock = segments::Lock::take(dir)?;
-        let (segments, state, recovery) = segments::Segments::open(dir, lock)?;
-        let disk = Disk::Good(segments);
+        let lock = Lock::take(dir)?;
+        let (segments, state, recovery) = Segments::open(dir, lock)?;
+        let bodies = open_bodies(dir, &state).map_err(OpenError::io("open the batches in", dir))?;
         let journal = Self {
+            dir: dir.to_owned(),
             state,
-            pending: Vec::new(),
-            disk,
+            disk: Disk::Good(Files::new(segments, bodies)),
             is_unsynced: true,
             last_sync: now,
         };
@@ -73,17 +91,14 @@ impl Journal {
 
     /// A journal that lives in memory until `dir` can be used.
     pub(crate) fn unprotected(dir: &Path, now: Instant, error: String) -> Self {
-        let disk = Disk::Failed {
-            dir: dir.to_owned(),
-
-            tried: now,
-            error,
-            lock: None,
-        };
         Self {
+            dir: dir.to_owned(),
             state: State::default(),
-            pending: Vec::new(),
-            disk,
+            disk: Disk::Failed {
+                tried: now,
+                error,
+                lock: None,
+            },
             is_unsynced: false,
             last_sync: now,
         }
@@ -101,33 +116,46 @@ impl Journal {
         id
     }
 
+    /// Notes a batch with its body, and gives it a number. It must be committed before it is
+    /// sent.
+    pub(crate) fn seal(&mut self, mut seal: Seal, body: &[u8], now: Instant) -> BatchId {
+        let id = BatchId(self.state.next_batch);
+        if let Disk::Good(files) = &mut self.disk {
+            match files.bodies.store(body) {
+                Ok(place) => seal.body = Some(place),
+                Err(error) => self.fail(now, &error),
+            }
+        }
+        self.append(&Entry::Seal(id, Box::new(seal)));
+        id
+    }
+
+    /// The body of a batch that an earlier run sealed; nothing when it was not kept whole.
+    pub(crate) fn body_of(&self, seal: &Seal) -> Option<Bytes> {
+        match (&self.disk, seal.body) {
+            (Disk::Good(files), Some(place)) => files.bodies.load(place).ok().flatten(),
+            _ => None,
+        }
+    }
+
     /// Notes what happened. It is on its way to the disk after the next [`Journal::commit`].
     pub(crate) fn append(&mut self, entry: &Entry) {
-        self.state.apply(entry);
-        if let Disk::Good(segments) = &self.disk {
-            format::put(&mut self.pending, segments.epoch(), entry);
+        let released = self.state.apply(entry);
+        if let Disk::Good(files) = &mut self.disk {
+            format::put(&mut files.pending, files.segments.epoch(), entry);
+            files.released.extend(released);
         }
     }
 
     /// Writes what was appended. After this a killed process loses none of it.
     pub(crate) fn commit(&mut self, now: Instant) {
         match &mut self.disk {
-            Disk::Good(segments) => {
-                if self.pending.is_empty() {
+            Disk::Good(files) => {
+                if files.pending.is_empty() {
                     return;
                 }
-                let written = segments.write(&self.pending);
-                self.pending.clear();
                 self.is_unsynced = true;
-                let is_full = segments.len() > SEGMENT_BYTES.max(2 * segments.checkpoint_len());
-                let outcome = written.and_then(|()| {
-                    if is_full {
-                        segments.switch(&self.state)
-                    } else {
-                        Ok(())
-                    }
-                });
-                if let Err(error) = outcome {
+                if let Err(error) = files.commit(&self.state) {
                     self.fail(now, &error);
                 }
             }
@@ -158,12 +186,19 @@ impl Journal {
     pub(crate) fn sync(&mut self, now: Instant) {
         self.last_sync = now;
         self.is_unsynced = false;
-        if let Disk::Good(segments) = &mut self.disk {
-            if let Err(error) = segments.sync() {
-                // A failed sync is never retried on the same descriptor: the kernel may have
-                // dropped the pages and would then report success.
-                self.fail(now, &error);
-            }
+        if let Disk::Good(files) = &mut self.disk
+            && let Err(error) = files.segments.sync()
+        {
+            // A failed sync is never retried on the same descriptor: the kernel may have dropped
+            // the pages and would then report success.
+            self.fail(now, &error);
+        }
+    }
+
+    /// Gives disk space back while nothing is on its way.
+    pub(crate) fn shrink(&mut self) {
+        if let Disk::Good(files) = &mut self.disk {
+            files.bodies.shrink();
         }
     }
 
@@ -176,63 +211,82 @@ impl Journal {
     }
 
     fn fail(&mut self, now: Instant, error: &io::Error) {
-        self.pending.clear();
-        let placeholder = Disk::Failed {
-            dir: PathBuf::new(),
-
+        tracing::error!(
+            state_dir = %self.dir.display(),
+            %error,
+            "cannot write the journal; delivery goes on unprotected: a restart before this is mended sends again what was delivered meanwhile"
+        );
+        let failed = Disk::Failed {
             tried: now,
-            error: String::new(),
+            error: error.to_string(),
             lock: None,
         };
-        if let Disk::Good(segments) = std::mem::replace(&mut self.disk, placeholder) {
-            let (dir, lock) = segments.into_parts();
-            tracing::error!(
-                state_dir = %dir.display(),
-                %error,
-                "cannot write the journal; delivery goes on unprotected: a restart before this is mended sends again what was delivered meanwhile"
-            );
-            let error = error.to_string();
-            self.disk = Disk::Failed {
-                dir,
-
-                tried: now,
-                error,
-                lock: Some(lock),
-            };
+        if let Disk::Good(files) = std::mem::replace(&mut self.disk, failed)
+            && let Disk::Failed { lock, .. } = &mut self.disk
+        {
+            *lock = Some(files.segments.into_lock());
         }
     }
 
     /// Begins anew with a checkpoint of the whole state, once the directory can be written.
     fn reopen(&mut self, now: Instant) {
-        let Disk::Failed {
-            dir,
-            tried,
-            error,
-            lock,
-            ..
-        } = &mut self.disk
-        else {
+        let Disk::Failed { tried, error, lock } = &mut self.disk else {
             return;
         };
         *tried = now;
-        let taken = lock.take().filter(|lock| lock.is_in_place(dir));
-        let lock_again = match taken.map_or_else(|| segments::Lock::take(dir), Ok) {
-            Ok(again) => again,
-            Err(again) => {
-                *error = again.to_string();
-                return;
-            }
-        };
-        match segments::Segments::begin(dir, lock_again, &self.state) {
-            Ok(segments) => {
-                tracing::info!(state_dir = %dir.display(), "the journal can be written again");
-                self.disk = Disk::Good(segments);
+        let kept = lock.take().filter(|lock| lock.is_in_place(&self.dir));
+        let opened = kept
+            .map_or_else(|| Lock::take(&self.dir), Ok)
+            .map_err(|error| (error.to_string(), None))
+            .and_then(|lock| {
+                Segments::begin(&self.dir, lock, &self.state)
+                    .map_err(|(error, lock)| (error.to_string(), Some(lock)))
+            })
+            .and_then(|segments| match open_bodies(&self.dir, &self.state) {
+                Ok(bodies) => Ok(Files::new(segments, bodies)),
+                Err(error) => Err((error.to_string(), Some(segments.into_lock()))),
+            });
+        match opened {
+            Ok(files) => {
+                tracing::info!(state_dir = %self.dir.display(), "the journal can be written again");
+                self.disk = Disk::Good(files);
                 self.is_unsynced = true;
             }
             Err((again, returned)) => {
-                *error = again.to_string();
-                *lock = Some(returned);
+                *error = again;
+                *lock = returned;
             }
         }
     }
+}
+
+impl Files {
+    fn new(segments: Segments, bodies: Bodies) -> Self {
+        Self {
+            segments,
+            bodies,
+            pending: Vec::new(),
+            released: Vec::new(),
+        }
+    }
+
+    fn commit(&mut self, state: &State) -> io::Result<()> {
+        let written = self.segments.write(&self.pending);
+        self.pending.clear();
+        written?;
+        for place in self.released.drain(..) {
+            self.bodies.release(place);
+        }
+        if self.segments.len() > SEGMENT_BYTES.max(2 * self.segments.checkpoint_len()) {
+            self.segments.switch(state)?;
+        }
+        Ok(())
+    }
+}
+
+fn open_bodies(dir: &Path, state: &State) -> io::Result<Bodies> {
+    Bodies::open(
+        dir,
+        state.unacknowledged().filter_map(|(_, seal)| seal.body),
+    )
 }

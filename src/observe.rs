@@ -121,10 +121,10 @@ impl Observer {
 
     /// The metrics as text.
     pub(crate) async fn metrics_text(&self) -> String {
-        if let Some(agent) = self.agent() {
-            if let Some(view) = self.view(&agent, false).await {
-                self.set_gauges(&agent, &view);
-            }
+        if let Some(agent) = self.agent()
+            && let Some(view) = self.view(&agent, false).await
+        {
+            self.set_gauges(&agent, &view);
         }
         self.metrics.text()
     }

@@ -6,7 +6,18 @@ pub(crate) mod frame;
 pub(crate) use frame::{Framer, Line};
 
 /// A point in time as nanoseconds since the Unix epoch: what a record carries.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default)]
+#[derive(
+    Debug,
+    Clone,
+    Copy,
+    PartialEq,
+    Eq,
+    PartialOrd,
+    Ord,
+    Default,
+    serde::Serialize,
+    serde::Deserialize,
+)]
 pub(crate) struct Time(pub(crate) i64);
 
 impl Time {
@@ -24,6 +35,11 @@ impl Time {
     /// The smallest time after this one.
     pub(crate) fn next(self) -> Self {
         Self(self.0.saturating_add(1))
+    }
+
+    /// The last nanosecond of this time's millisecond.
+    pub(crate) fn end_of_millisecond(self) -> Self {
+        Self(self.millis().saturating_add(1).saturating_mul(1_000_000) - 1)
     }
 
     /// How much later than `earlier`, in nanoseconds; negative when it is before.

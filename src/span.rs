@@ -3,6 +3,7 @@
 
 use std::fmt;
 
+use serde::{Deserialize, Serialize};
 use xxhash_rust::xxh3::xxh3_64;
 
 /// How many bytes a proof looks at: the head of a file, and what lies just before a cursor.
@@ -10,7 +11,7 @@ pub(crate) const PROOF_BYTES: usize = 1024;
 
 /// One life of a file's content, from its creation until truncation, replacement or deletion.
 /// Pinnace gives the number; it is never used again in one state directory.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub(crate) struct GenerationId(pub(crate) u64);
 
 impl fmt::Display for GenerationId {
@@ -21,7 +22,7 @@ impl fmt::Display for GenerationId {
 
 /// A hash of the bytes just before an offset (up to [`PROOF_BYTES`]): whoever finds the same
 /// bytes there again stands in the same content.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub(crate) struct Anchor {
     /// How many bytes before the offset are hashed.
     pub(crate) len: u16,
@@ -83,7 +84,7 @@ impl Head {
 }
 
 /// A position in a generation together with the proof of what lies before it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub(crate) struct Position {
     /// Bytes from the beginning of the content.
     pub(crate) offset: u64,
@@ -92,7 +93,7 @@ pub(crate) struct Position {
 }
 
 /// A byte range of one generation, cut at record boundaries.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Span {
     /// Whose bytes.
     pub(crate) generation: GenerationId,

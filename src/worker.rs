@@ -23,6 +23,7 @@ use crate::source::{Moment, Source};
 mod changes;
 mod ending;
 mod opening;
+mod replay;
 mod view;
 
 pub(crate) use ending::{Ending, Left};
@@ -125,6 +126,7 @@ impl Worker {
     pub(crate) fn run(mut self, ending: impl Fn() -> Ending) -> Vec<Left> {
         let mut listen_from = Instant::now();
         let at = Moment::now();
+        self.take_up_batches();
         let changes = self.source.walk(&mut self.journal, at);
         self.apply(changes, at);
         self.opening
@@ -197,16 +199,19 @@ impl Worker {
                 outputs,
                 source,
                 reader,
+                journal,
                 ..
             } = self;
             let Some(output) = outputs.get_mut(index) else {
                 continue;
             };
-            match output.dispatcher.next_batch(source, reader, at) {
+            match output.dispatcher.next_batch(source, reader, journal, at) {
                 Next::Nothing => {}
                 Next::Batch(batch) => {
                     is_busy = true;
                     self.last_batch = Some(at.now);
+                    // Before the first byte goes out.
+                    journal.commit(at.now);
                     // There is room for all that may be in flight; a sender that is gone has
                     // been told to end.
                     let _ = output.batches.try_send(batch);
@@ -217,7 +222,7 @@ impl Worker {
                 }
                 Next::Unreadable(id, error) => {
                     is_busy = true;
-                    self.source.note_unreadable(id, &error, at.now);
+                    self.source.note_unreadable(id, &error);
                 }
             }
         }
@@ -237,6 +242,7 @@ impl Worker {
         {
             self.last_batch = None;
             self.reader.shrink();
+            self.journal.shrink();
             for output in &mut self.outputs {
                 output.dispatcher.shrink();
             }

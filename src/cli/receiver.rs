@@ -8,7 +8,9 @@ use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::mpsc;
 
 use super::exit;
-use crate::receiver::{Backend, Exchange, Faults, Keep, LokiLimits, Observer, Options, Receiver};
+use crate::receiver::{
+    Backend, CloudwatchLimits, Exchange, Faults, Keep, LokiLimits, Observer, Options, Receiver,
+};
 use print::{Form, Printer};
 
 mod print;
@@ -43,7 +45,7 @@ pub(super) struct Arguments {
     /// Take any timestamp on the Loki side, in any order.
     #[arg(long)]
     any_time: bool,
-    /// Throttle the Loki side as a server with default limits does.
+    /// Throttle as the real ones do by default.
     #[arg(long)]
     rates: bool,
     /// Refuse pushes without a tenant.
@@ -93,19 +95,21 @@ fn options(arguments: &Arguments, sender: mpsc::Sender<Exchange>) -> Options {
     if arguments.any_time {
         loki = loki.any_time();
     }
+    let mut cloudwatch = CloudwatchLimits::default();
     if arguments.rates {
         loki = loki.with_rates();
+        cloudwatch = cloudwatch.with_rates();
     }
     Options {
         listen: arguments.listen,
         keep: Keep::Last(arguments.keep),
         loki_auth: arguments.require_tenant,
         loki,
+        cloudwatch,
         observer: Some(Observer::new(move |exchange| {
             // Answering goes before printing.
             let _ = sender.try_send(exchange.clone());
         })),
-        ..Options::default()
     }
 }
 

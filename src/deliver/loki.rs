@@ -252,7 +252,7 @@ fn classify(status: StatusCode, text: &str) -> Answer {
             "throttled",
             "the tenant's rate limit is reached: raise ingestion_rate_mb, or ship less",
         ),
-        400..=499 => (Class::Refused, "refused", "the server refuses this request"),
+        402..=499 => (Class::Refused, "refused", "the server refuses this request"),
         _ => (Class::Open, "server_error", "look at the server's own log"),
     };
     let said = if text.is_empty() {

@@ -13,9 +13,9 @@ use tokio::sync::MutexGuard;
 const FIRST: Duration = Duration::from_millis(250);
 const LONGEST: Duration = Duration::from_secs(30);
 const FIRST_SLOW: Duration = Duration::from_secs(5);
-const LONGEST_SLOW: Duration = Duration::from_secs(300);
+const LONGEST_SLOW: Duration = Duration::from_mins(5);
 /// However long the backend asks to wait, it is tried again after this.
-const LONGEST_RETRY_AFTER: Duration = Duration::from_secs(600);
+const LONGEST_RETRY_AFTER: Duration = Duration::from_mins(10);
 /// A wait is drawn from this much around the exponential value, so that many agents that failed
 /// together do not come back together.
 const JITTER: f64 = 0.5;
@@ -90,14 +90,10 @@ impl Gate {
     /// Waits until a request may be sent. While what is returned is held and the output fails,
     /// no other one passes.
     pub(super) async fn pass(&self) -> Option<MutexGuard<'_, ()>> {
-        if self.state().failing.is_none() {
-            return None;
-        }
+        self.state().failing?;
         let turn = self.turn.lock().await;
         loop {
-            let Some((not_before, _)) = self.state().failing else {
-                return None;
-            };
+            let (not_before, _) = self.state().failing?;
             let now = Instant::now();
             if now >= not_before {
                 return Some(turn);
@@ -170,7 +166,7 @@ mod tests {
         gate.failed(started, None);
         let first = gate.state().failing;
         for _ in 0..10 {
-            gate.failed(started, Some(Duration::from_secs(60)));
+            gate.failed(started, Some(Duration::from_mins(1)));
         }
         assert_eq!(gate.state().failing, first);
     }

@@ -30,23 +30,14 @@ pub(super) struct Stream {
     pub(super) pending_since: Option<Instant>,
     /// When the next batch is to be made, as noted in the output's schedule.
     pub(super) due: Option<Instant>,
-    in_flight: VecDeque<InFlight>,
+    in_flight: Vec<InFlight>,
 }
 
+/// A batch on its way.
 #[derive(Debug)]
-struct InFlight {
+pub(super) struct InFlight {
     id: BatchId,
-    spans: Vec<Span>,
-    last_time: Time,
-    body_len: usize,
-    is_done: bool,
-}
-
-/// Batches that are delivered with nothing before them missing.
-#[derive(Debug)]
-pub(super) struct Done {
     pub(super) spans: Vec<Span>,
-    pub(super) last_time: Time,
     pub(super) body_len: usize,
 }
 
@@ -60,7 +51,7 @@ impl Stream {
             pending: 0,
             pending_since: None,
             due: None,
-            in_flight: VecDeque::new(),
+            in_flight: Vec::new(),
         }
     }
 
@@ -125,67 +116,29 @@ impl Stream {
     }
 
     /// Notes a batch that was handed over.
-    pub(super) fn sent(&mut self, id: BatchId, spans: Vec<Span>, last_time: Time, body_len: usize) {
-        self.in_flight.push_back(InFlight {
+    pub(super) fn sent(&mut self, id: BatchId, spans: Vec<Span>, body_len: usize) {
+        self.in_flight.push(InFlight {
             id,
             spans,
-            last_time,
             body_len,
-            is_done: false,
         });
     }
 
-    /// Notes a delivered batch. Returns what is now delivered without holes.
-    pub(super) fn delivered(&mut self, id: BatchId) -> Vec<Done> {
-        if let Some(batch) = self.in_flight.iter_mut().find(|batch| batch.id == id) {
-            batch.is_done = true;
-        }
-        let mut done = Vec::new();
-        while self.in_flight.front().is_some_and(|batch| batch.is_done) {
-            if let Some(batch) = self.in_flight.pop_front() {
-                done.push(Done {
-                    spans: batch.spans,
-                    last_time: batch.last_time,
-                    body_len: batch.body_len,
-                });
-            }
-        }
-        done
+    /// Notes a delivered batch.
+    pub(super) fn delivered(&mut self, id: BatchId) -> Option<InFlight> {
+        let at = self.in_flight.iter().position(|batch| batch.id == id)?;
+        Some(self.in_flight.remove(at))
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::span::Position;
 
     fn stream() -> Stream {
         Stream::new(Arc::new(StreamName::Loki {
             labels: "{}".into(),
         }))
-    }
-
-    #[test]
-    fn acknowledgements_out_of_order_leave_no_hole_behind_the_cursor() {
-        let mut stream = stream();
-        let span = |start| Span {
-            generation: GenerationId(1),
-            start,
-            end: Position::default(),
-        };
-        for number in 0..3 {
-            stream.sent(BatchId(number), vec![span(number)], Time(0), 1);
-        }
-        let starts = |done: Vec<Done>| -> Vec<u64> {
-            done.iter()
-                .flat_map(|it| it.spans.iter().map(|span| span.start))
-                .collect()
-        };
-        assert_eq!(starts(stream.delivered(BatchId(1))), Vec::<u64>::new());
-        assert!(stream.is_in_flight(GenerationId(1)));
-        assert_eq!(starts(stream.delivered(BatchId(0))), [0, 1]);
-        assert_eq!(starts(stream.delivered(BatchId(2))), [2]);
-        assert_eq!(stream.in_flight(), 0);
     }
 
     #[test]

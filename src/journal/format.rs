@@ -7,13 +7,14 @@
 //! what is left of an earlier life of the segment never passes for this one. Payloads are JSON:
 //! an older version reads what it knows and ignores the rest.
 
-use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
 
+use super::text;
+use crate::batch::{BatchId, StreamName};
 use crate::record::Time;
-use crate::span::{Anchor, GenerationId, Head, Position};
+use crate::span::{Anchor, GenerationId, Head, Position, Span};
 
 /// What every segment begins with.
 pub(super) const MAGIC: [u8; 8] = *b"pinnaceJ";
@@ -39,6 +40,12 @@ pub(crate) enum Entry {
     Forget(GenerationId),
     /// This output takes this input: files met from now on are new to neither.
     Route(Route),
+    /// A batch was made and goes out now.
+    Seal(BatchId, Box<Seal>),
+    /// A batch is delivered: cursors move over it and over delivered ones behind it.
+    Acknowledge(BatchId),
+    /// A batch is given up, with all later ones of its stream: their bytes are read again.
+    Unseal(BatchId),
     /// The entries before this one are the whole state at the time the segment was begun.
     CheckpointEnd(CheckpointEnd),
 }
@@ -49,17 +56,17 @@ pub(crate) struct Identity {
     /// Name of the input that it belongs to.
     pub(crate) input: String,
     /// Where it was first seen: labels are made from this path.
-    #[serde(with = "path_text")]
+    #[serde(with = "text::path")]
     pub(crate) path: PathBuf,
     /// Device: a hint, good within one boot.
     pub(crate) device: u64,
     /// Inode: a hint, used again by file systems.
     pub(crate) inode: u64,
     /// Proves the beginning.
-    #[serde(with = "head_pair")]
+    #[serde(with = "text::head")]
     pub(crate) head: Head,
     /// When it was last seen, in nanoseconds since the epoch.
-    #[serde(with = "time_number")]
+    #[serde(with = "text::time")]
     pub(crate) seen: Time,
 }
 
@@ -81,11 +88,64 @@ pub(crate) struct Route {
     pub(crate) output: String,
 }
 
+/// A batch on its way, with all that is needed to send it again without its file, its
+/// configuration or the version of the program that made it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Seal {
+    /// Name of the output.
+    pub(crate) output: String,
+    /// The stream at the destination.
+    pub(crate) stream: StreamName,
+    /// Which bytes it holds.
+    pub(crate) spans: Vec<Span>,
+    /// How many records.
+    pub(crate) records: u32,
+    /// Length of the body before compression.
+    pub(crate) uncompressed: usize,
+    /// Records with bytes that were replaced.
+    pub(crate) replaced: u32,
+    /// Records that are pieces of a longer line.
+    pub(crate) cut: u32,
+    /// Whether the body is compressed with gzip.
+    pub(crate) is_gzip: bool,
+    /// Time of the first record.
+    pub(crate) first_time: Time,
+    /// Time of the last record: later batches of the stream begin after it.
+    pub(crate) last_time: Time,
+    /// Where the body lies; nowhere when it could not be written.
+    pub(crate) body: Option<Extent>,
+}
+
+/// A place in the file of bodies.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Extent {
+    /// Offset of the first byte.
+    pub(crate) offset: u64,
+    /// Length in bytes.
+    pub(crate) len: u64,
+    /// CRC-32C of the bytes.
+    pub(crate) checksum: u32,
+}
+
 /// What closes a checkpoint.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct CheckpointEnd {
     /// The next generation gets this number: none is ever given twice.
     pub(crate) next_generation: u64,
+    /// The same for batches.
+    pub(crate) next_batch: u64,
+}
+
+#[derive(Serialize, Deserialize)]
+struct SealPayload {
+    batch: BatchId,
+    #[serde(flatten)]
+    seal: Box<Seal>,
+}
+
+#[derive(Serialize, Deserialize)]
+struct BatchPayload {
+    batch: BatchId,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -102,7 +162,7 @@ struct CursorPayload {
     offset: u64,
     anchor_len: u16,
     anchor: u64,
-    #[serde(with = "time_number")]
+    #[serde(with = "text::time")]
     last_time: Time,
 }
 
@@ -118,6 +178,9 @@ impl Entry {
             Self::Cursor(..) => b'C',
             Self::Forget(_) => b'F',
             Self::Route(_) => b'R',
+            Self::Seal(..) => b'S',
+            Self::Acknowledge(_) => b'A',
+            Self::Unseal(_) => b'U',
             Self::CheckpointEnd(_) => b'E',
         }
     }
@@ -138,6 +201,13 @@ impl Entry {
             }),
             Self::Forget(id) => serde_json::to_vec(&ForgetPayload { generation: id.0 }),
             Self::Route(route) => serde_json::to_vec(route),
+            Self::Seal(id, seal) => serde_json::to_vec(&SealPayload {
+                batch: *id,
+                seal: seal.clone(),
+            }),
+            Self::Acknowledge(id) | Self::Unseal(id) => {
+                serde_json::to_vec(&BatchPayload { batch: *id })
+            }
             Self::CheckpointEnd(end) => serde_json::to_vec(end),
         }
     }
@@ -170,6 +240,18 @@ impl Entry {
                 Self::Forget(GenerationId(payload.generation))
             }
             b'R' => Self::Route(serde_json::from_slice(payload)?),
+            b'S' => {
+                let payload: SealPayload = serde_json::from_slice(payload)?;
+                Self::Seal(payload.batch, payload.seal)
+            }
+            b'A' => {
+                let payload: BatchPayload = serde_json::from_slice(payload)?;
+                Self::Acknowledge(payload.batch)
+            }
+            b'U' => {
+                let payload: BatchPayload = serde_json::from_slice(payload)?;
+                Self::Unseal(payload.batch)
+            }
             b'E' => Self::CheckpointEnd(serde_json::from_slice(payload)?),
             _ => return Ok(None),
         }))
@@ -297,148 +379,9 @@ fn frame_at(bytes: &[u8], at: usize, epoch: u64) -> Option<(u8, &[u8])> {
     (checksum(epoch, kind, payload) == sum).then_some((kind, payload))
 }
 
-/// The state that a list of entries amounts to.
-#[derive(Debug, Clone, Default, PartialEq)]
-pub(crate) struct State {
-    /// What is known of each generation that is not forgotten.
-    pub(crate) generations: BTreeMap<GenerationId, Known>,
-    /// Which outputs have begun to take which inputs.
-    pub(crate) routes: std::collections::BTreeSet<Route>,
-    /// The number that the next generation gets.
-    pub(crate) next_generation: u64,
-}
-
-/// What is known of one generation.
-#[derive(Debug, Clone, PartialEq)]
-pub(crate) struct Known {
-    /// How it is recognised again.
-    pub(crate) identity: Identity,
-    /// How far each output has it, by the output's name.
-    pub(crate) cursors: BTreeMap<String, Cursor>,
-}
-
-impl State {
-    /// Applies one entry.
-    pub(crate) fn apply(&mut self, entry: &Entry) {
-        match entry {
-            Entry::Generation(id, identity) => {
-                self.next_generation = self.next_generation.max(id.0 + 1);
-                self.generations
-                    .entry(*id)
-                    .and_modify(|known| known.identity.clone_from(identity))
-                    .or_insert_with(|| Known {
-                        identity: identity.clone(),
-                        cursors: BTreeMap::new(),
-                    });
-            }
-            Entry::Cursor(id, output, cursor) => {
-                if let Some(known) = self.generations.get_mut(id) {
-                    if let Some(mine) = known.cursors.get_mut(output) {
-                        *mine = *cursor;
-                    } else {
-                        known.cursors.insert(output.clone(), *cursor);
-                    }
-                }
-            }
-            Entry::Forget(id) => {
-                self.generations.remove(id);
-            }
-            Entry::Route(route) => {
-                self.routes.insert(route.clone());
-            }
-            Entry::CheckpointEnd(end) => {
-                self.next_generation = self.next_generation.max(end.next_generation);
-            }
-        }
-    }
-
-    /// The entries that amount to this state.
-    pub(super) fn entries(&self) -> impl Iterator<Item = Entry> {
-        let generations = self.generations.iter().flat_map(|(&id, known)| {
-            let cursors = known.cursors.iter();
-            std::iter::once(Entry::Generation(id, known.identity.clone())).chain(
-                cursors.map(move |(output, cursor)| Entry::Cursor(id, output.clone(), *cursor)),
-            )
-        });
-        let end = CheckpointEnd {
-            next_generation: self.next_generation,
-        };
-        generations
-            .chain(self.routes.iter().cloned().map(Entry::Route))
-            .chain(std::iter::once(Entry::CheckpointEnd(end)))
-    }
-}
-
-/// A path as text where it is UTF-8, else as a list of bytes.
-mod path_text {
-    use std::ffi::OsString;
-    use std::os::unix::ffi::{OsStrExt as _, OsStringExt as _};
-    use std::path::{Path, PathBuf};
-
-    use serde::{Deserialize, Deserializer, Serialize as _, Serializer};
-
-    pub(super) fn serialize<S: Serializer>(path: &Path, out: S) -> Result<S::Ok, S::Error> {
-        match path.to_str() {
-            Some(text) => out.serialize_str(text),
-            None => path.as_os_str().as_bytes().serialize(out),
-        }
-    }
-
-    pub(super) fn deserialize<'de, D: Deserializer<'de>>(from: D) -> Result<PathBuf, D::Error> {
-        #[derive(Deserialize)]
-        #[serde(untagged)]
-        enum Either {
-            Text(String),
-            Bytes(Vec<u8>),
-        }
-        Ok(match Either::deserialize(from)? {
-            Either::Text(text) => text.into(),
-            Either::Bytes(bytes) => OsString::from_vec(bytes).into(),
-        })
-    }
-}
-
-/// A head as `[length, hash]`.
-mod head_pair {
-    use serde::{Deserialize as _, Deserializer, Serialize as _, Serializer};
-
-    use crate::span::Head;
-
-    #[expect(
-        clippy::trivially_copy_pass_by_ref,
-        reason = "the signature that serde asks for"
-    )]
-    pub(super) fn serialize<S: Serializer>(head: &Head, out: S) -> Result<S::Ok, S::Error> {
-        (head.len, head.hash).serialize(out)
-    }
-
-    pub(super) fn deserialize<'de, D: Deserializer<'de>>(from: D) -> Result<Head, D::Error> {
-        let (len, hash) = <(u16, u64)>::deserialize(from)?;
-        Ok(Head { len, hash })
-    }
-}
-
-/// A time as its nanoseconds.
-mod time_number {
-    use serde::{Deserialize as _, Deserializer, Serialize as _, Serializer};
-
-    use crate::record::Time;
-
-    #[expect(
-        clippy::trivially_copy_pass_by_ref,
-        reason = "the signature that serde asks for"
-    )]
-    pub(super) fn serialize<S: Serializer>(time: &Time, out: S) -> Result<S::Ok, S::Error> {
-        time.0.serialize(out)
-    }
-
-    pub(super) fn deserialize<'de, D: Deserializer<'de>>(from: D) -> Result<Time, D::Error> {
-        i64::deserialize(from).map(Time)
-    }
-}
-
 #[cfg(test)]
 pub(super) mod tests {
+    use super::super::state::State;
     use super::*;
     use proptest::prelude::*;
 
@@ -450,6 +393,43 @@ pub(super) mod tests {
             inode: number,
             head: Head::of(&number.to_le_bytes()),
             seen: Time(1_700_000_000_000_000_000),
+        }
+    }
+
+    pub(in crate::journal) fn seal(
+        output: &str,
+        stream: &str,
+        generation: GenerationId,
+        start: u64,
+        end: u64,
+    ) -> Seal {
+        let anchor = Anchor::at_end_of(&end.to_le_bytes());
+        let end = Position {
+            offset: end,
+            anchor,
+        };
+        Seal {
+            output: output.to_owned(),
+            stream: StreamName::Loki {
+                labels: stream.to_owned(),
+            },
+            spans: vec![Span {
+                generation,
+                start,
+                end,
+            }],
+            records: 3,
+            uncompressed: 300,
+            replaced: 0,
+            cut: 0,
+            is_gzip: false,
+            first_time: Time(1),
+            last_time: Time(2),
+            body: Some(Extent {
+                offset: start,
+                len: 10,
+                checksum: 7,
+            }),
         }
     }
 
@@ -468,7 +448,13 @@ pub(super) mod tests {
                     Entry::Cursor(id, output, cursor)
                 }
             ),
-            id.prop_map(Entry::Forget),
+            id.clone().prop_map(Entry::Forget),
+            (id, "[ab]", "[ab]", 0u64..9).prop_map(|(id, output, stream, number)| {
+                let seal = seal(&output, &stream, id, number * 10, number * 10 + 10);
+                Entry::Seal(BatchId(number), Box::new(seal))
+            }),
+            (0u64..9).prop_map(|number| Entry::Acknowledge(BatchId(number))),
+            (0u64..9).prop_map(|number| Entry::Unseal(BatchId(number))),
             "[ab]".prop_map(|name| Entry::Route(Route {
                 input: name.clone(),
                 output: name
@@ -478,15 +464,17 @@ pub(super) mod tests {
 
     fn state_of<'a>(entries: impl IntoIterator<Item = &'a Entry>) -> State {
         let mut state = State::default();
-        entries.into_iter().for_each(|entry| state.apply(entry));
+        for entry in entries {
+            state.apply(entry);
+        }
         state
     }
 
     fn segment(epoch: u64, entries: &[Entry]) -> Vec<u8> {
         let mut bytes = header(epoch).to_vec();
-        entries
-            .iter()
-            .for_each(|entry| put(&mut bytes, epoch, entry));
+        for entry in entries {
+            put(&mut bytes, epoch, entry);
+        }
         bytes
     }
 

@@ -3,11 +3,15 @@
 
 use std::fs::{File, OpenOptions};
 use std::io::{self, Read as _, Write as _};
+use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Path, PathBuf};
 
 use super::Recovery;
-use super::format::{self, Contents, Entry, HeaderError, State};
+use super::format::{self, Contents, Entry, HeaderError};
+use super::state::State;
 
+/// The lines of an application are nobody else's business.
+pub(super) const PRIVATE: u32 = 0o600;
 /// The two files that take turns.
 const NAMES: [&str; 2] = ["journal.0", "journal.1"];
 
@@ -49,7 +53,7 @@ fn mending(path: &Path, error: &io::Error) -> String {
 }
 
 impl OpenError {
-    fn io(action: &'static str, path: &Path) -> impl FnOnce(io::Error) -> Self {
+    pub(super) fn io(action: &'static str, path: &Path) -> impl FnOnce(io::Error) -> Self {
         let path = path.to_owned();
         move |source| Self::Io {
             action,
@@ -73,6 +77,7 @@ impl Lock {
             .truncate(false)
             .read(true)
             .write(true)
+            .mode(PRIVATE)
             .open(&path)
             .map_err(OpenError::io("open", &path))?;
         match file.try_lock() {
@@ -141,7 +146,9 @@ impl Segments {
         let mut state = State::default();
         recovery.is_new = best.is_none();
         if let Some((contents, index)) = &best {
-            contents.entries.iter().for_each(|entry| state.apply(entry));
+            for entry in &contents.entries {
+                state.apply(entry);
+            }
             let name = NAMES[*index];
             if contents.damaged > 0 {
                 recovery.findings.push(format!(
@@ -188,6 +195,7 @@ impl Segments {
             .create(true)
             .truncate(true)
             .write(true)
+            .mode(PRIVATE)
             .open(path);
         match opened {
             Ok(file) => Ok(Self {
@@ -231,6 +239,7 @@ impl Segments {
             .create(true)
             .truncate(true)
             .write(true)
+            .mode(PRIVATE)
             .open(path)?;
         self.current = next;
         self.epoch += 1;
@@ -259,8 +268,8 @@ impl Segments {
     }
 
     /// Gives up the files but not the lock.
-    pub(super) fn into_parts(self) -> (PathBuf, Lock) {
-        (self.dir, self.lock)
+    pub(super) fn into_lock(self) -> Lock {
+        self.lock
     }
 }
 

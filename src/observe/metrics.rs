@@ -74,6 +74,10 @@ pub(crate) struct Metrics {
     pub(crate) requests: Family<Requests, Counter>,
     /// Bytes of request bodies that were sent, each attempt counted.
     pub(crate) sent_bytes: Family<OfOutput, Counter>,
+    /// Batches that an earlier run sealed and this one sent.
+    pub(crate) replayed: Family<OfOutput, Counter>,
+    /// Bytes of delivered bodies before compression.
+    pub(crate) delivered_bytes: Family<OfOutput, Counter>,
     /// Records with bytes that were not UTF-8 and were replaced.
     pub(crate) replaced: Family<OfOutput, Counter>,
     /// Pieces that lines above `max_line` were cut into.
@@ -108,6 +112,8 @@ impl Metrics {
             records: Family::default(),
             requests: Family::default(),
             sent_bytes: Family::default(),
+            replayed: Family::default(),
+            delivered_bytes: Family::default(),
             replaced: Family::default(),
             cut: Family::default(),
             lost_bytes: Family::default(),
@@ -139,6 +145,16 @@ impl Metrics {
             "output_sent_bytes",
             "Bytes of request bodies that were sent, each attempt counted",
             metrics.sent_bytes.clone(),
+        );
+        registry.register(
+            "replayed_batches",
+            "Batches that an earlier run sealed and this one sent, byte for byte",
+            metrics.replayed.clone(),
+        );
+        registry.register(
+            "output_delivered_bytes",
+            "Bytes of delivered bodies before compression",
+            metrics.delivered_bytes.clone(),
         );
         registry.register(
             "invalid_utf8_records",
@@ -275,6 +291,8 @@ mod tests {
             })
             .inc();
         metrics.sent_bytes.get_or_create(&of()).inc();
+        metrics.replayed.get_or_create(&of()).inc();
+        metrics.delivered_bytes.get_or_create(&of()).inc();
         metrics.replaced.get_or_create(&of()).inc();
         metrics.cut.get_or_create(&of()).inc();
         metrics

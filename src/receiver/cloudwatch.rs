@@ -96,6 +96,7 @@ pub(super) fn operation(headers: &HeaderMap) -> String {
 pub(super) fn answer(shared: &Shared, asked: &Asked<'_>) -> Reply {
     let mut inflated = Vec::new();
     let outcome = check_signature(shared, asked)
+        .and_then(|()| check_rate(shared, asked))
         .and_then(|()| {
             let encoding = asked.header("content-encoding");
             body::decode(encoding, asked.body, MOST_BODY_BYTES, &mut inflated)
@@ -166,8 +167,7 @@ pub(super) fn failure_of(code: &str) -> Reply {
 /// The HTTP status that belongs to an error code.
 fn status_of(code: &str) -> u16 {
     match code {
-        "ServiceUnavailableException" => 503,
-        "InternalFailure" | "InternalServerException" => 500,
+        "ServiceUnavailableException" | "InternalFailure" | "InternalServerException" => 500,
         "RequestEntityTooLarge" => 413,
         _ => 400,
     }
@@ -210,6 +210,20 @@ fn unreadable(error: &Unreadable) -> Failure {
     Failure::broken(code, error.to_string())
 }
 
+fn check_rate(shared: &Shared, asked: &Asked<'_>) -> Result<(), Failure> {
+    let rates = &shared.options.cloudwatch.rates;
+    let Some((name, rate)) = rates.iter().find(|(name, _)| *name == asked.operation) else {
+        return Ok(());
+    };
+    let mut state = shared.lock();
+    let bucket = state.cloudwatch.buckets.entry(name).or_default();
+    if bucket.take(Some(*rate), 1, asked.now_ns) {
+        Ok(())
+    } else {
+        Err(Failure::broken("ThrottlingException", "Rate exceeded"))
+    }
+}
+
 /// A signature must be there and complete; whether it is right is not computed.
 fn check_signature(shared: &Shared, asked: &Asked<'_>) -> Result<(), Failure> {
     if !shared.options.cloudwatch.require_signature {
@@ -248,6 +262,8 @@ fn rule_of(code: &str) -> &'static str {
         "SerializationException" => "unreadable",
         "UnknownOperationException" => "unknown_operation",
         "RequestEntityTooLarge" => "too_large",
+        "ThrottlingException" => "rate",
+        "InvalidOperationException" => "invalid_operation",
         _ => "signature",
     }
 }

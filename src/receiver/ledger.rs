@@ -18,6 +18,8 @@ pub(super) struct Ledger {
     seen: Seen,
     /// Requests begun since the start; `clear` does not set it back.
     begun: u64,
+    /// Records stored since the start; `clear` does not set it back.
+    pub(super) arrived: u64,
 }
 
 /// One record on its way into the ledger.
@@ -62,6 +64,7 @@ impl Ledger {
             kept: VecDeque::new(),
             seen: Seen::default(),
             begun: 0,
+            arrived: 0,
         }
     }
 
@@ -75,6 +78,7 @@ impl Ledger {
         *self = Self {
             summary: fresh,
             begun: self.begun,
+            arrived: self.arrived,
             ..Self::new(self.keep)
         };
     }
@@ -114,14 +118,20 @@ impl Ledger {
             .learn(arrival.stream, arrival.timestamp_ns, identity)
     }
 
-    /// Whether any record can be read back.
-    pub(super) fn keeps(&self) -> bool {
-        self.keep != Keep::Digest
+    /// How many records can be read back at most.
+    pub(super) fn most(&self) -> usize {
+        match self.keep {
+            Keep::Digest => 0,
+            Keep::Full => usize::MAX / 2,
+            Keep::Last(most) => most,
+        }
     }
 
     /// Stores a record and returns its arrival number.
     pub(super) fn store(&mut self, arrival: Arrival<'_>, line_hash: u64, disordered: bool) -> u64 {
-        let number = self.summary.stored;
+        let number = self.arrived;
+        self.arrived += 1;
+        let most = self.most();
         self.summary.stored += 1;
         self.summary.stored_bytes += arrival.line.len() as u64;
         self.summary.digest.add_hash(line_hash, arrival.line.len());
@@ -132,11 +142,9 @@ impl Ledger {
         stream.disordered += u64::from(disordered);
         stream.first_timestamp_ns = stream.first_timestamp_ns.min(arrival.timestamp_ns);
         stream.last_timestamp_ns = stream.last_timestamp_ns.max(arrival.timestamp_ns);
-        let most = match self.keep {
-            Keep::Digest => return number,
-            Keep::Full => usize::MAX,
-            Keep::Last(most) => most,
-        };
+        if most == 0 {
+            return number;
+        }
         let mut metadata: Vec<_> = arrival
             .metadata
             .iter()
@@ -155,9 +163,7 @@ impl Ledger {
         if self.kept.len() >= most {
             self.kept.pop_front();
         }
-        if most > 0 {
-            self.kept.push_back(record);
-        }
+        self.kept.push_back(record);
         number
     }
 

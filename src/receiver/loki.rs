@@ -8,7 +8,6 @@ use super::reply::{Asked, Reply, Tally};
 use super::server::text;
 use super::state::Shared;
 
-mod bucket;
 mod json;
 mod labels;
 mod limits;

@@ -94,13 +94,13 @@ pub enum Keep {
     Digest,
 }
 
-/// A token bucket, in bytes.
+/// A token bucket, of bytes or of requests.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Rate {
-    /// Bytes that are added each second.
-    pub bytes_per_second: u64,
-    /// Bytes that it holds at most. A request above this never passes.
-    pub burst_bytes: u64,
+    /// What is added each second.
+    pub per_second: u64,
+    /// What it holds at most. Whatever needs more never passes.
+    pub burst: u64,
 }
 
 /// Limits of the Loki side; the default is the server's own.
@@ -126,10 +126,10 @@ pub struct LokiLimits {
     pub out_of_order: Option<Duration>,
     /// Bytes of a body after decompression.
     pub max_body_bytes: usize,
-    /// Rate of one tenant. Off by default, so that tests and benches are not throttled;
+    /// Rate of one tenant in bytes. Off by default, so that tests and benches are not throttled;
     /// [`LokiLimits::with_rates`] sets the server's.
     pub tenant_rate: Option<Rate>,
-    /// Rate of one stream. Off by default.
+    /// Rate of one stream in bytes. Off by default.
     pub stream_rate: Option<Rate>,
 }
 
@@ -159,12 +159,12 @@ impl LokiLimits {
     pub fn with_rates(mut self) -> Self {
         const MEGA: u64 = 1024 * 1024;
         self.tenant_rate = Some(Rate {
-            bytes_per_second: 4 * MEGA,
-            burst_bytes: 6 * MEGA,
+            per_second: 4 * MEGA,
+            burst: 6 * MEGA,
         });
         self.stream_rate = Some(Rate {
-            bytes_per_second: 3 * MEGA,
-            burst_bytes: 15 * MEGA,
+            per_second: 3 * MEGA,
+            burst: 15 * MEGA,
         });
         self
     }
@@ -197,6 +197,9 @@ pub struct CloudwatchLimits {
     pub too_new: Option<Duration>,
     /// Whether a request must carry a signature.
     pub require_signature: bool,
+    /// Requests a second for each operation named here. None by default, so that tests are not
+    /// throttled; [`CloudwatchLimits::with_rates`] sets AWS's.
+    pub rates: Vec<(&'static str, Rate)>,
 }
 
 impl Default for CloudwatchLimits {
@@ -209,7 +212,27 @@ impl Default for CloudwatchLimits {
             too_old: Some(Duration::from_hours(14 * 24)),
             too_new: Some(Duration::from_hours(2)),
             require_signature: true,
+            rates: Vec::new(),
         }
+    }
+}
+
+impl CloudwatchLimits {
+    /// AWS's default quotas switched on: 50 `CreateLogStream` a second, and 25 each of
+    /// `DescribeLogGroups`, `DescribeLogStreams` and `GetLogEvents`.
+    #[must_use]
+    pub fn with_rates(mut self) -> Self {
+        let requests = |count| Rate {
+            per_second: count,
+            burst: count,
+        };
+        self.rates = vec![
+            ("CreateLogStream", requests(50)),
+            ("DescribeLogGroups", requests(25)),
+            ("DescribeLogStreams", requests(25)),
+            ("GetLogEvents", requests(25)),
+        ];
+        self
     }
 }
 

@@ -156,7 +156,7 @@ async fn ask(
             (make_up(backend, &verdict), tally)
         }
     };
-    let exchange = Exchange {
+    let mut exchange = Exchange {
         backend,
         request: number,
         operation: operation.to_owned(),
@@ -167,10 +167,15 @@ async fn ask(
         stored: tally.stored,
         replayed: tally.replayed,
         rejected: tally.rejected,
+        arrivals: 0,
         body_bytes,
         decoded_bytes: tally.decoded_bytes,
     };
-    shared.change(|state| count(&mut state.ledger(backend).summary, &exchange));
+    shared.change(|state| {
+        let ledger = state.ledger(backend);
+        exchange.arrivals = ledger.arrived;
+        count(&mut ledger.summary, &exchange);
+    });
     if let Some(observer) = &shared.options.observer {
         observer.call(&exchange);
     }

@@ -176,7 +176,8 @@ impl Digest {
 /// One record as it was stored.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Record {
-    /// How many records this backend had stored before it.
+    /// How many records this backend had stored before it, since the start; `clear` does not
+    /// set it back.
     pub arrival: u64,
     /// The number of the request it came with.
     pub request: u64,
@@ -233,6 +234,9 @@ pub struct Exchange {
     pub replayed: u64,
     /// Records refused.
     pub rejected: u64,
+    /// Records that the backend had stored by then, since the start: those with a lower
+    /// [`Record::arrival`] came with this request or before it.
+    pub arrivals: u64,
     /// Bytes of the body on the wire.
     pub body_bytes: u64,
     /// Bytes of the body after decompression.

@@ -236,10 +236,12 @@ mod tests {
         dir
     }
 
+    type Names = &'static [&'static str];
+
     #[test]
     fn files_and_their_folders_are_found() {
         let dir = tree();
-        let table: &[(&[&str], &[&str], &[&str], &[&str])] = &[
+        let table: &[(Names, Names, Names, Names)] = &[
             (&["*.log"], &[], &["a.log", "b.log"], &[""]),
             (&["*.log"], &["b*"], &["a.log"], &[""]),
             (&["a.log"], &[], &["a.log"], &[""]),

@@ -17,7 +17,7 @@ use crate::span::{Anchor, GenerationId, Head, Position};
 pub(super) const QUIET: Duration = Duration::from_secs(2);
 /// How long a file that was rotated to a name that is not meant is kept open after its last
 /// change: its writer may not have been told yet.
-const KEEP_ROTATED: Duration = Duration::from_secs(300);
+const KEEP_ROTATED: Duration = Duration::from_mins(5);
 /// The same for a deleted file, whose space is only freed when it is closed.
 const KEEP_DELETED: Duration = Duration::from_secs(10);
 /// A modification time that is younger than this, in nanoseconds, may stand for two writes: the
@@ -201,11 +201,6 @@ impl Generation {
             self.last_change = now;
             self.is_over = false;
         }
-    }
-
-    /// When the file was last seen to change.
-    pub(crate) fn last_change(&self) -> Instant {
-        self.last_change
     }
 
     /// When its last line can be taken as complete: never while it stands at its name.

@@ -9,7 +9,7 @@ use crate::source::{Change, Moment, Place};
 use crate::span::GenerationId;
 
 /// How often generations that were not seen for long are looked for in the journal.
-const PRUNE_EVERY: Duration = Duration::from_secs(3600);
+const PRUNE_EVERY: Duration = Duration::from_hours(1);
 /// A generation that was not seen for this long, in nanoseconds, is forgotten.
 const FORGET_AFTER: i64 = 7 * 24 * 3600 * 1_000_000_000;
 /// More generations than this whose files are not open are not kept, the oldest go first.

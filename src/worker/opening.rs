@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::Lane;
 use crate::config::ReadFrom;
+use crate::dispatch::Start;
 use crate::dispatch::naming::{Naming, Values};
 use crate::journal::{Cursor, Entry, Journal, Route};
 use crate::source::{Generation, Moment};
@@ -70,31 +71,36 @@ impl Opening {
             if !output.dispatcher.takes(generation.input) {
                 continue;
             }
-            let known = journal.state().generations.get(&generation.id);
-            let start = known.and_then(|known| output.dispatcher.start_of(known));
-            let start = start.unwrap_or_else(|| {
-                self.first_start(input, generation, output.dispatcher.name(), journal)
-            });
+            let start = self.start(input, generation, output.dispatcher.name(), journal);
             output
                 .dispatcher
                 .open(generation, start, naming.name(&values), at.now);
         }
     }
 
-    fn first_start(
+    fn start(
         &self,
         input: &InputFacts,
         generation: &Generation,
         output: &str,
         journal: &mut Journal,
-    ) -> Cursor {
+    ) -> Start {
+        if let Some((read, last_time)) = journal.state().read_from(generation.id, output) {
+            let cursor = journal.state().cursor_of(generation.id, output);
+            let done = cursor.map_or(0, |cursor| cursor.position.offset);
+            return Start {
+                read,
+                done,
+                last_time,
+            };
+        }
         let route = Route {
             input: input.name.clone(),
             output: output.to_owned(),
         };
         let is_new_to_both = self.is_first_look && !self.earlier.contains(&route);
         if input.read_from == ReadFrom::Beginning || !is_new_to_both {
-            return Cursor::default();
+            return Start::default();
         }
         match generation.position_at_end() {
             Ok(position) => {
@@ -103,10 +109,14 @@ impl Opening {
                     ..Cursor::default()
                 };
                 journal.append(&Entry::Cursor(generation.id, output.to_owned(), cursor));
-                cursor
+                Start {
+                    read: position,
+                    done: position.offset,
+                    ..Start::default()
+                }
             }
             // Rather too much than too little.
-            Err(_) => Cursor::default(),
+            Err(_) => Start::default(),
         }
     }
 

@@ -111,6 +111,10 @@ fn scripts_see_the_same_over_http() {
     assert_eq!(post(&receiver, "clear", ""), 204);
     assert_eq!(get(&receiver, "records").len(), 0);
     assert_eq!(receiver.total().requests, 0);
+    // Who follows by arrival is not led astray by a clearing.
+    push(&receiver, &[(LABELS, &[line(now_ns(), "next")])]).unwrap();
+    assert_eq!(get(&receiver, "records?backend=loki&since=1").len(), 1);
+    receiver.clear();
 
     let faults = r#"{"backend": "loki", "faults": {"action": {"status": 500}, "count": 1}}"#;
     assert_eq!(post(&receiver, "faults", faults), 204);

@@ -6,7 +6,9 @@ use std::time::{Duration, Instant};
 use pinnace::receiver::{Action, Backend, Faults, Options, Receiver};
 use serde_json::json;
 
-use crate::client::{Answer, PATIENCE, aws, line, now_ms, now_ns, push, put, start, with_stream};
+use crate::client::{
+    Answer, PATIENCE, aws, call, line, now_ms, now_ns, push, put, start, with_stream,
+};
 
 const LABELS: &str = "{app=\"x\"}";
 
@@ -54,7 +56,7 @@ fn an_error_of_aws_comes_with_its_code_and_status() {
         ),
         (
             Action::Error("ServiceUnavailableException".into()),
-            503,
+            500,
             "ServiceUnavailableException",
         ),
         (
@@ -183,6 +185,17 @@ fn a_client_that_gives_up_leaves_nothing_behind() {
     assert!(receiver.wait_for(Backend::Loki, PATIENCE, |summary| {
         summary.hanging == 0 && summary.in_flight == 0
     }));
+}
+
+#[test]
+fn a_receiver_is_dropped_while_requests_hang() {
+    let receiver = start(Options::default());
+    receiver.set_faults(Backend::Loki, Faults::of(Action::Hang));
+    let address = receiver.address();
+    let hanging = std::thread::spawn(move || call(address, "GET", "/ready", &[], b""));
+    assert!(receiver.wait_until(PATIENCE, |total| total.hanging == 1));
+    drop(receiver);
+    assert!(hanging.join().unwrap().is_err());
 }
 
 #[test]

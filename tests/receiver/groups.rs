@@ -1,6 +1,6 @@
 //! The `CloudWatch` Logs API by hand: groups, streams, and what cannot be read back.
 
-use pinnace::receiver::{Keep, Options};
+use pinnace::receiver::{CloudwatchLimits, Keep, Options, Rate};
 use serde_json::{Value, json};
 
 use crate::client::{aws, now_ms, put, put_body, start, with_stream};
@@ -211,10 +211,36 @@ fn what_is_not_kept_cannot_be_read_back() {
         keep: Keep::Last(1),
         ..Options::default()
     });
-    put(&receiver, &[(now_ms(), "gone"), (now_ms(), "kept")]).unwrap();
+    for _ in 0..4 {
+        put(&receiver, &[(now_ms(), "gone"), (now_ms(), "kept")]).unwrap();
+    }
     let answer = aws(&receiver, "GetLogEvents", &body).unwrap();
     assert_eq!(answer.json()["events"].as_array().unwrap().len(), 1);
     assert_eq!(answer.json()["events"][0]["message"], "kept");
+}
+
+#[test]
+fn quotas_are_kept_when_they_are_switched_on() {
+    let receiver = with_stream(Options {
+        cloudwatch: CloudwatchLimits {
+            rates: vec![(
+                "GetLogEvents",
+                Rate {
+                    per_second: 0,
+                    burst: 2,
+                },
+            )],
+            ..CloudwatchLimits::default()
+        },
+        ..Options::default()
+    });
+    let body = json!({ "logGroupName": "g", "logStreamName": "s" });
+    for _ in 0..2 {
+        assert_eq!(aws(&receiver, "GetLogEvents", &body).unwrap().status, 200);
+    }
+    let answer = aws(&receiver, "GetLogEvents", &body).unwrap();
+    failed(&answer, "ThrottlingException", "Rate exceeded");
+    assert_eq!(put(&receiver, &[(now_ms(), "x")]).unwrap().status, 200);
 }
 
 #[test]
@@ -227,4 +253,24 @@ fn groups_of_another_class_take_events_and_do_not_give_them_back() {
     assert_eq!(put(&receiver, &[(now_ms(), "x")]).unwrap().status, 200);
     let answer = aws(&receiver, "GetLogEvents", &stream).unwrap();
     failed(&answer, "InvalidOperationException", "class");
+}
+
+#[test]
+fn a_token_that_was_never_given_is_refused_or_leads_nowhere() {
+    let receiver = with_stream(Options::default());
+    put(&receiver, &[(now_ms(), "x")]).unwrap();
+    for (token, status) in [
+        ("", 400),
+        ("x/1-1", 400),
+        ("f/1", 400),
+        ("f/9223372036854775807-18446744073709551615", 200),
+        ("b/0-0", 200),
+    ] {
+        let body = json!({ "logGroupName": "g", "logStreamName": "s", "nextToken": token });
+        let answer = aws(&receiver, "GetLogEvents", &body).unwrap();
+        assert_eq!(answer.status, status, "{token}");
+        if status == 200 {
+            assert_eq!(answer.json()["events"], json!([]));
+        }
+    }
 }

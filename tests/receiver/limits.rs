@@ -197,8 +197,8 @@ fn the_limits_of_time_can_be_widened_and_switched_off() {
 fn rates_are_kept_when_they_are_switched_on() {
     let rate = |bytes| {
         Some(Rate {
-            bytes_per_second: 1,
-            burst_bytes: bytes,
+            per_second: 1,
+            burst: bytes,
         })
     };
     let now = now_ns();

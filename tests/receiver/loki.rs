@@ -237,3 +237,46 @@ fn a_later_stream_hides_the_failure_of_an_earlier_one() {
         1
     );
 }
+
+#[test]
+fn a_line_that_is_not_utf8_is_taken_and_noted() {
+    let receiver = start(Options::default());
+    let lines = [Line(now_ns(), b"caf\xE9".to_vec(), Vec::new())];
+    assert_eq!(push(&receiver, &[(LABELS, &lines)]).unwrap().status, 204);
+    let summary = receiver.summary(Backend::Loki);
+    assert_eq!(
+        (summary.stored, summary.violations[0].rule),
+        (1, "invalid_utf8")
+    );
+    assert_eq!(receiver.records(Backend::Loki)[0].line, "caf\u{FFFD}");
+}
+
+#[test]
+fn many_clients_at_once_lose_nothing() {
+    let receiver = start(Options::default());
+    let base = now_ns();
+    std::thread::scope(|scope| {
+        for client in 0..8_i64 {
+            let receiver = &receiver;
+            scope.spawn(move || {
+                let labels = format!("{{client=\"{client}\"}}");
+                for n in 0..25 {
+                    let lines = [line(base + 2 * n, "a"), line(base + 2 * n + 1, "b")];
+                    assert_eq!(push(receiver, &[(&labels, &lines)]).unwrap().status, 204);
+                }
+            });
+        }
+    });
+    let summary = receiver.summary(Backend::Loki);
+    assert_eq!(
+        (summary.stored, summary.batches, summary.streams.len()),
+        (400, 200, 8)
+    );
+    assert!(summary.streams.iter().all(|stream| stream.disordered == 0));
+    let arrivals: Vec<_> = receiver
+        .records(Backend::Loki)
+        .iter()
+        .map(|r| r.arrival)
+        .collect();
+    assert_eq!(arrivals, (0..400).collect::<Vec<_>>());
+}

@@ -91,8 +91,10 @@ For scripts: GET {url}/_receiver/summary, records, streams; POST faults, pause, 
         }
         let backend = exchange.backend;
         let next = &mut self.next[usize::from(backend == Backend::Cloudwatch)];
-        let records = receiver.records_since(backend, *next);
-        *next = records.last().map_or(*next, |last| last.arrival + 1);
+        let mut records = receiver.records_since(backend, *next);
+        // Requests that are still to be printed may have brought more by now.
+        records.retain(|record| record.arrival < exchange.arrivals);
+        *next = exchange.arrivals.max(*next);
         for record in &records {
             self.record(out, backend, record)?;
         }
@@ -256,6 +258,7 @@ mod tests {
             stored: 2,
             replayed: 0,
             rejected: 1,
+            arrivals: 2,
             body_bytes: 90,
             decoded_bytes: 120,
         }

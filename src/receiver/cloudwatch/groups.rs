@@ -7,6 +7,7 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 
 use super::{Failure, rules};
+use crate::receiver::bucket::Bucket;
 use crate::receiver::ledger::Ledger;
 use crate::receiver::options::Backend;
 use crate::receiver::reply::Asked;
@@ -14,7 +15,11 @@ use crate::receiver::state::{Shared, State};
 
 /// Every group by name.
 #[derive(Debug, Default)]
-pub(in crate::receiver) struct Groups(pub(super) BTreeMap<String, Group>);
+pub(in crate::receiver) struct Groups {
+    pub(super) groups: BTreeMap<String, Group>,
+    /// How full the quota of each operation is.
+    pub(super) buckets: BTreeMap<&'static str, Bucket>,
+}
 
 #[derive(Debug)]
 pub(super) struct Group {
@@ -99,7 +104,7 @@ pub(super) struct Describe {
 
 impl Groups {
     pub(super) fn stream(&mut self, group: &str, stream: &str) -> Result<&mut Stream, Failure> {
-        self.0
+        self.groups
             .get_mut(group)
             .ok_or_else(Failure::group_not_found)?
             .streams
@@ -109,7 +114,7 @@ impl Groups {
 
     /// Groups and streams with their counts, for scripts.
     pub(in crate::receiver) fn overview(&self) -> Value {
-        let groups = self.0.iter().map(|(name, group)| {
+        let groups = self.groups.iter().map(|(name, group)| {
             let streams = group
                 .streams
                 .iter()
@@ -137,7 +142,7 @@ pub(super) fn create_group(
         ));
     }
     shared.change(|state| {
-        let groups = &mut state.cloudwatch.0;
+        let groups = &mut state.cloudwatch.groups;
         if groups.contains_key(name) {
             return Err(Failure::new(
                 "ResourceAlreadyExistsException",
@@ -170,7 +175,7 @@ pub(super) fn create_stream(
         } = state;
         let ledger: &mut Ledger = &mut ledgers[Backend::Cloudwatch.index()];
         let group = cloudwatch
-            .0
+            .groups
             .get_mut(group_name)
             .ok_or_else(Failure::group_not_found)?;
         if group.streams.contains_key(name) {
@@ -209,7 +214,7 @@ pub(super) fn put_retention(shared: &Shared, input: &PutRetention) -> Result<(),
         ));
     }
     shared.change(|state| {
-        let group = state.cloudwatch.0.get_mut(name);
+        let group = state.cloudwatch.groups.get_mut(name);
         let group = group.ok_or_else(Failure::group_not_found)?;
         group.retention_days = Some(days);
         Ok(())
@@ -220,7 +225,7 @@ pub(super) fn describe_groups(shared: &Shared, input: &Describe) -> Result<Value
     let limit = rules::page(input.limit, 50)?;
     let prefix = input.log_group_name_prefix.as_deref().unwrap_or_default();
     let state = shared.lock();
-    let found = state.cloudwatch.0.iter();
+    let found = state.cloudwatch.groups.iter();
     let found = found.filter(|(name, _)| name.starts_with(prefix));
     let described = found.map(|(name, group)| {
         let arn = format!("arn:aws:logs:us-east-1:000000000000:log-group:{name}:*");
@@ -260,7 +265,7 @@ pub(super) fn describe_streams(shared: &Shared, input: &Describe) -> Result<Valu
         ));
     }
     let state = shared.lock();
-    let group = state.cloudwatch.0.get(group_name);
+    let group = state.cloudwatch.groups.get(group_name);
     let group = group.ok_or_else(Failure::group_not_found)?;
     let mut found: Vec<_> = group
         .streams

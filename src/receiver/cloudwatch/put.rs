@@ -72,7 +72,7 @@ pub(super) fn put_log_events(
         } = state;
         let ledger = &mut ledgers[Backend::Cloudwatch.index()];
         let retention = cloudwatch
-            .0
+            .groups
             .get(group)
             .and_then(|group| group.retention_days);
         let stream = cloudwatch.stream(group, name)?;
@@ -276,12 +276,18 @@ fn store(ledger: &mut Ledger, stream: &mut Stream, asked: &Asked<'_>, events: &[
             stored,
             ingested_ms,
         };
-        if ledger.keeps() {
+        if ledger.most() > 0 {
             let place = stream
                 .events
                 .partition_point(|other| other.timestamp_ms <= entry.timestamp_ms);
             stream.events.insert(place, entry);
         }
+    }
+    // What is no longer kept is forgotten here too, now and then.
+    if stream.events.len() > 2 * ledger.most().max(1) {
+        stream
+            .events
+            .retain(|event| ledger.record(event.arrival).is_some());
     }
     // Only now, so that equal events of one request do not count as repeated.
     for (arrival, identity) in identities {

@@ -73,7 +73,11 @@ pub(super) fn get_log_events(
     let token = token.transpose()?;
     let mut state = shared.lock();
     let delay = state.faults(Backend::Cloudwatch).faults.visibility_delay();
-    let class = state.cloudwatch.0.get(group_name).map(|group| group.class);
+    let class = state
+        .cloudwatch
+        .groups
+        .get(group_name)
+        .map(|group| group.class);
     if class.is_some_and(|class| class != Class::Standard) {
         return Err(Failure::broken(
             "InvalidOperationException",
@@ -102,7 +106,9 @@ pub(super) fn get_log_events(
     };
     // A place among the visible events, and whether the page goes on from it or comes up to it.
     let (from, forward) = match token {
-        Some(Token::Forward(timestamp, arrival)) => (place(timestamp, arrival + 1), true),
+        Some(Token::Forward(timestamp, arrival)) => {
+            (place(timestamp, arrival.saturating_add(1)), true)
+        }
         Some(Token::Backward(timestamp, arrival)) => (place(timestamp, arrival), false),
         None if input.start_from_head.unwrap_or_default() => (0, true),
         None => (visible.len(), false),

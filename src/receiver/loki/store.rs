@@ -4,10 +4,10 @@
 use std::collections::{BTreeMap, HashMap};
 use std::fmt::Write;
 
-use super::bucket::Bucket;
 use super::labels::Labels;
 use super::limits::{Refused, check_entry, check_labels, metadata_bytes, too_old};
 use super::{Entry, Push, refusal};
+use crate::receiver::bucket::Bucket;
 use crate::receiver::ledger::{Arrival, Ledger};
 use crate::receiver::moment;
 use crate::receiver::options::{Backend, LokiLimits};
@@ -258,7 +258,7 @@ impl Known {
     ) -> Option<(u16, Refused)> {
         let bytes = entry.line.len() + metadata_bytes(entry);
         if !self.bucket.take(limits.stream_rate, bytes, now_ns) {
-            let rate = limits.stream_rate.map_or(0, |rate| rate.bytes_per_second);
+            let rate = limits.stream_rate.map_or(0, |rate| rate.per_second);
             return Some((
                 429,
                 Refused {
@@ -345,7 +345,7 @@ fn tenant_rate(
             "Ingestion rate limit exceeded for user {tenant} (limit: {} bytes/sec) while \
              attempting to ingest '{}' lines totaling '{bytes}' bytes, reduce log volume or \
              contact your Loki administrator to see if the limit can be increased",
-            rate.bytes_per_second,
+            rate.per_second,
             entries().count()
         ),
     })

@@ -1,30 +1,28 @@
-//! A token bucket of bytes. Takes the clock as a value.
+//! A token bucket, of bytes or of requests. Takes the clock as a value.
 
-use crate::receiver::options::Rate;
+use super::options::Rate;
 
 /// How full a bucket is.
 #[derive(Debug, Default)]
 pub(super) struct Bucket {
-    /// Bytes left at `filled_ns`; `None` before its first use, when it is full.
+    /// What is left at `filled_ns`; `None` before its first use, when it is full.
     left: Option<f64>,
     filled_ns: i64,
 }
 
 impl Bucket {
-    /// Takes so many bytes out if they are there; without a rate they always are.
-    pub(super) fn take(&mut self, rate: Option<Rate>, bytes: usize, now_ns: i64) -> bool {
+    /// Takes so much out if it is there; without a rate it always is.
+    pub(super) fn take(&mut self, rate: Option<Rate>, amount: usize, now_ns: i64) -> bool {
         let Some(rate) = rate else {
             return true;
         };
-        let burst = rate.burst_bytes as f64;
+        let burst = rate.burst as f64;
         let elapsed = now_ns.saturating_sub(self.filled_ns).max(0) as f64 / 1e9;
         let left = self.left.map_or(burst, |left| {
-            elapsed
-                .mul_add(rate.bytes_per_second as f64, left)
-                .min(burst)
+            elapsed.mul_add(rate.per_second as f64, left).min(burst)
         });
-        let passes = bytes as f64 <= left;
-        self.left = Some(if passes { left - bytes as f64 } else { left });
+        let passes = amount as f64 <= left;
+        self.left = Some(if passes { left - amount as f64 } else { left });
         self.filled_ns = now_ns;
         passes
     }
@@ -37,8 +35,8 @@ mod tests {
     #[test]
     fn a_bucket_empties_and_fills_again() {
         let rate = Some(Rate {
-            bytes_per_second: 10,
-            burst_bytes: 15,
+            per_second: 10,
+            burst: 15,
         });
         let mut bucket = Bucket::default();
         for (second, bytes, passes) in [

@@ -1,0 +1,240 @@
+//! What each answer of CloudWatch Logs and each failure of the SDK means. Pure.
+
+use aws_sdk_cloudwatchlogs::error::{DisplayErrorContext, ProvideErrorMetadata, SdkError};
+use aws_sdk_cloudwatchlogs::types::RejectedLogEventsInfo;
+use aws_smithy_runtime_api::client::orchestrator::HttpResponse;
+
+use super::super::{Answer, Class};
+
+/// How many events of a batch were refused: AWS gives the first too new one, and the ends
+/// (exclusive) of the too old and the expired ones.
+pub(super) fn rejected_count(info: &RejectedLogEventsInfo, records: u32) -> u32 {
+    let index = |value: Option<i32>, or: u32| {
+        value
+            .and_then(|it| u32::try_from(it).ok())
+            .unwrap_or(or)
+            .min(records)
+    };
+    let old = index(info.too_old_log_event_end_index(), 0)
+        .max(index(info.expired_log_event_end_index(), 0));
+    let new = index(info.too_new_log_event_start_index(), records);
+    (old + (records - new)).min(records)
+}
+
+pub(super) fn code_of<E: ProvideErrorMetadata>(error: &SdkError<E, HttpResponse>) -> Option<&str> {
+    error
+        .as_service_error()
+        .and_then(ProvideErrorMetadata::code)
+}
+
+/// What a failure of the SDK means.
+pub(super) fn classify<E>(error: &SdkError<E, HttpResponse>, action: &str) -> Answer
+where
+    E: ProvideErrorMetadata + std::error::Error + 'static,
+{
+    match error {
+        SdkError::ServiceError(service) => {
+            let status = service.raw().status().as_u16();
+            classify_service(
+                service.err().code(),
+                service.err().message(),
+                status,
+                action,
+            )
+        }
+        SdkError::TimeoutError(_) => Answer::new(
+            Class::Open,
+            "timeout",
+            format!("{action} was not answered in time"),
+        ),
+        SdkError::ResponseError(response) => Answer::new(
+            Class::Open,
+            "server_error",
+            format!(
+                "{action} was answered with {} and something that cannot be read",
+                response.raw().status().as_u16()
+            ),
+        ),
+        SdkError::DispatchFailure(failure) => {
+            let text = DisplayErrorContext(error).to_string();
+            if failure.is_timeout() {
+                Answer::new(
+                    Class::Open,
+                    "timeout",
+                    format!("{action} was not answered in time"),
+                )
+            } else if failure.is_io() && is_connecting(&text) {
+                Answer::new(
+                    Class::Retry,
+                    "unreachable",
+                    format!("cannot connect: {text}"),
+                )
+            } else if failure.is_io() {
+                Answer::new(
+                    Class::Open,
+                    "connection",
+                    format!("the connection broke: {text}"),
+                )
+            } else {
+                set_up(&text)
+            }
+        }
+        other => set_up(&DisplayErrorContext(other).to_string()),
+    }
+}
+
+/// Whether nothing can have been sent.
+fn is_connecting(text: &str) -> bool {
+    [
+        "tcp connect error",
+        "dns error",
+        "Connection refused",
+        "client error (Connect)",
+    ]
+    .iter()
+    .any(|sign| text.contains(sign))
+}
+
+/// What goes wrong before a request is made: credentials, region, endpoint.
+fn set_up(text: &str) -> Answer {
+    let short = &text[..text.floor_char_boundary(400)];
+    if text.to_lowercase().contains("credential") {
+        Answer::new(
+            Class::Hold,
+            "credentials",
+            format!(
+                "no AWS credentials are to be had: {short}; in a pod look at the service account's role"
+            ),
+        )
+    } else if text.to_lowercase().contains("region") {
+        Answer::new(
+            Class::Hold,
+            "config",
+            "no AWS region is known: set region, or AWS_REGION",
+        )
+    } else {
+        Answer::new(Class::Retry, "unreachable", short)
+    }
+}
+
+/// What an error answer of CloudWatch Logs means. The table stands in ARCHITECTURE.md.
+fn classify_service(
+    code: Option<&str>,
+    message: Option<&str>,
+    status: u16,
+    action: &str,
+) -> Answer {
+    let code = code.unwrap_or("");
+    let said = match message {
+        Some(message) => format!("{action} was answered with {status} {code}: {message}"),
+        None => format!("{action} was answered with {status} {code}"),
+    };
+    let (class, reason, mending) = match code {
+        "ThrottlingException" | "LimitExceededException" | "OperationAbortedException" => {
+            (Class::Retry, "throttled", "")
+        }
+        "ResourceNotFoundException" => (Class::Hold, "not_found", ""),
+        "InvalidSequenceTokenException" | "DataAlreadyAcceptedException"
+            if action == "PutLogEvents" =>
+        {
+            return Answer::delivered();
+        }
+        "InvalidParameterException" | "SerializationException" | "ValidationException" => {
+            (Class::Refused, "refused", "")
+        }
+        "AccessDeniedException" => (
+            Class::Hold,
+            "credentials",
+            "; allow this action in the role's policy",
+        ),
+        "UnrecognizedClientException"
+        | "ExpiredTokenException"
+        | "InvalidSignatureException"
+        | "MissingAuthenticationTokenException"
+        | "IncompleteSignatureException"
+        | "SignatureDoesNotMatch" => (
+            Class::Hold,
+            "credentials",
+            "; look at the AWS credentials and at the clock",
+        ),
+        _ if status == 413 => (Class::Split, "too_large", ""),
+        _ if status == 429 => (Class::Retry, "throttled", ""),
+        "ServiceUnavailableException" | "RequestTimeout" | "RequestTimeoutException" => {
+            (Class::Open, "server_error", "")
+        }
+        _ if status >= 500 || status == 408 => (Class::Open, "server_error", ""),
+        _ if status == 401 || status == 403 => {
+            (Class::Hold, "credentials", "; look at the AWS credentials")
+        }
+        _ => (Class::Refused, "refused", ""),
+    };
+    Answer::new(class, reason, format!("{said}{mending}"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_error_code_has_its_class() {
+        let table = [
+            ("ThrottlingException", 400, Class::Retry, "throttled"),
+            ("LimitExceededException", 400, Class::Retry, "throttled"),
+            ("OperationAbortedException", 400, Class::Retry, "throttled"),
+            ("ResourceNotFoundException", 400, Class::Hold, "not_found"),
+            ("InvalidParameterException", 400, Class::Refused, "refused"),
+            ("AccessDeniedException", 400, Class::Hold, "credentials"),
+            (
+                "UnrecognizedClientException",
+                400,
+                Class::Hold,
+                "credentials",
+            ),
+            ("ExpiredTokenException", 400, Class::Hold, "credentials"),
+            ("InvalidSignatureException", 400, Class::Hold, "credentials"),
+            ("DataAlreadyAcceptedException", 400, Class::Delivered, ""),
+            (
+                "ServiceUnavailableException",
+                503,
+                Class::Open,
+                "server_error",
+            ),
+            ("InternalFailure", 500, Class::Open, "server_error"),
+            ("", 502, Class::Open, "server_error"),
+            ("", 413, Class::Split, "too_large"),
+            ("", 429, Class::Retry, "throttled"),
+            ("", 403, Class::Hold, "credentials"),
+            ("SomethingNew", 400, Class::Refused, "refused"),
+        ];
+        for (code, status, class, reason) in table {
+            let answer = classify_service(Some(code), Some("why"), status, "PutLogEvents");
+            assert_eq!(
+                (answer.class, answer.reason),
+                (class, reason),
+                "{code} {status}"
+            );
+        }
+    }
+
+    #[test]
+    fn rejected_events_are_counted_as_aws_means_the_indexes() {
+        let info = |old, expired, new| {
+            RejectedLogEventsInfo::builder()
+                .set_too_old_log_event_end_index(old)
+                .set_expired_log_event_end_index(expired)
+                .set_too_new_log_event_start_index(new)
+                .build()
+        };
+        let table = [
+            (info(None, None, None), 0),
+            (info(Some(3), None, None), 3),
+            (info(Some(3), Some(5), None), 5),
+            (info(None, None, Some(8)), 2),
+            (info(Some(2), None, Some(9)), 3),
+            (info(Some(20), None, Some(0)), 10),
+        ];
+        for (info, expected) in table {
+            assert_eq!(rejected_count(&info, 10), expected, "{info:?}");
+        }
+    }
+}

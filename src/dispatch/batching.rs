@@ -1,0 +1,160 @@
+//! Makes the batches that are due: takes a stream's generations in turn and fills one batch from
+//! them.
+
+use std::sync::Arc;
+
+use super::fill::{Ended, Filler};
+use super::{Dispatcher, Next, READ_AGAIN_AFTER};
+use crate::batch::{Batch, StreamId};
+use crate::journal::{Journal, Seal};
+use crate::source::reader::Reader;
+use crate::source::{Moment, Source};
+use crate::span::Span;
+
+impl Dispatcher {
+    /// Makes the next batch that is due.
+    pub(crate) fn next_batch(
+        &mut self,
+        source: &Source,
+        reader: &mut Reader,
+        journal: &mut Journal,
+        at: Moment,
+    ) -> Next {
+        if let Some(trouble) = self.troubles.pop_front() {
+            return trouble;
+        }
+        while let Some(&(due, id)) = self.schedule.first() {
+            if due > at.now || !self.has_room() {
+                return Next::Nothing;
+            }
+            match self.fill_stream(id, source, reader, journal, at) {
+                Next::Nothing => self.reschedule(id, at.now),
+                next => {
+                    self.reschedule(id, at.now);
+                    return next;
+                }
+            }
+        }
+        Next::Nothing
+    }
+
+    /// Makes a batch of what a stream has; none when there is no complete line after all.
+    fn fill_stream(
+        &mut self,
+        id: StreamId,
+        source: &Source,
+        reader: &mut Reader,
+        journal: &mut Journal,
+        at: Moment,
+    ) -> Next {
+        let Self {
+            plan,
+            lanes,
+            streams,
+            troubles,
+            ..
+        } = self;
+        let Some(stream) = streams.get_mut(&id) else {
+            return Next::Nothing;
+        };
+        plan.encoder.begin(&stream.name);
+        stream.last_time = plan.encoder.clear_of(stream.last_time);
+        let mut spans: Vec<Span> = Vec::new();
+        let mut is_full = false;
+        while !is_full {
+            let Some(origin) = stream.next_ready() else {
+                break;
+            };
+            for generation_id in stream.generations_of(&origin) {
+                let (Some(lane), Some(generation)) =
+                    (lanes.get_mut(&generation_id), source.get(generation_id))
+                else {
+                    continue;
+                };
+                let Some(Some(framer)) = plan.framers.get(generation.input) else {
+                    continue;
+                };
+                if lane.counted == 0 || lane.not_before.is_some_and(|time| time > at.now) {
+                    // The younger ones of this path wait until this one's last line is complete.
+                    if lane.unfinished_at == Some(generation.size) && !generation.is_over {
+                        break;
+                    }
+                    continue;
+                }
+                let mut fill = Filler {
+                    encoder: &mut plan.encoder,
+                    reader,
+                    framer: *framer,
+                    metadata: &lane.metadata,
+                    last_time: &mut stream.last_time,
+                    now: at.time,
+                };
+                let done = match fill.fill(generation, lane.read, generation.is_over) {
+                    Ok(done) => done,
+                    Err(error) => {
+                        lane.not_before = Some(at.now + READ_AGAIN_AFTER);
+                        troubles.push_back(Next::Unreadable(generation_id, error));
+                        continue;
+                    }
+                };
+                if done.end.offset > lane.read.offset {
+                    spans.push(Span {
+                        generation: generation_id,
+                        start: lane.read.offset,
+                        end: done.end,
+                    });
+                    lane.read = done.end;
+                }
+                let is_stuck = done.ended == Ended::Drained && done.end.offset < generation.size;
+                lane.unfinished_at = is_stuck.then_some(generation.size);
+                let pending = match done.ended {
+                    Ended::Full => generation.size.saturating_sub(done.end.offset).max(1),
+                    Ended::Drained | Ended::OtherContent => 0,
+                };
+                stream.pending = stream.pending - lane.counted + pending;
+                lane.counted = pending;
+                match done.ended {
+                    Ended::Full => {
+                        stream.make_ready(&origin);
+                        is_full = true;
+                        break;
+                    }
+                    Ended::OtherContent => {
+                        troubles.push_back(Next::OtherContent(generation_id));
+                    }
+                    Ended::Drained if is_stuck && !generation.is_over => break,
+                    Ended::Drained => {}
+                }
+            }
+        }
+        stream.pending_since = stream.has_ready().then_some(at.now);
+        if plan.encoder.is_empty() {
+            return troubles.pop_front().unwrap_or(Next::Nothing);
+        }
+        let sealed = plan.encoder.seal();
+        let seal = Seal {
+            output: plan.name.clone(),
+            stream: (*stream.name).clone(),
+            spans: spans.clone(),
+            records: sealed.records,
+            uncompressed: sealed.uncompressed,
+            replaced: sealed.replaced,
+            cut: sealed.cut,
+            is_gzip: sealed.is_gzip,
+            first_time: sealed.first_time,
+            last_time: sealed.last_time,
+            body: None,
+        };
+        let batch_id = journal.seal(seal, &sealed.body, at.now);
+        stream.sent(batch_id, spans, sealed.body.len());
+        self.in_flight_bytes += sealed.body.len();
+        self.in_flight_count += 1;
+        Next::Batch(Batch {
+            id: batch_id,
+            stream_id: id,
+            stream: Arc::clone(&stream.name),
+            sealed,
+            is_replay: false,
+        })
+    }
+}

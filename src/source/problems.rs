@@ -1,0 +1,95 @@
+//! What cannot be read at the moment, in sentences with their mending. Tells the log once for
+//! each; only notes, decides nothing.
+
+use std::collections::BTreeMap;
+use std::io;
+use std::os::unix::fs::MetadataExt as _;
+use std::path::{Path, PathBuf};
+
+/// Files and folders that cannot be read, each with a sentence.
+#[derive(Debug, Default)]
+pub(super) struct Problems {
+    sentences: BTreeMap<PathBuf, String>,
+    /// Those of the last whole look, which need not be told again.
+    earlier: BTreeMap<PathBuf, String>,
+}
+
+impl Problems {
+    /// A whole look begins: what is not noted again by it is mended.
+    pub(super) fn begin_look(&mut self) {
+        self.earlier = std::mem::take(&mut self.sentences);
+    }
+
+    /// Something cannot be done with a file or folder.
+    pub(super) fn note(&mut self, path: &Path, action: &str, error: &io::Error) {
+        let mending = match error.kind() {
+            io::ErrorKind::PermissionDenied => permission_mending(path),
+            _ if error.raw_os_error() == Some(rustix::io::Errno::MFILE.raw_os_error()) => {
+                "; raise the limit of open files (ulimit -n)".to_owned()
+            }
+            _ => String::new(),
+        };
+        let sentence = format!("cannot {action} {}: {error}{mending}", path.display());
+        let is_known = [&self.sentences, &self.earlier]
+            .iter()
+            .any(|known| known.get(path) == Some(&sentence));
+        if !is_known {
+            tracing::warn!(problem = sentence, "not all files can be read");
+        }
+        self.sentences.insert(path.to_owned(), sentence);
+    }
+
+    /// A file can be read after all.
+    pub(super) fn mended(&mut self, path: &Path) {
+        self.sentences.remove(path);
+    }
+
+    /// The sentences.
+    pub(super) fn iter(&self) -> impl Iterator<Item = &str> {
+        self.sentences.values().map(String::as_str)
+    }
+}
+
+/// Who may read the file, who we are, and what would help.
+fn permission_mending(path: &Path) -> String {
+    let uid = rustix::process::geteuid().as_raw();
+    let gid = rustix::process::getegid().as_raw();
+    let of_file = std::fs::metadata(path).map_or_else(
+        |_| String::new(),
+        |it| {
+            format!(
+                " it belongs to uid {}, gid {}, mode {:04o};",
+                it.uid(),
+                it.gid(),
+                it.mode() & 0o7777
+            )
+        },
+    );
+    format!(
+        ";{of_file} this process runs as uid {uid}, gid {gid}: run it as the same user, or in a group that may read (in a pod: fsGroup or the same runAsUser)"
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_refused_permission_names_the_owner_and_the_mending() {
+        let mut problems = Problems::default();
+        let dir = tempfile::tempdir().unwrap();
+        problems.note(dir.path(), "open", &io::ErrorKind::PermissionDenied.into());
+        let sentence = problems.iter().next().unwrap().to_owned();
+        assert!(sentence.starts_with("cannot open "), "{sentence}");
+        assert!(
+            sentence.contains("mode 0") && sentence.contains("fsGroup"),
+            "{sentence}"
+        );
+        problems.begin_look();
+        assert_eq!(
+            problems.iter().count(),
+            0,
+            "what is not noted again is mended"
+        );
+    }
+}

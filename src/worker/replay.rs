@@ -1,0 +1,59 @@
+//! After a start: batches that an earlier run sealed and that are not known to be delivered go
+//! out again, byte for byte, before anything new of their streams.
+
+use std::collections::BTreeSet;
+
+use super::Worker;
+use crate::journal::{Entry, Seal};
+
+impl Worker {
+    pub(super) fn take_up_batches(&mut self) {
+        let sealed: Vec<_> = self
+            .journal
+            .state()
+            .unacknowledged()
+            .map(|(id, seal)| (id, seal.clone()))
+            .collect();
+        // Once a batch cannot be sent as it was, its stream is read again from there on.
+        let mut given_up = BTreeSet::new();
+        for (id, seal) in sealed {
+            let stream = (seal.output.clone(), seal.stream.clone());
+            if given_up.contains(&stream) {
+                continue;
+            }
+            let output = self.outputs.iter_mut().find(|it| {
+                it.dispatcher.name() == seal.output && it.dispatcher.can_send(&seal.stream)
+            });
+            let Some(output) = output else {
+                tell(
+                    &seal,
+                    "its output is no longer configured: what was on its way is given up",
+                );
+                self.journal.append(&Entry::Unseal(id));
+                given_up.insert(stream);
+                continue;
+            };
+            let Some(body) = self.journal.body_of(&seal) else {
+                tell(
+                    &seal,
+                    "its body was not kept: its lines are read and sent again",
+                );
+                self.journal.append(&Entry::Unseal(id));
+                given_up.insert(stream);
+                continue;
+            };
+            let batch = output.dispatcher.restore(id, &seal, body);
+            // As many as were in flight before have room now.
+            if output.batches.try_send(batch).is_err() {
+                tracing::error!(
+                    output = seal.output,
+                    "no room for a batch of an earlier run"
+                );
+            }
+        }
+    }
+}
+
+fn tell(seal: &Seal, why: &str) {
+    tracing::warn!(output = seal.output, stream = %seal.stream, records = seal.records, "a batch of an earlier run cannot be sent as it was; {why}");
+}
