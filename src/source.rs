@@ -3,6 +3,7 @@
 //! tells what changed, and hands out bytes to whoever reads.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::fs::Metadata;
 use std::io;
 use std::os::fd::BorrowedFd;
 use std::os::unix::fs::MetadataExt as _;
@@ -49,6 +50,9 @@ pub(crate) enum Change {
     Grew(GenerationId),
     /// There is less of it than was seen: whoever has read further must begin anew.
     Shrunk(GenerationId),
+    /// It may have been written and is as long as it was: the content tells whether it is the
+    /// same.
+    Touched(GenerationId),
     /// Its last line is complete as it is.
     Over(GenerationId),
 }
@@ -362,14 +366,14 @@ impl Source {
         };
         self.problems.mended(path);
         self.by_path.insert((input, path.to_owned()), id);
-        self.look(id, metadata.len(), journal, at, changes);
+        self.look(id, &metadata, journal, at, changes);
     }
 
     /// Takes note of a generation's size.
     fn look(
         &mut self,
         id: GenerationId,
-        size: u64,
+        metadata: &Metadata,
         journal: &mut Journal,
         at: Moment,
         changes: &mut Vec<Change>,
@@ -377,7 +381,7 @@ impl Source {
         let Some(generation) = self.generations.get_mut(&id) else {
             return;
         };
-        let mut look = generation.look(size, at.now, at.time);
+        let mut look = generation.look(metadata, at.now, at.time);
         if look == Look::Grew {
             match generation.grow_head() {
                 Ok(Some(false)) | Err(_) => {}
@@ -399,6 +403,7 @@ impl Source {
             Look::Same => {}
             Look::Grew => changes.push(Change::Grew(id)),
             Look::Shrunk => changes.push(Change::Shrunk(id)),
+            Look::Touched => changes.push(Change::Touched(id)),
         }
     }
 
@@ -472,10 +477,11 @@ fn look_at_nameless(generation: &mut Generation, at: Moment, changes: &mut Vec<C
         Place::Rotated
     };
     generation.place_at(place, at.now);
-    match generation.look(metadata.len(), at.now, at.time) {
+    match generation.look(&metadata, at.now, at.time) {
         Look::Same => {}
         Look::Grew => changes.push(Change::Grew(generation.id)),
         Look::Shrunk => changes.push(Change::Shrunk(generation.id)),
+        Look::Touched => changes.push(Change::Touched(generation.id)),
     }
 }
 

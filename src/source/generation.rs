@@ -20,6 +20,9 @@ pub(super) const QUIET: Duration = Duration::from_secs(2);
 const KEEP_ROTATED: Duration = Duration::from_mins(5);
 /// The same for a deleted file, whose space is only freed when it is closed.
 const KEEP_DELETED: Duration = Duration::from_secs(10);
+/// A modification time that is younger than this, in nanoseconds, may stand for two writes: the
+/// system's clock for files moves in steps.
+const CLOCK_STEP: i64 = 20_000_000;
 /// How far back the beginning of the last line is looked for.
 const LAST_LINE: u64 = 64 * 1024;
 
@@ -95,6 +98,8 @@ pub(crate) struct Generation {
     /// No more bytes come to its last line.
     pub(crate) is_over: bool,
     last_change: Instant,
+    /// The modification time when last seen, and when that was.
+    modified: (Time, Time),
 }
 
 /// What a look at a generation came to.
@@ -106,21 +111,24 @@ pub(super) enum Look {
     Grew,
     /// There is less of it, or it begins differently.
     Shrunk,
+    /// It may have been written, and is no longer and no shorter than before.
+    Touched,
 }
 
 impl Generation {
-    /// Takes an open file as a generation. The bytes that are there now are from `time`.
+    /// Takes a file that was opened now, at `time`, as a generation.
     pub(super) fn new(
         id: GenerationId,
         input: usize,
         origin: Arc<Path>,
         path: PathBuf,
         opened: Opened,
-        now: Instant,
+        (now, time): (Instant, Time),
     ) -> Self {
         let mut times = TimeMarks::default();
         let size = opened.metadata.len();
-        times.note(size, modified(&opened.metadata));
+        let modified = modified(&opened.metadata);
+        times.note(size, modified);
         Self {
             id,
             input,
@@ -138,13 +146,19 @@ impl Generation {
             times,
             is_over: false,
             last_change: now,
+            modified: (modified, time),
         }
     }
 
     /// Takes note of what the system says of the file. Bytes that are new are from `time`.
-    pub(super) fn look(&mut self, size: u64, now: Instant, time: Time) -> Look {
+    pub(super) fn look(&mut self, metadata: &Metadata, now: Instant, time: Time) -> Look {
+        let (size, modified) = (metadata.len(), modified(metadata));
+        let (before, seen) = std::mem::replace(&mut self.modified, (modified, time));
         if size == self.size {
-            return Look::Same;
+            // Emptied and filled to the very same length, or only touched: the content tells.
+            let is_same =
+                modified == before && (time == seen || seen.nanos_since(before) > CLOCK_STEP);
+            return if is_same { Look::Same } else { Look::Touched };
         }
         let look = if size > self.size {
             Look::Grew

@@ -41,7 +41,14 @@ impl Source {
             seen: at.time,
         };
         journal.append(&Entry::Generation(id, identity));
-        let generation = Generation::new(id, input, origin, path.to_owned(), opened, at.now);
+        let generation = Generation::new(
+            id,
+            input,
+            origin,
+            path.to_owned(),
+            opened,
+            (at.now, at.time),
+        );
         self.by_key.insert((input, generation.key), id);
         self.generations.insert(id, generation);
         Ok(id)

@@ -22,7 +22,9 @@ impl Worker {
                 Change::Opened(id) => self.open(id, at),
                 Change::Grew(id) => self.grew(id, at),
                 Change::Over(id) => self.recount(id, at),
-                Change::Shrunk(id) => self.shrunk(id, at),
+                Change::Shrunk(id) if self.is_intact(id) => self.grew(id, at),
+                Change::Touched(id) if self.is_intact(id) => {}
+                Change::Shrunk(id) | Change::Touched(id) => self.begin_anew(id, "truncated", at),
             }
         }
     }
@@ -63,12 +65,13 @@ impl Worker {
         }
     }
 
-    /// A file has become shorter: it is another content, unless what was read is still there.
-    fn shrunk(&mut self, id: GenerationId, at: Moment) {
+    /// Whether what was read of a file is still there, although it has become shorter or was
+    /// written without becoming longer.
+    fn is_intact(&self, id: GenerationId) -> bool {
         let Some(generation) = self.source.get(id) else {
-            return;
+            return true;
         };
-        let is_intact = generation.begins_as_before()
+        generation.begins_as_before()
             && self
                 .outputs
                 .iter()
@@ -76,12 +79,7 @@ impl Worker {
                 .all(|position| {
                     position.offset <= generation.size
                         && generation.proves(position).unwrap_or(false)
-                });
-        if is_intact {
-            self.grew(id, at);
-        } else {
-            self.begin_anew(id, "truncated", at);
-        }
+                })
     }
 
     /// The content of a generation is gone; its file begins a new one.

@@ -4,7 +4,7 @@
 use std::time::{Duration, Instant};
 
 use super::Worker;
-use crate::source::Moment;
+use crate::source::{Change, Moment};
 
 /// So much of the time at most, and a quarter of it, is kept for the answers to what is on its
 /// way: a batch that was stored, but whose answer nobody waited for, would be sent again.
@@ -113,9 +113,13 @@ impl Worker {
         }
         // What was written while the last batch was on its way counts too.
         let changes = self.source.walk(&mut self.journal, at);
-        let is_still = changes.is_empty();
+        let is_still = changes.iter().all(|it| matches!(it, Change::Touched(_)));
         self.apply(changes, at);
         is_still
+            && self
+                .outputs
+                .iter()
+                .all(|output| output.dispatcher.is_drained())
     }
 
     pub(super) fn left(&self) -> Vec<Left> {

@@ -1,7 +1,8 @@
 //! Compares what arrived with what was written: missing, doubled, out of order, cut.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::fmt;
+use std::sync::Arc;
 
 use pinnace::receiver::{Backend, Record};
 
@@ -91,10 +92,30 @@ impl Scene {
         self.assert_flawless(backend);
     }
 
-    /// The same for the records of which the line begins with `prefix`.
+    /// All lines of a series are in the backend once, and in order within each stream.
     pub(crate) fn assert_series_arrived(&self, backend: Backend, series: &super::Numbered) {
         let prefix = format!("{} ", series.name);
-        let arrived = lines_of(self, backend, |record| record.line.starts_with(&prefix));
-        Account::of(&series.all(), &arrived).assert_exact(&series.name);
+        let mut streams: BTreeMap<Arc<str>, Vec<String>> = BTreeMap::new();
+        for record in self.receiver.records(backend) {
+            if record.line.starts_with(&prefix) {
+                streams.entry(record.stream).or_default().push(record.line);
+            }
+        }
+        let disordered: Vec<_> = streams.values().flat_map(|it| disordered(it)).collect();
+        let mut arrived: Vec<_> = streams.into_values().flatten().collect();
+        // The numbers have as many digits each.
+        arrived.sort();
+        let account = Account {
+            disordered,
+            ..Account::of(&series.all(), &arrived)
+        };
+        account.assert_exact(&series.name);
     }
+}
+
+fn disordered(lines: &[String]) -> impl Iterator<Item = String> {
+    lines
+        .windows(2)
+        .filter(|pair| pair[0] > pair[1])
+        .map(|pair| pair[1].clone())
 }

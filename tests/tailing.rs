@@ -1,0 +1,18 @@
+//! Files as they live: rotated, truncated, deleted, linked, made later. And random lives against
+//! a simple model of what must arrive. The agent is the built program on real files.
+
+#![expect(
+    clippy::unwrap_used,
+    reason = "a test whose own files or processes fail has failed"
+)]
+
+#[path = "harness/harness.rs"]
+mod harness;
+#[path = "tailing/links.rs"]
+mod links;
+#[path = "tailing/model.rs"]
+mod model;
+#[path = "tailing/names.rs"]
+mod names;
+#[path = "tailing/rotation.rs"]
+mod rotation;

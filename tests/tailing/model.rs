@@ -1,0 +1,407 @@
+//! Random lives of files against a simple model: whatever happened to them, each line that was
+//! written arrives once, and in order within its content.
+//!
+//! Each sequence prints its seed when it fails. `PINNACE_TEST_SEED=N` runs that one alone,
+//! `PINNACE_TEST_SEQUENCES=N` so many from a seed of the day.
+
+use std::collections::BTreeMap;
+use std::fmt::Write as _;
+use std::fs::{self, OpenOptions};
+use std::ops::Range;
+use std::path::PathBuf;
+use std::sync::Mutex;
+
+use pinnace::receiver::{Backend, Faults};
+
+use crate::harness::{Agent, Config, Numbered, PATIENCE, Scene, append, eventually};
+
+/// Sequences of a usual run.
+const SEQUENCES: u64 = 24;
+/// Sequences that go on at the same time.
+const AT_ONCE: usize = 6;
+/// Actions of a sequence.
+const ACTIONS: usize = 40;
+const NAMES: [&str; 3] = ["a.log", "b.log", "c.log"];
+
+/// A small generator of numbers: the same seed, the same life.
+struct Dice(u64);
+
+impl Dice {
+    fn roll(&mut self, sides: u64) -> u64 {
+        self.0 = self.0.wrapping_add(0x9E37_79B9_7F4A_7C15);
+        let mut mixed = self.0;
+        mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
+        mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
+        (mixed ^ (mixed >> 31)) % sides
+    }
+}
+
+/// What the model knows of one name.
+#[derive(Debug, Default)]
+struct File {
+    /// Lines are numbered through all contents of the name.
+    next: u64,
+    /// Half a line that waits for its rest.
+    unfinished: Option<String>,
+    /// Whether the file is there.
+    exists: bool,
+    /// How often it was rotated.
+    rotations: u32,
+}
+
+/// What can happen.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Action {
+    Append,
+    AppendPart,
+    Rotate,
+    EmptyWhenDelivered,
+    DeleteAndMakeAnew,
+    RotateWhileAway,
+    Restart,
+    Kill,
+}
+
+/// Each as often as it stands here.
+const DECK: [Action; 16] = [
+    Action::Append,
+    Action::Append,
+    Action::Append,
+    Action::Append,
+    Action::Append,
+    Action::AppendPart,
+    Action::AppendPart,
+    Action::AppendPart,
+    Action::Rotate,
+    Action::Rotate,
+    Action::EmptyWhenDelivered,
+    Action::DeleteAndMakeAnew,
+    Action::DeleteAndMakeAnew,
+    Action::RotateWhileAway,
+    Action::Restart,
+    Action::Kill,
+];
+
+/// The agent, the files, and what must arrive of them.
+struct World {
+    scene: Scene,
+    config: Config,
+    backend: Backend,
+    agent: Option<Agent>,
+    files: BTreeMap<&'static str, File>,
+    /// Whole lines written, in order, by name.
+    written: BTreeMap<&'static str, Vec<String>>,
+    /// Last lines without a line end in files that were rotated since all was delivered: they go
+    /// out when their file has been still for a while, which a stop does not wait for.
+    last_words: u64,
+    /// Whether rotated names are meant too.
+    takes_rotated: bool,
+    /// What happened, for the one who reads of a failure.
+    told: String,
+    dice: Dice,
+}
+
+impl World {
+    fn new(seed: u64) -> Self {
+        let mut dice = Dice(seed);
+        let scene = Scene::new();
+        let is_loki = dice.roll(2) == 0;
+        let backend = if is_loki {
+            Backend::Loki
+        } else {
+            Backend::Cloudwatch
+        };
+        let glob = ["*.log", "*.log*"][usize::try_from(dice.roll(2)).unwrap()];
+        let mut config = if is_loki {
+            scene.loki_config()
+        } else {
+            let mut config = scene.cloudwatch_config();
+            config.outputs = vec![scene.cloudwatch("log_stream: \"{file}\"")];
+            config
+        };
+        config.inputs = vec![scene.input("app", &[glob], "")];
+        config.shutdown = "timeout: 30s, quiet_for: 10ms".to_owned();
+        // Some answers take their time, so that there is something on its way when it matters.
+        let latency_ms = dice.roll(3) * 7;
+        scene.receiver.set_faults(
+            backend,
+            Faults {
+                latency_ms,
+                ..Faults::default()
+            },
+        );
+        Self {
+            agent: Some(scene.start(&config)),
+            files: NAMES.iter().map(|name| (*name, File::default())).collect(),
+            written: NAMES.iter().map(|name| (*name, Vec::new())).collect(),
+            told: format!("{backend}, {glob}, latency {latency_ms} ms\n"),
+            last_words: 0,
+            takes_rotated: glob == "*.log*",
+            scene,
+            config,
+            backend,
+            dice,
+        }
+    }
+
+    fn path(&self, name: &str) -> PathBuf {
+        self.scene.log(name)
+    }
+
+    fn expected(&self) -> u64 {
+        let lines: usize = self.written.values().map(Vec::len).sum();
+        u64::try_from(lines).unwrap()
+    }
+
+    fn act(&mut self) {
+        let action = DECK[usize::try_from(self.dice.roll(16)).unwrap()];
+        let name = NAMES[usize::try_from(self.dice.roll(3)).unwrap()];
+        writeln!(self.told, "{action:?} {name}").unwrap();
+
+        match action {
+            Action::Append => {
+                let count = 1 + self.dice.roll(40);
+                self.append_lines(name, count);
+            }
+            Action::AppendPart => self.append_part(name),
+            Action::Rotate => self.rotate(name),
+            Action::EmptyWhenDelivered => {
+                self.finish_line(name);
+                self.wait_until_delivered();
+                if self.files[name].exists {
+                    let path = self.path(name);
+                    let file = OpenOptions::new().write(true).open(path).unwrap();
+                    file.set_len(0).unwrap();
+                }
+                self.append_lines(name, 3);
+            }
+            Action::DeleteAndMakeAnew => {
+                if self.files[name].exists {
+                    // What of a file is not open yet cannot outlive its deletion.
+                    self.wait_until_seen(name);
+                    self.append_lines(name, 3);
+                    fs::remove_file(self.path(name)).unwrap();
+                }
+                self.append_lines(name, 2);
+            }
+            Action::RotateWhileAway => {
+                // Only a content that was seen is looked for under another name.
+                self.append_lines(name, 1);
+                self.wait_until_delivered();
+                self.stop();
+                self.append_lines(name, 4);
+                self.rotate(name);
+                self.append_lines(name, 4);
+                self.start();
+            }
+            Action::Restart => {
+                self.stop();
+                self.append_lines(name, 5);
+                self.start();
+            }
+            Action::Kill => {
+                // What was stored and not yet acknowledged may be sent again, with other times:
+                // that is kept from happening by a later promise. So nothing is on its way.
+                self.wait_until_delivered();
+                self.config.wait_until_no_lag_but(self.unfinished_bytes());
+                self.agent.take().unwrap().kill();
+                self.append_lines(name, 5);
+                self.start();
+            }
+        }
+    }
+
+    fn unfinished_bytes(&self) -> u64 {
+        let parts = self.files.values().filter_map(|it| it.unfinished.as_ref());
+        u64::try_from(parts.map(String::len).sum::<usize>()).unwrap()
+    }
+
+    fn start(&mut self) {
+        self.agent = Some(self.scene.start(&self.config));
+    }
+
+    fn stop(&mut self) {
+        let owed = self.expected() - self.last_words;
+        self.agent.take().unwrap().stop_well();
+        let stored = self.scene.receiver.summary(self.backend).stored;
+        assert!(
+            stored >= owed,
+            "{stored} of {owed} lines arrived before the end\n{}",
+            self.told
+        );
+    }
+
+    fn next_line(&mut self, name: &'static str) -> String {
+        let width = usize::try_from(self.dice.roll(120)).unwrap();
+        let file = self.files.get_mut(name).unwrap();
+        let mut series = Numbered::wide(name, width);
+        series.next = file.next;
+        file.next += 1;
+        series.next_line()
+    }
+
+    fn append_lines(&mut self, name: &'static str, count: u64) {
+        self.finish_line(name);
+        let mut text = String::new();
+        for _ in 0..count {
+            let line = self.next_line(name);
+            text.push_str(&line);
+            let line = line.trim_end_matches('\n').to_owned();
+            self.written.get_mut(name).unwrap().push(line);
+        }
+        append(&self.path(name), text);
+        self.files.get_mut(name).unwrap().exists = true;
+    }
+
+    /// Writes the rest of a line that was begun.
+    fn finish_line(&mut self, name: &'static str) {
+        let path = self.path(name);
+        let file = self.files.get_mut(name).unwrap();
+        if let Some(begun) = file.unfinished.take() {
+            append(&path, " and the rest\n");
+            let line = format!("{begun} and the rest");
+            self.written.get_mut(name).unwrap().push(line);
+        }
+    }
+
+    fn append_part(&mut self, name: &'static str) {
+        self.finish_line(name);
+        let line = self.next_line(name).trim_end().to_owned();
+        append(&self.path(name), &line);
+        let file = self.files.get_mut(name).unwrap();
+        file.unfinished = Some(line);
+        file.exists = true;
+    }
+
+    /// Renames and makes anew. An unfinished last line is complete as it is then.
+    fn rotate(&mut self, name: &'static str) {
+        let from = self.path(name);
+        let file = &self.files[name];
+        if file.exists && self.agent.is_some() {
+            let adds_lines = self.dice.roll(2) == 0;
+            // Under a name that is not meant, only a file that was seen is followed. And of one
+            // that is first seen under its rotated name nobody knows that its last line is over.
+            if !self.takes_rotated || (file.unfinished.is_some() && !adds_lines) {
+                self.wait_until_seen(name);
+            }
+            if adds_lines {
+                self.append_lines(name, 3);
+            }
+        }
+        let file = self.files.get_mut(name).unwrap();
+        if file.exists {
+            file.rotations += 1;
+            let to = self.scene.log(&format!("{name}.{}", file.rotations));
+            fs::rename(from, to).unwrap();
+            if let Some(last) = file.unfinished.take() {
+                self.written.get_mut(name).unwrap().push(last);
+                self.last_words += 1;
+            }
+        }
+        self.append_lines(name, 2);
+    }
+
+    /// Waits until the agent has opened what is at this name now.
+    fn wait_until_seen(&self, name: &str) {
+        let path = self.path(name);
+        let size = fs::metadata(&path).unwrap().len();
+        let path = path.display().to_string();
+        let is_seen = eventually(|| {
+            let status = self.config.status_json();
+            let mut files = status["files"].as_array().into_iter().flatten();
+            files.any(|it| it["path"] == path && it["place"] == "home" && it["size"] == size)
+        });
+        assert!(
+            is_seen,
+            "{name} is not seen: {:#}\n{}",
+            self.config.status_json(),
+            self.told
+        );
+    }
+
+    fn wait_until_delivered(&mut self) {
+        let expected = self.expected();
+        let arrived = self
+            .scene
+            .receiver
+            .wait_for(self.backend, PATIENCE, |it| it.stored >= expected);
+        assert!(
+            arrived,
+            "{} of {expected} lines arrived\n{}",
+            self.scene.receiver.summary(self.backend).stored,
+            self.told
+        );
+        self.last_words = 0;
+    }
+
+    fn compare(&self) {
+        let mut arrived: BTreeMap<&str, Vec<String>> = BTreeMap::new();
+        for record in self.scene.receiver.records(self.backend) {
+            let name = NAMES.iter().find(|name| record.line.starts_with(**name));
+            let name = name.unwrap_or_else(|| panic!("{record:?}\n{}", self.told));
+            arrived.entry(name).or_default().push(record.line);
+        }
+        for (name, written) in &self.written {
+            let mut arrived = arrived.remove(name).unwrap_or_default();
+            // A content that was first seen under its rotated name has a stream of its own.
+            arrived.sort();
+            let mut written = written.clone();
+            written.sort();
+            let account = crate::harness::Account::of(&written, &arrived);
+            account.assert_exact(&format!("{name}\n{}", self.told));
+        }
+        self.scene.assert_flawless(self.backend);
+        assert_eq!(
+            self.scene.receiver.summary(self.backend).replayed,
+            0,
+            "{}",
+            self.told
+        );
+    }
+}
+
+fn live(seed: u64) {
+    let mut world = World::new(seed);
+    writeln!(world.told, "seed {seed}").unwrap();
+    for _ in 0..ACTIONS {
+        world.act();
+    }
+    for name in NAMES {
+        world.finish_line(name);
+    }
+    world.wait_until_delivered();
+    world.stop();
+    world.compare();
+}
+
+#[test]
+fn whatever_happens_to_the_files_each_line_arrives_once() {
+    let variable = |name: &str| std::env::var(name).ok().and_then(|it| it.parse().ok());
+    let seeds = match (
+        variable("PINNACE_TEST_SEED"),
+        variable("PINNACE_TEST_SEQUENCES"),
+    ) {
+        (Some(seed), _) => seed..seed + 1,
+        (None, Some(count)) => {
+            let now = std::time::SystemTime::UNIX_EPOCH.elapsed().unwrap();
+            let first = now.as_secs();
+            first..first + count
+        }
+        (None, None) => 0..SEQUENCES,
+    };
+    let next = Mutex::new(seeds);
+    // They mostly wait, so several go on at once.
+    std::thread::scope(|scope| {
+        for _ in 0..AT_ONCE {
+            scope.spawn(|| {
+                while let Some(seed) = one_of(&next) {
+                    live(seed);
+                }
+            });
+        }
+    });
+}
+
+fn one_of(seeds: &Mutex<Range<u64>>) -> Option<u64> {
+    seeds.lock().unwrap().next()
+}
