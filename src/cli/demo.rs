@@ -39,6 +39,9 @@ const STOP_AT: usize = 35;
 const TICKS_AWAY: usize = 24;
 /// The log is rotated when so much of it is written, in percent.
 const ROTATE_AT: usize = 70;
+/// While the agent is away the script stops here, in percent: a slow stop is no reason for
+/// nothing to be left for the second run.
+const HOLD_AT: usize = 60;
 /// When nothing has arrived for so long, nothing more will.
 const PATIENCE: Duration = Duration::from_secs(20);
 
@@ -168,6 +171,8 @@ struct Stage<'a> {
     /// Of the runs that are over, in bytes.
     peak_bytes: u64,
     calls_a_burst: usize,
+    /// The script writes no further for now, in percent.
+    hold_at: usize,
     ticks: usize,
     began: Instant,
 }
@@ -226,6 +231,7 @@ impl<'a> Stage<'a> {
             automation,
             agent: None,
             peak_bytes: 0,
+            hold_at: HOLD_AT,
             ticks: 0,
             began: Instant::now(),
         })
@@ -257,6 +263,7 @@ impl<'a> Stage<'a> {
             self.tick().await?;
         }
         let behind = self.automation.lines() as u64 - self.arrived().0.min(self.arrived().1);
+        self.hold_at = 100;
         self.start(&format!(
             "the agent starts again, {} lines behind",
             report::grouped(behind)
@@ -323,7 +330,8 @@ impl<'a> Stage<'a> {
     async fn tick(&mut self) -> Result<(), Failure> {
         self.clock.next().await?;
         self.ticks += 1;
-        if self.ticks.is_multiple_of(TICKS_A_BURST) && !self.automation.is_over() {
+        let is_held = self.automation.percent() >= self.hold_at;
+        if self.ticks.is_multiple_of(TICKS_A_BURST) && !is_held {
             self.automation
                 .burst(self.calls_a_burst)
                 .map_err(cannot("write the log"))?;
