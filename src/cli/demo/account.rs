@@ -63,46 +63,45 @@ pub(super) struct Arrived<'a> {
 
 impl Account {
     /// Adds one file: its lines in the order of writing, and those that arrived from it in the
-    /// order of arrival. Equal lines count as often as they were written.
+    /// order of arrival.
     pub(super) fn add<'a>(
         &mut self,
         file: &str,
         written: &[String],
         arrived: impl IntoIterator<Item = Arrived<'a>>,
     ) {
-        // The numbers of each text, the first one last.
-        let mut owed: HashMap<&str, Vec<usize>> = HashMap::new();
-        for (index, line) in written.iter().enumerate().rev() {
-            owed.entry(line).or_default().push(index);
+        let mut places: HashMap<&str, Vec<usize>> = HashMap::new();
+        for (index, line) in written.iter().enumerate() {
+            places.entry(line).or_default().push(index);
         }
-        let (mut latest_index, mut latest_time) = (0, i64::MIN);
+        let mut is_delivered = vec![false; written.len()];
+        let (mut next_index, mut latest_index, mut latest_time) = (0, 0, i64::MIN);
         for Arrived { timestamp_ns, line } in arrived {
-            let fault = |what, number| Fault {
-                what,
-                file: file.to_owned(),
-                number,
-                line: line.to_owned(),
-            };
-            match owed.get_mut(line).map(Vec::pop) {
-                None => self.faults.push(fault(What::Strange, 0)),
-                Some(None) => {
-                    let number = written.iter().position(|known| known == line);
-                    self.faults
-                        .push(fault(What::Duplicated, number.map_or(0, |index| index + 1)));
-                }
-                Some(Some(index)) => {
-                    self.delivered += 1;
-                    if index < latest_index || timestamp_ns < latest_time {
-                        self.faults.push(fault(What::OutOfOrder, index + 1));
-                    }
+            let place = places
+                .get(line)
+                .and_then(|places| place(places, next_index, &is_delivered));
+            let what = match place {
+                None => Some(What::Strange),
+                Some(index) if is_delivered[index] => Some(What::Duplicated),
+                Some(index) => {
+                    let is_late = index < latest_index || timestamp_ns < latest_time;
+                    is_delivered[index] = true;
                     latest_index = latest_index.max(index);
                     latest_time = latest_time.max(timestamp_ns);
+                    is_late.then_some(What::OutOfOrder)
                 }
-            }
+            };
+            next_index = place.map_or(next_index, |index| index + 1);
+            self.faults.extend(what.map(|what| Fault {
+                what,
+                file: file.to_owned(),
+                number: place.map_or(0, |index| index + 1),
+                line: line.to_owned(),
+            }));
         }
-        let mut lost: Vec<usize> = owed.into_values().flatten().collect();
-        lost.sort_unstable();
-        self.faults.extend(lost.into_iter().map(|index| Fault {
+        self.delivered += is_delivered.iter().filter(|&&is| is).count();
+        let lost = (0..written.len()).filter(|&index| !is_delivered[index]);
+        self.faults.extend(lost.map(|index| Fault {
             what: What::Lost,
             file: file.to_owned(),
             number: index + 1,
@@ -117,6 +116,17 @@ impl Account {
             .filter(|fault| fault.what == what)
             .count()
     }
+}
+
+/// Which of the equal lines at these places it is: the one that comes next, even if it was
+/// there before, so that a second copy of a whole batch is seen as just that; else the first
+/// that is still owed.
+fn place(places: &[usize], next_index: usize, is_delivered: &[bool]) -> Option<usize> {
+    if places.contains(&next_index) {
+        return Some(next_index);
+    }
+    let owed = places.iter().find(|&&index| !is_delivered[index]);
+    owed.or_else(|| places.first()).copied()
 }
 
 #[cfg(test)]
@@ -141,7 +151,7 @@ mod tests {
     fn each_kind_of_fault_is_noticed_with_its_line() {
         use What::{Duplicated, Lost, OutOfOrder, Strange};
         let written = ["one", "two", "again", "three", "again"];
-        let table: [Case<'_>; 8] = [
+        let table: [Case<'_>; 9] = [
             (
                 "all is well",
                 &[
@@ -174,6 +184,22 @@ mod tests {
                     (3, "again"),
                 ],
                 &[(Duplicated, 2, "two")],
+            ),
+            (
+                "a batch doubled in which there is such a line",
+                &[
+                    (1, "two"),
+                    (1, "again"),
+                    (1, "two"),
+                    (1, "again"),
+                    (3, "three"),
+                    (3, "again"),
+                ],
+                &[
+                    (Duplicated, 2, "two"),
+                    (Duplicated, 3, "again"),
+                    (Lost, 1, "one"),
+                ],
             ),
             (
                 "two lines swapped",
