@@ -91,6 +91,8 @@ pub(crate) enum Next {
     Nothing,
     /// A file holds other content than was read of it: it begins anew.
     OtherContent(GenerationId),
+    /// So many bytes at the beginning of a file are a hole, which is skipped.
+    Hole(GenerationId, u64),
     /// A file cannot be read.
     Unreadable(GenerationId, std::io::Error),
 }
@@ -168,6 +170,7 @@ impl Dispatcher {
             is_gone: false,
             not_before: None,
         };
+        generation.note_reached(start.read);
         self.lanes.insert(generation.id, lane);
         self.grew(generation, now);
     }

@@ -147,6 +147,11 @@ impl Journal {
         }
     }
 
+    /// Whether something was appended since the last commit.
+    pub(crate) fn has_news(&self) -> bool {
+        matches!(&self.disk, Disk::Good(files) if !files.pending.is_empty())
+    }
+
     /// Writes what was appended. After this a killed process loses none of it.
     pub(crate) fn commit(&mut self, now: Instant) {
         match &mut self.disk {

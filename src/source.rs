@@ -10,14 +10,17 @@ use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant, SystemTime};
 
-use crate::journal::{Entry, Identity, Journal};
+use crate::journal::Journal;
 use crate::record::Time;
 use crate::span::GenerationId;
+use copies::Alias;
 use discover::{Found, Globs};
 use generation::{FileKey, Look};
 pub(crate) use generation::{Generation, Place};
 use problems::Problems;
 
+mod content;
+mod copies;
 mod discover;
 mod generation;
 mod problems;
@@ -64,11 +67,41 @@ pub(crate) struct Source {
     generations: BTreeMap<GenerationId, Generation>,
     by_key: HashMap<(usize, FileKey), GenerationId>,
     by_path: HashMap<(usize, PathBuf), GenerationId>,
+    /// Copies of open generations.
+    aliases: HashMap<(usize, FileKey), Alias>,
+    /// Names to look at again once the changes of the last look are dealt with.
+    deferred: BTreeSet<(usize, PathBuf)>,
+    /// When all names were last looked at; nothing before the first look of the first run.
+    looked_at: Option<Time>,
     watch: watch::Watch,
     problems: Problems,
     next_walk: Instant,
     next_retired: Instant,
     has_walked: bool,
+}
+
+/// A name to look at.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+enum Name {
+    /// One that an input means.
+    Meant(usize, PathBuf),
+    /// One that rotation gives to a meant one, which comes first.
+    Sibling(usize, PathBuf, PathBuf),
+    /// A generation without a name of its own.
+    Nameless(GenerationId),
+}
+
+impl Name {
+    fn meant((input, path): (usize, PathBuf)) -> Self {
+        Self::Meant(input, path)
+    }
+
+    fn path(&self) -> Option<&Path> {
+        match self {
+            Self::Meant(_, path) | Self::Sibling(_, _, path) => Some(path),
+            Self::Nameless(_) => None,
+        }
+    }
 }
 
 /// The moment of a look, by both clocks.
@@ -108,6 +141,9 @@ impl Source {
             generations: BTreeMap::new(),
             by_key: HashMap::new(),
             by_path: HashMap::new(),
+            aliases: HashMap::new(),
+            deferred: BTreeSet::new(),
+            looked_at: None,
             watch: watch::Watch::new(),
             problems: Problems::default(),
             next_walk: now,
@@ -154,33 +190,133 @@ impl Source {
         self.problems.iter().chain(self.watch.trouble())
     }
 
+    /// Whether names wait to be looked at again, now that the changes are dealt with.
+    pub(crate) fn has_deferred(&self) -> bool {
+        !self.deferred.is_empty()
+    }
+
+    /// When all names were last looked at.
+    pub(crate) fn looked_at(&self) -> Option<Time> {
+        self.looked_at
+    }
+
     /// Looks at what the system told of.
     pub(crate) fn look_at_events(&mut self, journal: &mut Journal, at: Moment) -> Vec<Change> {
         let touched = self.watch.drain();
         if touched.needs_walk {
             return self.walk(journal, at);
         }
-        let mut changes = Vec::new();
-        let mut moved = BTreeSet::new();
-        for path in &touched.names {
+        let deferred = std::mem::take(&mut self.deferred);
+        if touched.names.is_empty() && deferred.is_empty() {
+            return Vec::new();
+        }
+        let deferred = deferred.into_iter().map(|(_, path)| path);
+        let mut names = Vec::new();
+        for path in touched.names.into_iter().chain(deferred) {
             for input in 0..self.inputs.len() {
-                let known = self.by_path.get(&(input, path.clone())).copied();
-                if known.is_some() || self.inputs[input].globs.matches(path) {
-                    self.look_at_path(input, path, journal, at, &mut changes);
-                }
-                let after = self.by_path.get(&(input, path.clone())).copied();
-                if known != after || after.is_none() {
-                    moved.extend(known);
-                }
+                names.extend(self.name_of(input, &path, journal));
             }
             if let Some(folder) = path.parent() {
-                moved.extend(self.retired_in(folder));
+                names.extend(self.retired_in(folder).into_iter().map(Name::Nameless));
+            }
+        }
+        self.look_at_names(names, journal, at)
+    }
+
+    /// What a name is to an input: one that it means, or one that rotation gives to such a one.
+    fn name_of(&self, input: usize, path: &Path, journal: &Journal) -> Option<Name> {
+        let is_held = self.by_path.contains_key(&(input, path.to_owned()));
+        if is_held || self.inputs[input].globs.matches(path) {
+            return Some(Name::Meant(input, path.to_owned()));
+        }
+        let homes = self.homes_in(input, path.parent()?, journal);
+        let home = homes
+            .into_iter()
+            .find(|home| rotation::is_rotation(home, path))?;
+        Some(Name::Sibling(input, home, path.to_owned()))
+    }
+
+    /// Looks at names: first at those that hold a generation, since others may be copies of it;
+    /// then from the oldest to the youngest.
+    fn look_at_names(
+        &mut self,
+        names: Vec<Name>,
+        journal: &mut Journal,
+        at: Moment,
+    ) -> Vec<Change> {
+        let mut changes = Vec::new();
+        let mut moved = BTreeSet::new();
+        let mut sorted: Vec<_> = names
+            .into_iter()
+            .map(|name| {
+                let is_held = match &name {
+                    Name::Meant(input, path) => self.by_path.contains_key(&(*input, path.clone())),
+                    Name::Sibling(..) => false,
+                    Name::Nameless(_) => true,
+                };
+                let modified = name.path().and_then(|path| std::fs::metadata(path).ok());
+                let modified = modified.map(|it| generation::modified(&it));
+                let rank = name.path().map(rotation::age_rank);
+                (!is_held, (modified, rank), name)
+            })
+            .collect();
+        sorted.sort();
+        // A held name that now leads to another file is looked at for what became of the old
+        // one; the new file has its turn by its age.
+        let mut later = Vec::new();
+        for (_, age, name) in sorted {
+            match name {
+                Name::Nameless(id) => {
+                    moved.insert(id);
+                }
+                Name::Meant(input, path) if self.leads_elsewhere(input, &path) => {
+                    moved.extend(self.by_path.remove(&(input, path.clone())));
+                    later.push((age, Name::Meant(input, path)));
+                }
+                name => later.push((age, name)),
+            }
+        }
+        later.sort();
+        let (held, new): (Vec<_>, Vec<_>) = later.into_iter().partition(|(_, name)| match name {
+            Name::Meant(input, path) => self.by_path.contains_key(&(*input, path.clone())),
+            _ => false,
+        });
+        for (_, name) in held.into_iter().chain(new) {
+            match name {
+                Name::Meant(input, path) => {
+                    let before = self.by_path.get(&(input, path.clone())).copied();
+                    self.look_at_path(input, &path, journal, at, &mut changes);
+                    let after = self.by_path.get(&(input, path)).copied();
+                    if before != after || after.is_none() {
+                        moved.extend(before);
+                    }
+                }
+                Name::Sibling(input, home, path) => {
+                    self.look_at_sibling(input, &home, &path, journal, at, &mut changes);
+                }
+                Name::Nameless(_) => {}
             }
         }
         for id in moved {
             self.settle(id, at, &mut changes);
         }
+        // A name that must wait was not looked at.
+        if self.deferred.is_empty() {
+            self.looked_at = Some(at.time);
+        }
         changes
+    }
+
+    /// Whether a name that holds a generation now leads to a file that is not open.
+    fn leads_elsewhere(&self, input: usize, path: &Path) -> bool {
+        let Some(holder) = self.by_path.get(&(input, path.to_owned())) else {
+            return false;
+        };
+        std::fs::metadata(path).is_ok_and(|metadata| {
+            self.generations
+                .get(holder)
+                .is_some_and(|it| it.key != FileKey::of(&metadata))
+        })
     }
 
     /// Looks at everything, or at the files without a name, when it is time.
@@ -199,7 +335,6 @@ impl Source {
     /// Looks at everything that the inputs mean.
     pub(crate) fn walk(&mut self, journal: &mut Journal, at: Moment) -> Vec<Change> {
         self.problems.begin_look();
-        let mut changes = Vec::new();
         let mut folders = BTreeSet::new();
         let mut files = Vec::new();
         // A folder that is new to the watch may have changed between listing and watching.
@@ -219,37 +354,19 @@ impl Source {
             }
             folders.clear();
         }
-        let mut by_age: Vec<_> = files
-            .into_iter()
-            .map(|(input, path)| {
-                let modified = std::fs::metadata(&path)
-                    .ok()
-                    .map(|it| generation::modified(&it));
-                (modified, input, path)
-            })
-            .collect();
-        by_age.sort();
         // A name that was not listed is only gone when the system says so of the name itself.
-        let is_listed: BTreeSet<_> = by_age
-            .iter()
-            .map(|(_, input, path)| (*input, path))
-            .collect();
-        let missing: Vec<_> = self
-            .by_path
-            .keys()
-            .filter(|(input, path)| !is_listed.contains(&(*input, path)))
-            .cloned()
-            .collect();
-        for (input, path) in missing {
-            self.look_at_path(input, &path, journal, at, &mut changes);
-        }
-        for (_, input, path) in by_age {
-            self.look_at_path(input, &path, journal, at, &mut changes);
-        }
+        let held = self.by_path.keys().cloned();
+        let mut names: BTreeSet<Name> = files.into_iter().chain(held).map(Name::meant).collect();
         if !self.has_walked {
             self.has_walked = true;
-            self.find_rotated_while_away(journal, at, &mut changes);
+            self.looked_at = journal.state().looked_at;
+            for input in 0..self.inputs.len() {
+                names.extend(self.siblings(input, &names, journal));
+            }
         }
+        self.deferred.clear();
+        self.forget_deleted_aliases();
+        let mut changes = self.look_at_names(names.into_iter().collect(), journal, at);
         let ids: Vec<_> = self.generations.keys().copied().collect();
         for id in ids {
             self.settle(id, at, &mut changes);
@@ -279,10 +396,25 @@ impl Source {
         let (input, path, key) = (old.input, old.path.clone(), old.key);
         self.by_key.remove(&(input, key));
         self.by_path.remove(&(input, path.clone()));
+        self.release_aliases(id);
         if self.inputs[input].globs.matches(&path) {
             self.look_at_path(input, &path, journal, at, &mut changes);
         }
         changes
+    }
+
+    /// Looks at the name that a generation had before it went on in a copy.
+    pub(crate) fn look_at_home(
+        &mut self,
+        id: GenerationId,
+        journal: &mut Journal,
+        at: Moment,
+    ) -> Vec<Change> {
+        let Some(generation) = self.generations.get(&id) else {
+            return Vec::new();
+        };
+        let home = (generation.input, generation.origin.to_path_buf());
+        self.look_at_names(vec![Name::meant(home)], journal, at)
     }
 
     /// Nothing more is expected: every last line is complete as it is.
@@ -350,13 +482,15 @@ impl Source {
             return;
         }
         let key = FileKey::of(&metadata);
-        let id = match self.by_key.get(&(input, key)) {
-            Some(&id) => id,
+        let id = match self.by_key.get(&(input, key)).copied() {
+            Some(id) => id,
+            None if self.is_alias((input, key), metadata.len()) => return,
             None => match self.open(input, path, journal, at) {
-                Ok(id) => {
+                Ok(Some(id)) => {
                     changes.push(Change::Opened(id));
                     id
                 }
+                Ok(None) => return,
                 Err(error) if error.kind() == io::ErrorKind::NotFound => return,
                 Err(error) => {
                     self.problems.note(path, "open", &error);
@@ -382,22 +516,16 @@ impl Source {
             return;
         };
         let mut look = generation.look(metadata, at.now, at.time);
+        let mut is_better_known = false;
         if look == Look::Grew {
             match generation.grow_head() {
                 Ok(Some(false)) | Err(_) => {}
-                Ok(Some(true)) => {
-                    let identity = Identity {
-                        input: self.inputs[generation.input].name.clone(),
-                        path: generation.origin.to_path_buf(),
-                        device: generation.key.device,
-                        inode: generation.key.inode,
-                        head: generation.head,
-                        seen: at.time,
-                    };
-                    journal.append(&Entry::Generation(id, identity));
-                }
+                Ok(Some(true)) => is_better_known = true,
                 Ok(None) => look = Look::Shrunk,
             }
+        }
+        if is_better_known {
+            self.note_identity(id, journal, at);
         }
         match look {
             Look::Same => {}
@@ -468,7 +596,7 @@ impl Source {
 
 /// Looks at a file through its descriptor.
 fn look_at_nameless(generation: &mut Generation, at: Moment, changes: &mut Vec<Change>) {
-    let Ok(metadata) = generation.file.metadata() else {
+    let Ok(metadata) = generation.content.file().metadata() else {
         return;
     };
     let place = if metadata.nlink() == 0 {

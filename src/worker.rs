@@ -13,7 +13,7 @@ use tokio::sync::{mpsc, oneshot};
 use crate::batch::Batch;
 use crate::deliver::Acknowledgement;
 use crate::dispatch::Dispatcher;
-use crate::journal::Journal;
+use crate::journal::{Entry, Journal};
 use crate::observe::health::Health;
 use crate::observe::metrics::Metrics;
 use crate::observe::snapshot::WorkerView;
@@ -35,6 +35,8 @@ const LONGEST_GATHER: Duration = Duration::from_millis(100);
 const TIDY_EVERY: Duration = Duration::from_secs(1);
 /// Nothing to do for this long: buffers go back to the system.
 const IDLE_AFTER: Duration = Duration::from_secs(2);
+/// A look is noted when the one noted is older than this, in nanoseconds.
+const NOTE_LOOK_AFTER: i64 = 5_000_000_000;
 /// The loop turns at least this often, as health asks.
 const LONGEST_WAIT: Duration = Duration::from_secs(10);
 
@@ -149,6 +151,7 @@ impl Worker {
                 self.tidy(at);
             }
             let is_busy = self.make_batches(at);
+            self.note_look();
             self.journal.commit(at.now);
             self.journal.sync_if_due(at.now);
             if self.has_ended(at) {
@@ -220,6 +223,11 @@ impl Worker {
                     is_busy = true;
                     self.begin_anew(id, "truncated", at);
                 }
+                Next::Hole(id, len) => {
+                    is_busy = true;
+                    self.metrics.hole_bytes.inc_by(len);
+                    tracing::warn!(generation = %id, len, "skipped a hole at the beginning of a file: its writer does not append");
+                }
                 Next::Unreadable(id, error) => {
                     is_busy = true;
                     self.source.note_unreadable(id, &error);
@@ -233,6 +241,18 @@ impl Worker {
         self.ending
             .as_ref()
             .is_some_and(|ending| ending.is_closing(now))
+    }
+
+    /// Tells the journal when all names were last looked at: with other news, never for itself.
+    fn note_look(&mut self) {
+        let Some(looked_at) = self.source.looked_at() else {
+            return;
+        };
+        let noted = self.journal.state().looked_at;
+        let is_old = noted.is_none_or(|noted| looked_at.nanos_since(noted) > NOTE_LOOK_AFTER);
+        if is_old && self.journal.has_news() {
+            self.journal.append(&Entry::Looked(looked_at));
+        }
     }
 
     fn shrink_when_idle(&mut self, now: Instant) {
@@ -261,7 +281,7 @@ impl Worker {
             .filter_map(|output| output.dispatcher.next_due());
         let until = dues
             .chain(self.journal.next_due())
-            .chain((!is_listening).then_some(listen_from))
+            .chain((!is_listening || self.source.has_deferred()).then_some(listen_from))
             .chain(self.last_batch.map(|last| last + IDLE_AFTER))
             .chain(self.next_tidy())
             .chain(self.ending.as_ref().map(|ending| ending.next_due(now)))

@@ -97,6 +97,9 @@ impl Dispatcher {
                         continue;
                     }
                 };
+                if done.hole > 0 && done.end.offset > done.hole {
+                    troubles.push_back(Next::Hole(generation_id, done.hole));
+                }
                 if done.end.offset > lane.read.offset {
                     spans.push(Span {
                         generation: generation_id,
@@ -104,6 +107,7 @@ impl Dispatcher {
                         end: done.end,
                     });
                     lane.read = done.end;
+                    generation.note_reached(done.end);
                 }
                 let is_stuck = done.ended == Ended::Drained && done.end.offset < generation.size;
                 lane.unfinished_at = is_stuck.then_some(generation.size);

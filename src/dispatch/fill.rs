@@ -27,6 +27,8 @@ pub(super) struct Filled {
     pub(super) end: Position,
     /// Why not further.
     pub(super) ended: Ended,
+    /// How many bytes at the beginning are a hole, which was skipped.
+    pub(super) hole: u64,
 }
 
 /// What is needed besides the file.
@@ -54,13 +56,16 @@ impl Filler<'_> {
     ) -> io::Result<Filled> {
         let mut position = from;
         let mut want = CHUNK;
+        let mut in_hole = from.offset == 0;
+        let mut hole = 0;
         loop {
-            let chunk = match self.reader.read(&generation.file, position, want)? {
+            let chunk = match self.reader.read(&generation.content, position, want)? {
                 Read::Bytes(chunk) => chunk,
                 Read::OtherContent => {
                     return Ok(Filled {
                         end: position,
                         ended: Ended::OtherContent,
+                        hole,
                     });
                 }
             };
@@ -70,7 +75,10 @@ impl Filler<'_> {
                 Err(error) => error.valid_up_to(),
             };
             let is_last = is_over && chunk.is_end;
-            let mut at = 0;
+            // A writer that does not append leaves a hole where the file was emptied under it.
+            let mut at = if in_hole { hole_len(bytes) } else { 0 };
+            in_hole &= at == bytes.len();
+            hole += at as u64;
             let mut time = self.now;
             let mut time_until = position.offset;
             while let Some(framed) =
@@ -87,6 +95,7 @@ impl Filler<'_> {
                     return Ok(Filled {
                         end: chunk.position_after(at),
                         ended: Ended::Full,
+                        hole,
                     });
                 }
                 *self.last_time = given;
@@ -97,6 +106,7 @@ impl Filler<'_> {
                 return Ok(Filled {
                     end: position,
                     ended: Ended::Drained,
+                    hole,
                 });
             }
             // A line that is longer than the chunk needs a larger one.
@@ -107,4 +117,9 @@ impl Filler<'_> {
             };
         }
     }
+}
+
+/// How many NUL bytes lead.
+fn hole_len(bytes: &[u8]) -> usize {
+    bytes.iter().take_while(|byte| **byte == 0).count()
 }

@@ -46,6 +46,8 @@ pub(crate) enum Entry {
     Acknowledge(BatchId),
     /// A batch is given up, with all later ones of its stream: their bytes are read again.
     Unseal(BatchId),
+    /// All names were looked at at this time.
+    Looked(Time),
     /// The entries before this one are the whole state at the time the segment was begun.
     CheckpointEnd(CheckpointEnd),
 }
@@ -62,6 +64,9 @@ pub(crate) struct Identity {
     pub(crate) device: u64,
     /// Inode: a hint, used again by file systems.
     pub(crate) inode: u64,
+    /// When the file was made; of a later version than the others, so it may be missing.
+    #[serde(default, with = "text::time")]
+    pub(crate) birth: Time,
     /// Proves the beginning.
     #[serde(with = "text::head")]
     pub(crate) head: Head,
@@ -144,6 +149,11 @@ struct SealPayload {
 }
 
 #[derive(Serialize, Deserialize)]
+struct LookedPayload {
+    time: Time,
+}
+
+#[derive(Serialize, Deserialize)]
 struct BatchPayload {
     batch: BatchId,
 }
@@ -181,6 +191,7 @@ impl Entry {
             Self::Seal(..) => b'S',
             Self::Acknowledge(_) => b'A',
             Self::Unseal(_) => b'U',
+            Self::Looked(_) => b'L',
             Self::CheckpointEnd(_) => b'E',
         }
     }
@@ -208,6 +219,7 @@ impl Entry {
             Self::Acknowledge(id) | Self::Unseal(id) => {
                 serde_json::to_vec(&BatchPayload { batch: *id })
             }
+            Self::Looked(time) => serde_json::to_vec(&LookedPayload { time: *time }),
             Self::CheckpointEnd(end) => serde_json::to_vec(end),
         }
     }
@@ -251,6 +263,10 @@ impl Entry {
             b'U' => {
                 let payload: BatchPayload = serde_json::from_slice(payload)?;
                 Self::Unseal(payload.batch)
+            }
+            b'L' => {
+                let payload: LookedPayload = serde_json::from_slice(payload)?;
+                Self::Looked(payload.time)
             }
             b'E' => Self::CheckpointEnd(serde_json::from_slice(payload)?),
             _ => return Ok(None),
@@ -391,6 +407,7 @@ pub(super) mod tests {
             path: format!("/var/log/app/{number}.log").into(),
             device: 7,
             inode: number,
+            birth: Time(3),
             head: Head::of(&number.to_le_bytes()),
             seen: Time(1_700_000_000_000_000_000),
         }
@@ -449,6 +466,7 @@ pub(super) mod tests {
                 }
             ),
             id.clone().prop_map(Entry::Forget),
+            any::<i64>().prop_map(|time| Entry::Looked(Time(time))),
             (id, "[ab]", "[ab]", 0u64..9).prop_map(|(id, output, stream, number)| {
                 let seal = seal(&output, &stream, id, number * 10, number * 10 + 10);
                 Entry::Seal(BatchId(number), Box::new(seal))

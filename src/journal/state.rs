@@ -17,6 +17,8 @@ pub(crate) struct State {
     pub(crate) routes: BTreeSet<Route>,
     /// Batches on their way, and delivered ones that wait for one before them.
     seals: BTreeMap<BatchId, Sealed>,
+    /// When all names were last looked at.
+    pub(crate) looked_at: Option<Time>,
     /// The number that the next generation gets.
     pub(super) next_generation: u64,
     /// The number that the next batch gets.
@@ -61,15 +63,13 @@ impl State {
             }
             Entry::Seal(id, seal) => {
                 self.next_batch = self.next_batch.max(id.0 + 1);
-                let seal = seal.clone();
-                self.seals.insert(
-                    *id,
-                    Sealed {
-                        seal,
-                        is_acknowledged: false,
-                    },
-                );
+                // Numbers are given once: a second entry for one says nothing new.
+                self.seals.entry(*id).or_insert_with(|| Sealed {
+                    seal: seal.clone(),
+                    is_acknowledged: false,
+                });
             }
+            Entry::Looked(time) => self.looked_at = Some(*time),
             Entry::Acknowledge(id) => return self.acknowledge(*id),
             Entry::Unseal(id) => return self.unseal(*id),
             Entry::CheckpointEnd(end) => {
@@ -168,6 +168,23 @@ impl State {
         self.generations.get(&id)?.cursors.get(output).copied()
     }
 
+    /// Whether every output that takes a generation's input has all of its `len` bytes.
+    pub(crate) fn is_delivered(&self, id: GenerationId, len: u64) -> bool {
+        let Some(known) = self.generations.get(&id) else {
+            return false;
+        };
+        let mut routes = self
+            .routes
+            .iter()
+            .filter(|route| route.input == known.identity.input)
+            .peekable();
+        routes.peek().is_some()
+            && routes.all(|route| {
+                let cursor = known.cursors.get(&route.output);
+                cursor.is_some_and(|cursor| cursor.position.offset >= len)
+            })
+    }
+
     /// The entries that amount to this state.
     pub(super) fn entries(&self) -> impl Iterator<Item = Entry> {
         let generations = self.generations.iter().flat_map(|(&id, known)| {
@@ -190,6 +207,7 @@ impl State {
         };
         generations
             .chain(self.routes.iter().cloned().map(Entry::Route))
+            .chain(self.looked_at.map(Entry::Looked))
             .chain(seals)
             .chain(acknowledged.map(|(id, _)| Entry::Acknowledge(*id)))
             .chain(std::iter::once(Entry::CheckpointEnd(end)))

@@ -86,6 +86,8 @@ pub(crate) struct Metrics {
     pub(crate) cut: Family<OfOutput, Counter>,
     /// Bytes that were seen and can no longer be delivered.
     pub(crate) lost_bytes: Family<Reason, Counter>,
+    /// Bytes of holes that were skipped.
+    pub(crate) hole_bytes: Counter,
     /// Bytes in the files and not yet delivered.
     pub(crate) lag_bytes: Family<OfOutput, Gauge<i64, AtomicI64>>,
     /// Age of the oldest of them.
@@ -120,6 +122,7 @@ impl Metrics {
             replaced: Family::default(),
             cut: Family::default(),
             lost_bytes: Family::default(),
+            hole_bytes: Counter::default(),
             lag_bytes: Family::default(),
             lag_seconds: Family::default(),
             blocked: Family::default(),
@@ -178,6 +181,11 @@ impl Metrics {
             "lost_bytes",
             "Bytes that were seen in a file and can no longer be delivered",
             metrics.lost_bytes.clone(),
+        );
+        registry.register(
+            "hole_bytes",
+            "NUL bytes at the beginning of files, left by writers that do not append; skipped",
+            metrics.hole_bytes.clone(),
         );
         registry.register_with_unit(
             "lag",

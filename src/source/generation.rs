@@ -1,13 +1,15 @@
 //! One life of a file's content, held open. Owns the descriptor, what was last seen of the file,
 //! and where it stands: at a name that is meant, rotated away, or deleted.
 
-use std::fs::{File, Metadata, OpenOptions};
+use std::cell::Cell;
+use std::fs::{Metadata, OpenOptions};
 use std::io;
 use std::os::unix::fs::{MetadataExt as _, OpenOptionsExt as _};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use super::content::Content;
 use super::reader;
 use super::times::TimeMarks;
 use crate::record::Time;
@@ -88,7 +90,7 @@ pub(crate) struct Generation {
     /// Where it stands.
     pub(crate) place: Place,
     /// The open file.
-    pub(crate) file: File,
+    pub(crate) content: Content,
     /// Its size when last seen, in bytes.
     pub(crate) size: u64,
     /// Its beginning.
@@ -97,6 +99,10 @@ pub(crate) struct Generation {
     pub(crate) times: TimeMarks,
     /// No more bytes come to its last line.
     pub(crate) is_over: bool,
+    /// When its file was made.
+    pub(super) birth: Time,
+    /// The furthest that any output has read.
+    reached: Cell<Position>,
     last_change: Instant,
     /// The modification time when last seen, and when that was.
     modified: (Time, Time),
@@ -126,7 +132,7 @@ impl Generation {
         (now, time): (Instant, Time),
     ) -> Self {
         let mut times = TimeMarks::default();
-        let size = opened.metadata.len();
+        let size = opened.len();
         let modified = modified(&opened.metadata);
         times.note(size, modified);
         Self {
@@ -140,9 +146,11 @@ impl Generation {
             origin,
             path,
             key: FileKey::of(&opened.metadata),
-            file: opened.file,
+            content: opened.content,
             size,
             head: Head::of(&opened.head),
+            birth: birth_of(&opened.metadata),
+            reached: Cell::default(),
             times,
             is_over: false,
             last_change: now,
@@ -152,7 +160,7 @@ impl Generation {
 
     /// Takes note of what the system says of the file. Bytes that are new are from `time`.
     pub(super) fn look(&mut self, metadata: &Metadata, now: Instant, time: Time) -> Look {
-        let (size, modified) = (metadata.len(), modified(metadata));
+        let (size, modified) = (self.content.len(metadata), modified(metadata));
         let (before, seen) = std::mem::replace(&mut self.modified, (modified, time));
         if size == self.size {
             // Emptied and filled to the very same length, or only touched: the content tells.
@@ -179,7 +187,7 @@ impl Generation {
         if self.head.is_full() || u64::from(self.head.len) >= self.size {
             return Ok(Some(false));
         }
-        let bytes = reader::read_head(&self.file)?;
+        let bytes = reader::read_head(&self.content)?;
         if !self.head.matches(&bytes) {
             return Ok(None);
         }
@@ -221,39 +229,89 @@ impl Generation {
 
     /// Where a reader begins who wants only what comes from now on: after the last complete line.
     pub(crate) fn position_at_end(&self) -> io::Result<Position> {
-        use std::os::unix::fs::FileExt as _;
         let window = self.size.min(LAST_LINE);
         let mut bytes = vec![0; usize::try_from(window).unwrap_or(0)];
-        self.file.read_exact_at(&mut bytes, self.size - window)?;
+        let (len, _) = self.content.read_at(&mut bytes, self.size - window)?;
+        if len < bytes.len() {
+            return Err(io::ErrorKind::UnexpectedEof.into());
+        }
         let offset = match memchr::memrchr(b'\n', &bytes) {
             Some(at) => self.size - window + at as u64 + 1,
             None if window == self.size => 0,
             None => self.size,
         };
-        let before = reader::read_before(&self.file, offset)?;
+        self.position(offset)
+    }
+
+    /// An offset with the proof of what lies before it.
+    pub(super) fn position(&self, offset: u64) -> io::Result<Position> {
+        let before = reader::read_before(&self.content, offset)?;
         Ok(Position {
             offset,
             anchor: Anchor::at_end_of(&before),
         })
     }
 
+    /// Goes on in a copy of its content.
+    pub(super) fn continue_in(&mut self, copy: Opened, path: PathBuf, place: Place, now: Instant) {
+        self.size = copy.len();
+        self.modified.0 = modified(&copy.metadata);
+        self.times.note(self.size, self.modified.0);
+        self.key = FileKey::of(&copy.metadata);
+        self.birth = birth_of(&copy.metadata);
+        self.content = copy.content;
+        self.path = path;
+        self.place_at(place, now);
+    }
+
+    /// An output has read up to here.
+    pub(crate) fn note_reached(&self, position: Position) {
+        if position.offset > self.reached.get().offset {
+            self.reached.set(position);
+        }
+    }
+
+    /// The furthest that any output has read.
+    #[cfg(test)]
+    pub(super) fn reached(&self) -> Position {
+        self.reached.get()
+    }
+
+    /// How long it is at this moment.
+    pub(super) fn len_now(&self) -> io::Result<u64> {
+        Ok(self.content.len(&self.content.file().metadata()?))
+    }
+
+    /// Whether the file still holds what was last seen of it.
+    pub(super) fn is_as_seen(&self) -> bool {
+        let is_long_enough = self.len_now().is_ok_and(|len| len >= self.size);
+        is_long_enough
+            && self.begins_as_before()
+            && self.proves(self.reached.get()).unwrap_or(false)
+    }
+
+    /// Whether another file holds what this one held up to where it was read.
+    pub(super) fn is_in(&self, opened: &Opened) -> bool {
+        self.head.matches(&opened.head) && opened.proves(self.reached.get())
+    }
+
     /// Whether the file begins as it did.
     pub(crate) fn begins_as_before(&self) -> bool {
-        reader::read_head(&self.file).is_ok_and(|bytes| self.head.matches(&bytes))
+        reader::read_head(&self.content).is_ok_and(|bytes| self.head.matches(&bytes))
     }
 
     /// Whether the bytes before `position` are what they were.
     pub(crate) fn proves(&self, position: Position) -> io::Result<bool> {
         Ok(position
             .anchor
-            .holds(&reader::read_before(&self.file, position.offset)?))
+            .holds(&reader::read_before(&self.content, position.offset)?))
     }
 }
 
 /// A file that was just opened.
 #[derive(Debug)]
 pub(super) struct Opened {
-    pub(super) file: File,
+    pub(super) content: Content,
     pub(super) metadata: Metadata,
     pub(super) head: Vec<u8>,
 }
@@ -270,13 +328,33 @@ impl Opened {
         if !metadata.is_file() {
             return Err(io::Error::other("it is not a regular file"));
         }
-        let head = reader::read_head(&file)?;
+        let content = Content::of(file, path.extension().is_some_and(|it| it == "gz"))?;
+        let head = reader::read_head(&content)?;
         Ok(Self {
-            file,
+            content,
             metadata,
             head,
         })
     }
+
+    /// How long its content is.
+    pub(super) fn len(&self) -> u64 {
+        self.content.len(&self.metadata)
+    }
+
+    /// Whether it holds what lies before `position`.
+    pub(super) fn proves(&self, position: Position) -> bool {
+        position.offset <= self.len()
+            && reader::read_before(&self.content, position.offset)
+                .is_ok_and(|before| position.anchor.holds(&before))
+    }
+}
+
+/// When a file was made; where that is not known, when it was last written.
+pub(super) fn birth_of(metadata: &Metadata) -> Time {
+    metadata
+        .created()
+        .map_or_else(|_| modified(metadata), Time::from)
 }
 
 /// The modification time.

@@ -1,10 +1,9 @@
 //! Reads the bytes after a position and proves, in the same call, that the file still holds the
 //! content that the position was taken in. Owns the read buffer; moves no cursor.
 
-use std::fs::File;
 use std::io;
-use std::os::unix::fs::FileExt as _;
 
+use super::content::Content;
 use crate::span::{Anchor, PROOF_BYTES, Position};
 
 /// How much is read at once, in bytes: enough to make the call cheap, and small enough to stay
@@ -56,7 +55,7 @@ impl Reader {
     /// Reads up to `want` bytes from `position` on.
     pub(crate) fn read<'a>(
         &'a mut self,
-        file: &File,
+        content: &Content,
         position: Position,
         want: usize,
     ) -> io::Result<Read<'a>> {
@@ -66,7 +65,7 @@ impl Reader {
             self.buffer.resize(need, 0);
         }
         let from = position.offset.saturating_sub(anchor_len as u64);
-        let (len, is_end) = read_at(file, &mut self.buffer[..need], from)?;
+        let (len, is_end) = content.read_at(&mut self.buffer[..need], from)?;
         let read = &self.buffer[..len];
         if len < anchor_len || !position.anchor.holds(&read[..anchor_len]) {
             return Ok(Read::OtherContent);
@@ -85,33 +84,19 @@ impl Reader {
     }
 }
 
-/// Fills `buffer` from `offset` on. Returns how much there was, and whether the file ended.
-fn read_at(file: &File, buffer: &mut [u8], offset: u64) -> io::Result<(usize, bool)> {
-    let mut len = 0;
-    while len < buffer.len() {
-        match file.read_at(&mut buffer[len..], offset + len as u64) {
-            Ok(0) => return Ok((len, true)),
-            Ok(more) => len += more,
-            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-            Err(error) => return Err(error),
-        }
-    }
-    Ok((len, false))
-}
-
 /// The first bytes of a file, up to [`PROOF_BYTES`].
-pub(crate) fn read_head(file: &File) -> io::Result<Vec<u8>> {
+pub(crate) fn read_head(content: &Content) -> io::Result<Vec<u8>> {
     let mut buffer = vec![0; PROOF_BYTES];
-    let (len, _) = read_at(file, &mut buffer, 0)?;
+    let (len, _) = content.read_at(&mut buffer, 0)?;
     buffer.truncate(len);
     Ok(buffer)
 }
 
 /// The bytes just before `offset`, up to [`PROOF_BYTES`]; fewer where the file is shorter.
-pub(crate) fn read_before(file: &File, offset: u64) -> io::Result<Vec<u8>> {
+pub(crate) fn read_before(content: &Content, offset: u64) -> io::Result<Vec<u8>> {
     let want = offset.min(PROOF_BYTES as u64);
     let mut buffer = vec![0; usize::try_from(want).unwrap_or(PROOF_BYTES)];
-    let (len, _) = read_at(file, &mut buffer, offset - want)?;
+    let (len, _) = content.read_at(&mut buffer, offset - want)?;
     buffer.truncate(len);
     Ok(buffer)
 }
@@ -125,7 +110,7 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("log");
         std::fs::write(&path, "first\nsecond\n").unwrap();
-        let file = File::open(&path).unwrap();
+        let file = Content::Plain(std::fs::File::open(&path).unwrap());
         let mut reader = Reader::default();
         let Read::Bytes(chunk) = reader.read(&file, Position::default(), CHUNK).unwrap() else {
             panic!("there is nothing before offset 0 that could differ");

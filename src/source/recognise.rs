@@ -1,135 +1,121 @@
 //! Opens files, and finds out by proof which generation each is: one of an earlier run, wherever
 //! it lies now, or a new one.
 
-use std::collections::BTreeMap;
 use std::io;
-use std::os::unix::fs::MetadataExt as _;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::Arc;
 
-use super::generation::{Generation, Opened};
-use super::{Change, Moment, Source, reader, rotation};
+use super::copies::Original;
+use super::generation::{FileKey, Generation, Opened, birth_of};
+use super::{Moment, Source, rotation};
 use crate::journal::{Entry, Identity, Journal};
-use crate::span::{GenerationId, Head};
+use crate::span::GenerationId;
 
 impl Source {
-    /// Opens a file and finds out which generation it is.
+    /// Opens a file that an input means, and finds out which generation it is. Nothing when it
+    /// is a copy of one, or when that cannot be told yet.
     pub(super) fn open(
         &mut self,
         input: usize,
         path: &Path,
         journal: &mut Journal,
         at: Moment,
-    ) -> io::Result<GenerationId> {
-        let opened = Opened::at(path)?;
-        let name = self.inputs[input].name.clone();
-        let recognised = self.recognise(input, path, &opened, journal)?;
-        let (id, origin) = match recognised {
+    ) -> io::Result<Option<GenerationId>> {
+        let opened = match Opened::at(path) {
+            Ok(opened) => opened,
+            // A gzip that is still being written: its end will be told.
+            Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => return Ok(None),
+            Err(error) => return Err(error),
+        };
+        match self.original_of(input, path, &opened, at) {
+            Original::Is(original) => {
+                self.note_alias(input, path, &opened, original);
+                return Ok(None);
+            }
+            Original::Unsettled => {
+                self.deferred.insert((input, path.to_owned()));
+                return Ok(None);
+            }
+            Original::None => {}
+        }
+        let recognised = self.recognise(input, path, &opened, journal);
+        let origin = match recognised {
             Some(id) => {
                 let known = journal.state().generations.get(&id);
-                let origin = known.map_or(path, |known| known.identity.path.as_path());
-                (id, Arc::<Path>::from(origin))
+                Arc::<Path>::from(known.map_or(path, |known| known.identity.path.as_path()))
             }
-            None => (journal.new_generation(), Arc::<Path>::from(path)),
+            None => Arc::<Path>::from(path),
+        };
+        let id = self.take(input, path, origin, opened, recognised, (journal, at));
+        Ok(Some(id))
+    }
+
+    /// Takes an open file as a generation: a known one, or a new one.
+    pub(super) fn take(
+        &mut self,
+        input: usize,
+        path: &Path,
+        origin: Arc<Path>,
+        opened: Opened,
+        known: Option<GenerationId>,
+        (journal, at): (&mut Journal, Moment),
+    ) -> GenerationId {
+        let id = known.unwrap_or_else(|| journal.new_generation());
+        let path = path.to_owned();
+        let generation = Generation::new(id, input, origin, path, opened, (at.now, at.time));
+        self.by_key.insert((input, generation.key), id);
+        self.generations.insert(id, generation);
+        self.note_identity(id, journal, at);
+        id
+    }
+
+    /// Tells the journal how a generation is recognised.
+    pub(super) fn note_identity(&self, id: GenerationId, journal: &mut Journal, at: Moment) {
+        let Some(generation) = self.generations.get(&id) else {
+            return;
         };
         let identity = Identity {
-            input: name,
-            path: origin.to_path_buf(),
-            device: opened.metadata.dev(),
-            inode: opened.metadata.ino(),
-            head: Head::of(&opened.head),
+            input: self.inputs[generation.input].name.clone(),
+            path: generation.origin.to_path_buf(),
+            device: generation.key.device,
+            inode: generation.key.inode,
+            birth: generation.birth,
+            head: generation.head,
             seen: at.time,
         };
         journal.append(&Entry::Generation(id, identity));
-        let generation = Generation::new(
-            id,
-            input,
-            origin,
-            path.to_owned(),
-            opened,
-            (at.now, at.time),
-        );
-        self.by_key.insert((input, generation.key), id);
-        self.generations.insert(id, generation);
-        Ok(id)
     }
 
-    /// Finds the generation of an earlier run that this file proves to be.
-    fn recognise(
+    /// Finds the generation that this file proves to be, among those that are known and not
+    /// open.
+    pub(super) fn recognise(
         &self,
         input: usize,
         path: &Path,
         opened: &Opened,
         journal: &Journal,
-    ) -> io::Result<Option<GenerationId>> {
+    ) -> Option<GenerationId> {
+        let key = FileKey::of(&opened.metadata);
         let candidate = rotation::Candidate {
             path,
-            inode: opened.metadata.ino(),
-            size: opened.metadata.len(),
+            inode: key.inode,
+            birth: birth_of(&opened.metadata),
+            size: opened.len(),
             head: &opened.head,
         };
         let name = &self.inputs[input].name;
         let known = journal.state().generations.iter().filter(|(id, known)| {
             known.identity.input == *name && !self.generations.contains_key(id)
         });
-        for id in rotation::suggestions(&candidate, known.map(|(id, known)| (*id, known))) {
-            let Some(known) = journal.state().generations.get(&id) else {
-                continue;
-            };
-            let mut is_proven = true;
-            for cursor in known.cursors.values() {
-                let before = reader::read_before(&opened.file, cursor.position.offset)?;
-                is_proven &= cursor.position.anchor.holds(&before);
-            }
-            if is_proven {
-                return Ok(Some(id));
-            }
-        }
-        Ok(None)
-    }
-
-    /// After a start: known generations that no input means any more may lie beside their old
-    /// name, rotated while nobody looked.
-    pub(super) fn find_rotated_while_away(
-        &mut self,
-        journal: &mut Journal,
-        at: Moment,
-        changes: &mut Vec<Change>,
-    ) {
-        let mut folders: BTreeMap<(usize, PathBuf), Vec<PathBuf>> = BTreeMap::new();
-        for (id, known) in &journal.state().generations {
-            let input = self
-                .inputs
-                .iter()
-                .position(|input| input.name == known.identity.input);
-            if let (Some(input), false) = (input, self.generations.contains_key(id))
-                && let Some(folder) = known.identity.path.parent()
-            {
-                folders
-                    .entry((input, folder.to_owned()))
-                    .or_default()
-                    .push(known.identity.path.clone());
-            }
-        }
-        for ((input, folder), names) in folders {
-            let Ok(listing) = std::fs::read_dir(&folder) else {
-                continue;
-            };
-            for entry in listing.flatten() {
-                let path = entry.path();
-                let is_sibling = names.iter().any(|name| rotation::is_rotation(name, &path));
-                if !is_sibling || self.by_path.contains_key(&(input, path.clone())) {
-                    continue;
-                }
-                let Ok(opened) = Opened::at(&path) else {
-                    continue;
-                };
-                if let Ok(Some(_)) = self.recognise(input, &path, &opened, journal)
-                    && let Ok(id) = self.open(input, &path, journal, at)
-                {
-                    changes.push(Change::Opened(id));
-                }
-            }
-        }
+        rotation::suggestions(&candidate, known.map(|(id, known)| (*id, known)))
+            .into_iter()
+            .find(|id| {
+                journal.state().generations.get(id).is_some_and(|known| {
+                    known
+                        .cursors
+                        .values()
+                        .all(|cursor| opened.proves(cursor.position))
+                })
+            })
     }
 }

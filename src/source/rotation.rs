@@ -5,6 +5,7 @@ use std::os::unix::ffi::OsStrExt as _;
 use std::path::Path;
 
 use crate::journal::Known;
+use crate::record::Time;
 use crate::span::{GenerationId, PROOF_BYTES};
 
 /// What is known of a file that is to be recognised.
@@ -14,11 +15,17 @@ pub(crate) struct Candidate<'a> {
     pub(crate) path: &'a Path,
     /// Its inode.
     pub(crate) inode: u64,
+    /// When it was made.
+    pub(crate) birth: Time,
     /// Its size in bytes.
     pub(crate) size: u64,
     /// Its first bytes, up to [`PROOF_BYTES`].
     pub(crate) head: &'a [u8],
 }
+
+/// With less than this before the furthest cursor, equal bytes prove little: they may be a banner
+/// that every file begins with.
+const PROOF_ENOUGH: u64 = 4096;
 
 /// How strongly a known generation is suggested before its content was looked at; smaller is
 /// stronger.
@@ -52,11 +59,14 @@ pub(crate) fn suggestions<'a>(
                 .values()
                 .map(|cursor| cursor.position.offset)
                 .max();
-            let is_possible =
-                identity.head.matches(file.head) && furthest.unwrap_or(0) <= file.size;
+            let furthest = furthest.unwrap_or(0);
+            let is_possible = identity.head.matches(file.head) && furthest <= file.size;
+            // Another file than the one that was known: rather twice than not at all.
+            let is_another = identity.birth != file.birth || identity.inode != file.inode;
+            let is_in_doubt = is_another && hint != Hint::Rotated && furthest < PROOF_ENOUGH;
             // Nothing is known of an empty head: only the inode speaks for it.
             let says_something = identity.head.len > 0 || hint == Hint::SameInode;
-            (is_possible && says_something).then_some((hint, id))
+            (is_possible && says_something && !is_in_doubt).then_some((hint, id))
         })
         .collect();
     found.sort_unstable();
@@ -94,6 +104,35 @@ pub(crate) fn is_rotation(original: &Path, rotated: &Path) -> bool {
         .is_some_and(is_rotation_mark)
 }
 
+/// Whether `compressed` is the name that a compressor gives to what was `plain`.
+pub(crate) fn is_compressed(plain: &Path, compressed: &Path) -> bool {
+    compressed
+        .as_os_str()
+        .as_bytes()
+        .strip_suffix(b".gz")
+        .is_some_and(|name| name == plain.as_os_str().as_bytes())
+}
+
+/// Orders names that were last written at the same time: the smaller is the older. A higher
+/// number is an older rotation, a later date a younger one, and what is not rotated is youngest.
+pub(crate) fn age_rank(path: &Path) -> i64 {
+    let name = path.file_name().unwrap_or_default().as_bytes();
+    let name = name.strip_suffix(b".gz").unwrap_or(name);
+    let digits: Vec<u8> = name
+        .rsplit(|byte| *byte == b'.' || *byte == b'-' || *byte == b'_')
+        .find(|part| !part.is_empty() && part.iter().all(u8::is_ascii_digit))
+        .unwrap_or_default()
+        .to_vec();
+    let number: Option<i64> = String::from_utf8(digits)
+        .ok()
+        .and_then(|text| text.parse().ok());
+    match number {
+        None => i64::MAX,
+        Some(number) if number < 10_000 => -number,
+        Some(date) => date,
+    }
+}
+
 /// A separator, then a number, a date or a usual word.
 fn is_rotation_mark(mark: &[u8]) -> bool {
     let Some((b'.' | b'-' | b'_', rest)) = mark.split_first() else {
@@ -113,6 +152,20 @@ const _: () = assert!(PROOF_BYTES <= u16::MAX as usize);
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn of_names_written_at_the_same_time_the_older_rotation_comes_first() {
+        let names = [
+            "a.log.10",
+            "a.log.2.gz",
+            "a.log.1",
+            "a.log-20261121",
+            "a.log-20261122",
+            "a.log",
+        ];
+        let ranks: Vec<_> = names.iter().map(|name| age_rank(Path::new(name))).collect();
+        assert!(ranks.is_sorted(), "{ranks:?}");
+    }
 
     #[test]
     fn names_that_rotation_gives_are_known() {

@@ -1,6 +1,7 @@
 //! The source on real files.
 
 use super::*;
+use crate::journal::Entry;
 use std::fs;
 
 struct Bench {
@@ -208,52 +209,213 @@ fn files_and_folders_that_appear_later_are_found_by_events_alone() {
     assert_eq!(bench.events(), []);
 }
 
+/// Lines that are like no others, `len` bytes or a little more.
+fn lines(name: &str, len: usize) -> String {
+    let mut text = String::new();
+    for number in 0.. {
+        if text.len() >= len {
+            break;
+        }
+        text.push_str(&format!("{name} line {number}\n"));
+    }
+    text
+}
+
+impl Bench {
+    /// All of a generation up to `offset` is delivered.
+    fn deliver(&mut self, id: GenerationId, offset: u64) {
+        let generation = self.source.get(id).unwrap();
+        let position = generation.position(offset).unwrap();
+        generation.note_reached(position);
+        let cursor = crate::journal::Cursor {
+            position,
+            last_time: Time(1),
+        };
+        self.journal
+            .append(&Entry::Cursor(id, "out".into(), cursor));
+    }
+
+    /// As after a restart of the agent.
+    fn restart(&mut self, globs: &[&str]) {
+        if let Some(looked_at) = self.source.looked_at() {
+            self.journal.append(&Entry::Looked(looked_at));
+        }
+        self.source = source_of(self.dir.path(), globs);
+    }
+
+    fn gzip(&self, name: &str) {
+        use std::io::Write as _;
+        let file = fs::File::create(self.path(&format!("{name}.gz"))).unwrap();
+        let mut gzip = flate2::write::GzEncoder::new(file, flate2::Compression::fast());
+        gzip.write_all(&fs::read(self.path(name)).unwrap()).unwrap();
+        gzip.finish().unwrap();
+        fs::remove_file(self.path(name)).unwrap();
+    }
+
+    fn opened(&mut self) -> GenerationId {
+        match self.walk()[..] {
+            [Change::Opened(id)] => id,
+            ref other => panic!("{other:?}"),
+        }
+    }
+}
+
 #[test]
 fn after_a_restart_a_file_is_recognised_by_its_content() {
     let mut bench = bench(&["*.log"]);
-    bench.write("a.log", "the first line\nthe second line\n");
-    let Change::Opened(id) = bench.walk()[0] else {
-        panic!("it is new")
-    };
-    let read = bench.source.get(id).unwrap();
-    let before = reader::read_before(&read.file, 15).unwrap();
-    let position = crate::span::Position {
-        offset: 15,
-        anchor: crate::span::Anchor::at_end_of(&before),
-    };
-    let cursor = crate::journal::Cursor {
-        position,
-        last_time: Time(1),
-    };
-    bench
-        .journal
-        .append(&Entry::Cursor(id, "out".into(), cursor));
+    bench.write("a.log", &lines("first", 8000));
+    let id = bench.opened();
+    bench.deliver(id, 5000);
 
     // The same name and content in another inode: the same generation.
-    bench.source = source_of(bench.dir.path(), &["*.log"]);
+    bench.restart(&["*.log"]);
     fs::copy(bench.path("a.log"), bench.path("copy")).unwrap();
     bench.rename("copy", "a.log");
-    assert_eq!(bench.walk(), [Change::Opened(id)]);
+    assert_eq!(bench.opened(), id);
 
     // Rotated to a name that is not meant: found beside its old one.
-    bench.source = source_of(bench.dir.path(), &["*.log"]);
+    bench.restart(&["*.log"]);
     bench.rename("a.log", "a.log.1");
-    bench.write("a.log", "the first line\nbut another second line\n");
+    bench.write("a.log", &lines("second", 100));
     let changes = bench.walk();
     assert_eq!(changes.len(), 2, "{changes:?}");
     assert!(changes.contains(&Change::Opened(id)), "{changes:?}");
-    let holder = bench.source.get(id).unwrap();
-    assert_eq!((holder.place, holder.size), (Place::Rotated, 31));
+    assert_eq!(bench.source.get(id).unwrap().place, Place::Rotated);
+
+    // And compressed there.
+    bench.restart(&["*.log"]);
+    bench.gzip("a.log.1");
+    let changes = bench.walk();
+    assert!(changes.contains(&Change::Opened(id)), "{changes:?}");
+    assert!(
+        bench.source.get(id).unwrap().size >= 8000,
+        "offsets are those of the content"
+    );
 
     // The same name and inode with other content before the cursor: a new generation.
-    bench.source = source_of(bench.dir.path(), &["*.log"]);
-    fs::remove_file(bench.path("a.log.1")).unwrap();
-    fs::write(bench.path("a.log"), "other content altogether, and long\n").unwrap();
-    let changes = bench.walk();
-    assert!(
-        matches!(changes[..], [Change::Opened(other)] if other > id),
-        "{changes:?}"
-    );
+    bench.restart(&["*.log"]);
+    fs::remove_file(bench.path("a.log.1.gz")).unwrap();
+    fs::write(bench.path("a.log"), lines("third", 9000)).unwrap();
+    assert!(bench.opened() > id);
+}
+
+#[test]
+fn a_new_file_with_the_banner_of_an_old_one_is_a_new_generation() {
+    let banner = lines("banner", 2048);
+    let mut bench = bench(&["*.log"]);
+    bench.write("a.log", &banner);
+    let old = bench.opened();
+    bench.deliver(old, banner.len() as u64);
+    bench.restart(&["*.log"]);
+    // Made beside it first, so that it is another inode whatever the file system does.
+    bench.write("other", &(banner.clone() + "and more\n"));
+    bench.rename("other", "a.log");
+    assert!(bench.opened() > old);
+}
+
+#[test]
+fn a_copy_is_not_read_while_its_original_is_there() {
+    for glob in ["*.log", "a.log*"] {
+        let mut bench = bench(&[glob]);
+        bench.write("a.log", &lines("one", 3000));
+        let id = bench.opened();
+        bench.deliver(id, 1200);
+        fs::copy(bench.path("a.log"), bench.path("a.log.1")).unwrap();
+        bench.write("a.log", "one more line\n");
+        assert_eq!(bench.events(), [Change::Grew(id)], "{glob}");
+        assert_eq!(bench.walk(), [], "{glob}");
+    }
+}
+
+#[test]
+fn what_was_copied_and_emptied_goes_on_in_the_copy() {
+    for (glob, place) in [("*.log", Place::Rotated), ("a.log*", Place::Moved)] {
+        for is_seen_between in [false, true] {
+            let mut bench = bench(&[glob]);
+            bench.write("a.log", &lines("one", 3000));
+            let old = bench.opened();
+            bench.deliver(old, 1200);
+            bench.write("a.log", "seen by nobody\n");
+            fs::copy(bench.path("a.log"), bench.path("a.log.1")).unwrap();
+            let size = fs::metadata(bench.path("a.log.1")).unwrap().len();
+            if is_seen_between {
+                bench.events();
+            }
+            fs::write(bench.path("a.log"), "anew\n").unwrap();
+            let changes = bench.events();
+            assert_eq!(changes, [Change::Shrunk(old)], "{glob}");
+            let position = bench.source.get(old).unwrap().reached();
+            let now = Moment::now();
+            let journal = &mut bench.journal;
+            assert!(
+                bench.source.adopt_copy(old, &[position], journal, now),
+                "{glob}"
+            );
+            let changes = bench.source.look_at_home(old, journal, now);
+            assert!(
+                matches!(changes[..], [Change::Opened(new)] if new > old),
+                "{changes:?}"
+            );
+            assert_eq!(bench.events(), [], "{glob}");
+            assert_eq!(
+                bench.shown(),
+                [
+                    row("a.log", "a.log.1", place, size),
+                    row("a.log", "a.log", Place::Home, 5)
+                ]
+            );
+        }
+    }
+}
+
+#[test]
+fn rotations_that_nobody_saw_are_owed_oldest_first() {
+    for is_away in [false, true] {
+        let mut bench = bench(&["*.log"]);
+        // History from before the first look is nobody's debt.
+        bench.write("a.log.7", "history\n");
+        let before = SystemTime::now();
+        while before.elapsed().unwrap() < Duration::from_millis(30) {
+            std::thread::yield_now();
+        }
+        bench.write("a.log", &lines("one", 100));
+        let first = bench.opened();
+        bench.deliver(first, 50);
+        if is_away {
+            bench.restart(&["*.log"]);
+        }
+        bench.rename("a.log", "a.log.1");
+        bench.write("a.log", "two\n");
+        bench.rename("a.log.1", "a.log.2");
+        bench.rename("a.log", "a.log.1");
+        bench.gzip("a.log.1");
+        bench.write("a.log", "number three\n");
+        bench.rename("a.log.1.gz", "a.log.2.gz");
+        bench.rename("a.log", "a.log.1");
+        bench.write("a.log", "finally four\n");
+        if is_away {
+            bench.walk()
+        } else {
+            bench.events()
+        };
+        let sizes: Vec<_> = bench
+            .shown()
+            .into_iter()
+            .map(|it| (it.0, it.2, it.3))
+            .collect();
+        let first_size = lines("one", 100).len() as u64;
+        assert_eq!(
+            sizes,
+            [
+                ("a.log".into(), Place::Rotated, first_size),
+                ("a.log".into(), Place::Rotated, 4),
+                ("a.log".into(), Place::Rotated, 13),
+                ("a.log".into(), Place::Home, 13)
+            ],
+            "away: {is_away}"
+        );
+        assert_eq!(bench.walk(), [], "nothing is owed twice");
+    }
 }
 
 #[test]

@@ -9,7 +9,7 @@ use crate::source::{Change, Moment, Place};
 use crate::span::GenerationId;
 
 /// How often generations that were not seen for long are looked for in the journal.
-const PRUNE_EVERY: Duration = Duration::from_hours(1);
+const PRUNE_EVERY: Duration = Duration::from_mins(1);
 /// A generation that was not seen for this long, in nanoseconds, is forgotten.
 const FORGET_AFTER: i64 = 7 * 24 * 3600 * 1_000_000_000;
 /// More generations than this whose files are not open are not kept, the oldest go first.
@@ -91,6 +91,20 @@ impl Worker {
             return;
         }
         let path = generation.path.display().to_string();
+        let positions: Vec<_> = self
+            .outputs
+            .iter()
+            .filter_map(|output| output.dispatcher.read_position(id))
+            .collect();
+        if self
+            .source
+            .adopt_copy(id, &positions, &mut self.journal, at)
+        {
+            tracing::debug!(path, generation = %id, "the file was emptied; a copy of it is read on");
+            self.recount(id, at);
+            let changes = self.source.look_at_home(id, &mut self.journal, at);
+            return self.apply(changes, at);
+        }
         let lost = self
             .outputs
             .iter_mut()
@@ -134,10 +148,11 @@ impl Worker {
             .map(|generation| (generation.id, generation.place))
             .collect();
         for (id, place) in finished {
-            if place == Place::Rotated {
-                self.note_seen(id, at);
-            } else {
+            if place == Place::Gone {
                 self.journal.append(&Entry::Forget(id));
+            } else {
+                // A compressed copy may still turn up.
+                self.note_seen(id, at);
             }
             for output in &mut self.outputs {
                 output.dispatcher.close(id, at.now);

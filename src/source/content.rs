@@ -1,0 +1,263 @@
+//! The bytes of a file as its reader means them: those of the file itself, or those inside a
+//! gzip. Offsets are always those of the content. Knows no names.
+
+use std::cell::RefCell;
+use std::fs::{File, Metadata};
+use std::io::{self, BufReader, Read as _, Seek as _};
+use std::os::unix::fs::FileExt as _;
+
+use flate2::read::MultiGzDecoder;
+
+/// What every gzip begins with.
+const GZIP_MAGIC: [u8; 2] = [0x1F, 0x8B];
+/// So many bytes before the place up to which a gzip is decoded can be read again without
+/// decoding it anew.
+const HISTORY: usize = 64 * 1024;
+/// So many readers of a gzip have a place of their own in it.
+const MAX_PLACES: usize = 4;
+
+/// An open file's content.
+#[derive(Debug)]
+pub(crate) enum Content {
+    /// The file itself.
+    Plain(File),
+    /// What is compressed in it.
+    Gzip(Gzip),
+}
+
+impl Content {
+    /// Takes an open file; `may_be_gzip` says whether its name promises a gzip. A gzip that is
+    /// not complete is an error of the kind [`io::ErrorKind::UnexpectedEof`].
+    pub(super) fn of(file: File, may_be_gzip: bool) -> io::Result<Self> {
+        if !may_be_gzip {
+            return Ok(Self::Plain(file));
+        }
+        let mut magic = [0; 2];
+        match file.read_at(&mut magic, 0)? {
+            0 | 1 => Err(io::ErrorKind::UnexpectedEof.into()),
+            _ if magic == GZIP_MAGIC => Ok(Self::Gzip(Gzip::new(file)?)),
+            _ => Ok(Self::Plain(file)),
+        }
+    }
+
+    /// The open file.
+    pub(super) fn file(&self) -> &File {
+        match self {
+            Self::Plain(file) => file,
+            Self::Gzip(gzip) => &gzip.file,
+        }
+    }
+
+    /// How long the content is.
+    pub(super) fn len(&self, metadata: &Metadata) -> u64 {
+        match self {
+            Self::Plain(_) => metadata.len(),
+            Self::Gzip(gzip) => gzip.len,
+        }
+    }
+
+    /// Fills `buffer` from `offset` on. Returns how much there was, and whether the content
+    /// ended.
+    pub(super) fn read_at(&self, buffer: &mut [u8], offset: u64) -> io::Result<(usize, bool)> {
+        let file = match self {
+            Self::Plain(file) => file,
+            Self::Gzip(gzip) => return gzip.read_at(buffer, offset),
+        };
+        let mut len = 0;
+        while len < buffer.len() {
+            match file.read_at(&mut buffer[len..], offset + len as u64) {
+                Ok(0) => return Ok((len, true)),
+                Ok(more) => len += more,
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                Err(error) => return Err(error),
+            }
+        }
+        Ok((len, false))
+    }
+}
+
+/// A complete gzip.
+#[derive(Debug)]
+pub(crate) struct Gzip {
+    file: File,
+    len: u64,
+    places: RefCell<Vec<Place>>,
+}
+
+impl Gzip {
+    fn new(file: File) -> io::Result<Self> {
+        let mut decoder = decoder_of(&file)?;
+        let mut buffer = vec![0; HISTORY];
+        let mut len = 0;
+        loop {
+            match decoder.read(&mut buffer) {
+                Ok(0) => break,
+                Ok(more) => len += more as u64,
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                Err(error) => return Err(error),
+            }
+        }
+        Ok(Self {
+            file,
+            len,
+            places: RefCell::default(),
+        })
+    }
+
+    fn read_at(&self, buffer: &mut [u8], offset: u64) -> io::Result<(usize, bool)> {
+        let mut places = self.places.borrow_mut();
+        let nearest = places
+            .iter()
+            .enumerate()
+            .filter(|(_, place)| place.start() <= offset)
+            .max_by_key(|(_, place)| place.end)
+            .map(|(index, _)| index);
+        let mut place = match nearest {
+            Some(index) => places.swap_remove(index),
+            None => Place::at_beginning(&self.file)?,
+        };
+        let read = place.read_at(buffer, offset)?;
+        if places.len() == MAX_PLACES {
+            places.remove(0);
+        }
+        places.push(place);
+        Ok(read)
+    }
+}
+
+fn decoder_of(file: &File) -> io::Result<MultiGzDecoder<BufReader<File>>> {
+    // A descriptor of its own has no place of its own: each decoder opens the file anew.
+    let path = format!("/proc/self/fd/{}", {
+        use std::os::fd::AsRawFd as _;
+        file.as_raw_fd()
+    });
+    let mut own = File::open(path)?;
+    own.rewind()?;
+    Ok(MultiGzDecoder::new(BufReader::with_capacity(HISTORY, own)))
+}
+
+/// Up to where one reader has decoded.
+#[derive(Debug)]
+struct Place {
+    decoder: MultiGzDecoder<BufReader<File>>,
+    /// The last bytes decoded.
+    history: Vec<u8>,
+    /// Where they end in the content.
+    end: u64,
+}
+
+impl Place {
+    fn at_beginning(file: &File) -> io::Result<Self> {
+        Ok(Self {
+            decoder: decoder_of(file)?,
+            history: Vec::new(),
+            end: 0,
+        })
+    }
+
+    fn start(&self) -> u64 {
+        self.end - self.history.len() as u64
+    }
+
+    fn read_at(&mut self, buffer: &mut [u8], offset: u64) -> io::Result<(usize, bool)> {
+        let mut skipped = [0; 8192];
+        while self.end < offset {
+            let want = usize::try_from(offset - self.end)
+                .map_or(skipped.len(), |it| it.min(skipped.len()));
+            if self.decode(&mut skipped[..want])? == 0 {
+                return Ok((0, true));
+            }
+        }
+        let from = usize::try_from(offset - self.start()).unwrap_or(0);
+        let known = &self.history[from..];
+        let mut len = known.len().min(buffer.len());
+        buffer[..len].copy_from_slice(&known[..len]);
+        while len < buffer.len() {
+            match self.decode(&mut buffer[len..])? {
+                0 => return Ok((len, true)),
+                more => len += more,
+            }
+        }
+        Ok((len, false))
+    }
+
+    fn decode(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        let len = loop {
+            match self.decoder.read(buffer) {
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                other => break other?,
+            }
+        };
+        self.end += len as u64;
+        let new = &buffer[..len];
+        let keep = HISTORY.saturating_sub(new.len());
+        self.history
+            .drain(..self.history.len().saturating_sub(keep));
+        self.history
+            .extend_from_slice(&new[new.len().saturating_sub(HISTORY)..]);
+        Ok(len)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+    use std::io::Write as _;
+
+    fn gzip_of(text: &[u8]) -> Vec<u8> {
+        let mut encoder = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
+        encoder.write_all(text).unwrap();
+        encoder.finish().unwrap()
+    }
+
+    fn content(bytes: &[u8], may_be_gzip: bool) -> io::Result<Content> {
+        let mut file = tempfile::tempfile().unwrap();
+        file.write_all(bytes).unwrap();
+        Content::of(file, may_be_gzip)
+    }
+
+    #[test]
+    fn a_gzip_that_is_not_complete_does_not_count() {
+        let whole = gzip_of(&[7; 100_000]);
+        let error = content(&whole[..whole.len() - 3], true).unwrap_err();
+        assert_eq!(error.kind(), io::ErrorKind::UnexpectedEof);
+        assert!(
+            matches!(content(&whole, true).unwrap(), Content::Gzip(gzip) if gzip.len == 100_000)
+        );
+        assert!(matches!(content(&whole, false).unwrap(), Content::Plain(_)));
+        assert!(matches!(
+            content(b"plain text", true).unwrap(),
+            Content::Plain(_)
+        ));
+        let error = content(b"", true).unwrap_err();
+        assert_eq!(error.kind(), io::ErrorKind::UnexpectedEof);
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(32))]
+        #[test]
+        fn any_part_of_a_gzip_reads_as_what_was_compressed(
+            seed in any::<u64>(),
+            reads in proptest::collection::vec((0usize..300_000, 1usize..100_000), 1..12),
+        ) {
+            let mut state = seed | 1;
+            let text: Vec<u8> = (0..250_000)
+                .map(|_| {
+                    state ^= state << 13;
+                    state ^= state >> 7;
+                    state ^= state << 17;
+                    b'a' + u8::try_from(state % 20).unwrap()
+                })
+                .collect();
+            let content = content(&gzip_of(&text), true).unwrap();
+            for (offset, len) in reads {
+                let mut buffer = vec![0; len];
+                let (read, is_end) = content.read_at(&mut buffer, offset as u64).unwrap();
+                let expected = &text[offset.min(text.len())..(offset + len).min(text.len())];
+                prop_assert_eq!(&buffer[..read], expected);
+                prop_assert_eq!(is_end, read < len);
+            }
+        }
+    }
+}
