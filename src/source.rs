@@ -236,52 +236,28 @@ impl Source {
         Some(Name::Sibling(input, home, path.to_owned()))
     }
 
-    /// Looks at names: first at those that hold a generation, since others may be copies of it;
-    /// then from the oldest to the youngest.
+    /// Looks at names: first at those that hold a generation now or held one when it was last
+    /// seen, since others may be copies of it; then from the oldest to the youngest.
     fn look_at_names(
         &mut self,
         names: Vec<Name>,
         journal: &mut Journal,
         at: Moment,
     ) -> Vec<Change> {
-        let mut changes = Vec::new();
         let mut moved = BTreeSet::new();
-        let mut sorted: Vec<_> = names
-            .into_iter()
-            .map(|name| {
-                let is_held = match &name {
-                    Name::Meant(input, path) => self.by_path.contains_key(&(*input, path.clone())),
-                    Name::Sibling(..) => false,
-                    Name::Nameless(_) => true,
-                };
-                let modified = name.path().and_then(|path| std::fs::metadata(path).ok());
-                let modified = modified.map(|it| generation::modified(&it));
-                let rank = name.path().map(rotation::age_rank);
-                (!is_held, (modified, rank), name)
-            })
-            .collect();
-        sorted.sort();
-        // A held name that now leads to another file is looked at for what became of the old
-        // one; the new file has its turn by its age.
-        let mut later = Vec::new();
-        for (_, age, name) in sorted {
+        for name in &names {
             match name {
                 Name::Nameless(id) => {
-                    moved.insert(id);
+                    moved.insert(*id);
                 }
-                Name::Meant(input, path) if self.leads_elsewhere(input, &path) => {
-                    moved.extend(self.by_path.remove(&(input, path.clone())));
-                    later.push((age, Name::Meant(input, path)));
+                Name::Meant(input, path) if self.leads_elsewhere(*input, path) => {
+                    moved.extend(self.by_path.remove(&(*input, path.clone())));
                 }
-                name => later.push((age, name)),
+                Name::Meant(..) | Name::Sibling(..) => {}
             }
         }
-        later.sort();
-        let (held, new): (Vec<_>, Vec<_>) = later.into_iter().partition(|(_, name)| match name {
-            Name::Meant(input, path) => self.by_path.contains_key(&(*input, path.clone())),
-            _ => false,
-        });
-        for (_, name) in held.into_iter().chain(new) {
+        let mut changes = Vec::new();
+        for name in self.in_order(names, journal) {
             match name {
                 Name::Meant(input, path) => {
                     let before = self.by_path.get(&(input, path.clone())).copied();
@@ -305,6 +281,42 @@ impl Source {
             self.looked_at = Some(at.time);
         }
         changes
+    }
+
+    /// The order in which names are looked at.
+    fn in_order(&self, names: Vec<Name>, journal: &Journal) -> Vec<Name> {
+        let is_held = |name: &Name| match name {
+            Name::Meant(input, path) => self.by_path.contains_key(&(*input, path.clone())),
+            Name::Sibling(..) | Name::Nameless(_) => false,
+        };
+        let (held, others): (Vec<_>, Vec<_>) = names.into_iter().partition(is_held);
+        if others.is_empty() {
+            return held;
+        }
+        let known = self.known_files(journal);
+        let mut others: Vec<_> = others
+            .into_iter()
+            .map(|name| {
+                let metadata = name.path().and_then(|path| std::fs::metadata(path).ok());
+                let is_known = metadata.as_ref().is_some_and(|it| is_known(&known, it));
+                let modified = metadata.map(|it| generation::modified(&it));
+                let rank = name.path().map(rotation::age_rank);
+                (!is_known, modified, rank, name)
+            })
+            .collect();
+        others.sort();
+        held.into_iter()
+            .chain(others.into_iter().map(|(_, _, _, name)| name))
+            .collect()
+    }
+
+    /// The files of generations that are known and not open.
+    fn known_files(&self, journal: &Journal) -> BTreeSet<(u64, Time)> {
+        let known = journal.state().generations.iter();
+        known
+            .filter(|(id, _)| !self.generations.contains_key(id))
+            .map(|(_, known)| (known.identity.inode, known.identity.birth))
+            .collect()
     }
 
     /// Whether a name that holds a generation now leads to a file that is not open.
@@ -592,6 +604,11 @@ impl Source {
             }
         }
     }
+}
+
+/// Whether a file is one that an earlier run knew, by inode and birth.
+fn is_known(known: &BTreeSet<(u64, Time)>, metadata: &Metadata) -> bool {
+    known.contains(&(metadata.ino(), generation::birth_of(metadata)))
 }
 
 /// Looks at a file through its descriptor.
