@@ -8,13 +8,14 @@ use std::io;
 use std::os::fd::BorrowedFd;
 use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime};
 
 use crate::journal::{Entry, Identity, Journal};
 use crate::record::Time;
 use crate::span::GenerationId;
 use discover::{Found, Globs};
-use generation::{FileKey, Look};
+use generation::{FileKey, Look, Opened};
 pub(crate) use generation::{Generation, Place};
 use problems::Problems;
 
@@ -277,10 +278,22 @@ impl Source {
         };
         old.place_at(Place::Gone, at.now);
         let (input, path, key) = (old.input, old.path.clone(), old.key);
+        let again = old.file.try_clone().and_then(Opened::of);
         self.by_key.remove(&(input, key));
         self.by_path.remove(&(input, path.clone()));
-        if self.inputs[input].globs.matches(&path) {
-            self.look_at_path(input, &path, journal, at, &mut changes);
+        // By now the name may be that of another file, or of none.
+        match again {
+            Ok(opened) => {
+                let id = journal.new_generation();
+                let origin = Arc::from(path.as_path());
+                self.hold(id, input, (origin, &path), opened, journal, at);
+                changes.push(Change::Opened(id));
+                if self.inputs[input].globs.matches(&path) {
+                    self.look_at_path(input, &path, journal, at, &mut changes);
+                }
+                self.settle(id, at, &mut changes);
+            }
+            Err(error) => self.problems.note(&path, "read", &error),
         }
         changes
     }

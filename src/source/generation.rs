@@ -266,6 +266,11 @@ impl Opened {
             .read(true)
             .custom_flags(nonblocking)
             .open(path)?;
+        Self::of(file)
+    }
+
+    /// Looks at an open file anew.
+    pub(super) fn of(file: File) -> io::Result<Self> {
         let metadata = file.metadata()?;
         if !metadata.is_file() {
             return Err(io::Error::other("it is not a regular file"));

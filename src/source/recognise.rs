@@ -22,7 +22,6 @@ impl Source {
         at: Moment,
     ) -> io::Result<GenerationId> {
         let opened = Opened::at(path)?;
-        let name = self.inputs[input].name.clone();
         let recognised = self.recognise(input, path, &opened, journal)?;
         let (id, origin) = match recognised {
             Some(id) => {
@@ -32,8 +31,22 @@ impl Source {
             }
             None => (journal.new_generation(), Arc::<Path>::from(path)),
         };
+        self.hold(id, input, (origin, path), opened, journal, at);
+        Ok(id)
+    }
+
+    /// Holds an open file as this generation from now on.
+    pub(super) fn hold(
+        &mut self,
+        id: GenerationId,
+        input: usize,
+        (origin, path): (Arc<Path>, &Path),
+        opened: Opened,
+        journal: &mut Journal,
+        at: Moment,
+    ) {
         let identity = Identity {
-            input: name,
+            input: self.inputs[input].name.clone(),
             path: origin.to_path_buf(),
             device: opened.metadata.dev(),
             inode: opened.metadata.ino(),
@@ -51,7 +64,6 @@ impl Source {
         );
         self.by_key.insert((input, generation.key), id);
         self.generations.insert(id, generation);
-        Ok(id)
     }
 
     /// Finds the generation of an earlier run that this file proves to be.
