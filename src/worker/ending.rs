@@ -38,7 +38,7 @@ impl Ending {
         let now = Instant::now();
         Self {
             deadline: now + timeout,
-            last_batch_at: now + timeout - LONGEST_RESERVE.min(timeout / 4),
+            last_batch_at: now + timeout.saturating_sub(LONGEST_RESERVE.min(timeout / 4)),
             quiet_for,
             last_change: now,
             ships_last_lines,

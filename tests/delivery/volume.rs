@@ -81,7 +81,7 @@ fn two_outputs_have_each_their_own_cursor_and_a_blocked_one_holds_up_nobody() {
     let scene = Scene::new();
     let mut config = scene.loki_config().serving();
     config.outputs.push(scene.cloudwatch("log_stream: all"));
-    config.shutdown = "timeout: 1s, quiet_for: 10ms".to_owned();
+    "timeout: 1s, quiet_for: 10ms".clone_into(&mut config.shutdown);
     let mut series = Numbered::new("both");
     scene.receiver.pause(Backend::Cloudwatch);
     series.append_to(&scene.log("a.log"), 500);

@@ -77,7 +77,7 @@ impl Scene {
     pub(crate) fn input(&self, name: &str, globs: &[&str], more: &str) -> String {
         let globs: Vec<_> = globs
             .iter()
-            .map(|glob| format!("{:?}", self.log(glob)))
+            .map(|glob| format!("\"{}\"", self.log(glob).display()))
             .collect();
         format!(
             "{{ name: {name}, include: [{}], {more} }}",
@@ -200,8 +200,10 @@ impl Config {
             .port
             .map_or_else(|| "off".to_owned(), |port| format!("\"127.0.0.1:{port}\""));
         let mut yaml = format!(
-            "version: 1\nstate_dir: {:?}\nserver: {{ listen: {listen} }}\nshutdown: {{ {} }}\n{}\n",
-            self.state_dir, self.shutdown, self.top
+            "version: 1\nstate_dir: \"{}\"\nserver: {{ listen: {listen} }}\nshutdown: {{ {} }}\n{}\n",
+            self.state_dir.display(),
+            self.shutdown,
+            self.top
         );
         for (key, items) in [("inputs", &self.inputs), ("outputs", &self.outputs)] {
             writeln!(yaml, "{key}:").unwrap();

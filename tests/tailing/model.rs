@@ -124,7 +124,7 @@ impl World {
             config
         };
         config.inputs = vec![scene.input("app", &[glob], "")];
-        config.shutdown = "timeout: 30s, quiet_for: 10ms".to_owned();
+        "timeout: 30s, quiet_for: 10ms".clone_into(&mut config.shutdown);
         // Some answers take their time, so that there is something on its way when it matters.
         let latency_ms = dice.roll(3) * 7;
         scene.receiver.set_faults(
