@@ -181,6 +181,12 @@ impl Agent {
     pub(crate) fn stop_well(self) -> String {
         let exit = self.stop();
         assert_eq!(exit.code, Some(0), "{}", exit.log);
+        let was_asked_twice = exit.log.contains("asked twice");
+        assert!(
+            !was_asked_twice,
+            "somebody else sent a signal too: {}",
+            exit.log
+        );
         exit.log
     }
 

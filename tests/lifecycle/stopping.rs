@@ -71,12 +71,12 @@ fn ten_stops_in_the_middle_of_writing(backend: Backend) {
         Backend::Loki => scene.loki_config(),
         Backend::Cloudwatch => scene.cloudwatch_config(),
     };
-    "timeout: 400ms, quiet_for: 100ms".clone_into(&mut config.shutdown);
+    "timeout: 1s, quiet_for: 100ms".clone_into(&mut config.shutdown);
     // An answer that takes its time makes it likely that one is awaited when the time is up.
     scene.receiver.set_faults(
         backend,
         Faults {
-            latency_ms: 30,
+            latency_ms: 20,
             ..Faults::default()
         },
     );

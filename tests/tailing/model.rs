@@ -227,11 +227,11 @@ impl World {
 
     fn stop(&mut self) {
         let owed = self.expected() - self.last_words;
-        self.agent.take().unwrap().stop_well();
+        let log = self.agent.take().unwrap().stop_well();
         let stored = self.scene.receiver.summary(self.backend).stored;
         assert!(
             stored >= owed,
-            "{stored} of {owed} lines arrived before the end\n{}",
+            "{stored} of {owed} lines arrived before the end\n{}\n{log}",
             self.told
         );
     }
