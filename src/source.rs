@@ -278,6 +278,9 @@ impl Source {
         };
         old.place_at(Place::Gone, at.now);
         let (input, path, key) = (old.input, old.path.clone(), old.key);
+        // Else a file renamed meanwhile would count as one that stands at its own name, and its
+        // last line would wait for ever.
+        let origin = Arc::clone(&old.origin);
         let again = old.file.try_clone().and_then(Opened::of);
         self.by_key.remove(&(input, key));
         self.by_path.remove(&(input, path.clone()));
@@ -285,7 +288,6 @@ impl Source {
         match again {
             Ok(opened) => {
                 let id = journal.new_generation();
-                let origin = Arc::from(path.as_path());
                 self.hold(id, input, (origin, &path), opened, journal, at);
                 changes.push(Change::Opened(id));
                 if self.inputs[input].globs.matches(&path) {
