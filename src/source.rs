@@ -8,14 +8,15 @@ use std::io;
 use std::os::fd::BorrowedFd;
 use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime};
 
 use crate::journal::Journal;
 use crate::record::Time;
-use crate::span::GenerationId;
+use crate::span::{GenerationId, Position};
 use copies::Alias;
 use discover::{Found, Globs};
-use generation::{FileKey, Look};
+use generation::{FileKey, Look, Opened};
 pub(crate) use generation::{Generation, Place};
 use problems::Problems;
 
@@ -58,6 +59,15 @@ pub(crate) enum Change {
     Touched(GenerationId),
     /// Its last line is complete as it is.
     Over(GenerationId),
+}
+
+/// What became of a file that no longer holds what it held.
+#[derive(Debug, Default)]
+pub(crate) struct Anew {
+    /// The old content is read on in a copy.
+    pub(crate) goes_on_in_copy: bool,
+    /// What followed.
+    pub(crate) changes: Vec<Change>,
 }
 
 /// The files of all inputs.
@@ -392,41 +402,45 @@ impl Source {
         changes
     }
 
-    /// Begins a new life for content that is no longer what it was. The old one is left without
-    /// content; what of it is on its way can still be acknowledged.
-    pub(crate) fn restart(
+    /// Begins a new life for a file that no longer holds what it held. The old life goes on in a
+    /// copy, if one lies beside it that holds what was read up to `positions`; else it is left
+    /// without content, and what of it is on its way can still be acknowledged.
+    pub(crate) fn begin_anew(
         &mut self,
         id: GenerationId,
+        positions: &[Position],
         journal: &mut Journal,
         at: Moment,
-    ) -> Vec<Change> {
-        let mut changes = Vec::new();
-        let Some(old) = self.generations.get_mut(&id) else {
-            return changes;
+    ) -> Anew {
+        let mut anew = Anew::default();
+        let Some(old) = self.generations.get(&id) else {
+            return anew;
         };
-        old.place_at(Place::Gone, at.now);
         let (input, path, key) = (old.input, old.path.clone(), old.key);
-        self.by_key.remove(&(input, key));
-        self.by_path.remove(&(input, path.clone()));
-        self.release_aliases(id);
-        if self.inputs[input].globs.matches(&path) {
-            self.look_at_path(input, &path, journal, at, &mut changes);
+        // Else a file renamed meanwhile would count as one that stands at its own name, and its
+        // last line would wait for ever.
+        let origin = Arc::clone(&old.origin);
+        let file = old.content.file().try_clone();
+        anew.goes_on_in_copy = self.adopt_copy(id, positions, journal, at);
+        if !anew.goes_on_in_copy {
+            if let Some(old) = self.generations.get_mut(&id) {
+                old.place_at(Place::Gone, at.now);
+            }
+            self.by_key.remove(&(input, key));
+            self.by_path.remove(&(input, path.clone()));
+            self.release_aliases(id);
         }
-        changes
-    }
-
-    /// Looks at the name that a generation had before it went on in a copy.
-    pub(crate) fn look_at_home(
-        &mut self,
-        id: GenerationId,
-        journal: &mut Journal,
-        at: Moment,
-    ) -> Vec<Change> {
-        let Some(generation) = self.generations.get(&id) else {
-            return Vec::new();
-        };
-        let home = (generation.input, generation.origin.to_path_buf());
-        self.look_at_names(vec![Name::meant(home)], journal, at)
+        // By now the name may be that of another file, or of none: the open file is what counts.
+        match file.and_then(|file| Opened::of(file, false)) {
+            Ok(opened) => {
+                let new = self.take(input, &path, origin, opened, None, (journal, at));
+                anew.changes.push(Change::Opened(new));
+                let names = vec![Name::Meant(input, path), Name::Nameless(new)];
+                anew.changes.extend(self.look_at_names(names, journal, at));
+            }
+            Err(error) => self.problems.note(&path, "read", &error),
+        }
+        anew
     }
 
     /// Nothing more is expected: every last line is complete as it is.

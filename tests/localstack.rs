@@ -27,7 +27,7 @@ const LINES: u64 = 50_000;
 const GROUP: &str = "/apps/localstack";
 const STREAM: &str = "test-stream";
 /// A first run installs LocalStack before it starts.
-const START: Duration = Duration::from_secs(300);
+const START: Duration = Duration::from_mins(5);
 
 #[test]
 fn fifty_thousand_lines_are_read_back_from_localstack_as_they_are_in_the_file() {
@@ -132,10 +132,8 @@ impl LocalStack {
         let begun = std::time::Instant::now();
         while this.url.is_empty() {
             // The file appears whole, once LocalStack answers.
-            this.url = std::fs::read_to_string(ready)
-                .unwrap_or_default()
-                .trim()
-                .to_owned();
+            let text = std::fs::read_to_string(ready).unwrap_or_default();
+            text.trim().clone_into(&mut this.url);
             let ended = this.child.try_wait().unwrap();
             assert!(ended.is_none(), "LocalStack ended: {ended:?}");
             assert!(begun.elapsed() < START, "LocalStack did not come up");

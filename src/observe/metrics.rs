@@ -251,6 +251,18 @@ impl Metrics {
             let output = output.to_owned();
             drop(self.records.get_or_create(&Records { output, result }));
         }
+        let of_output = OfOutput {
+            output: output.to_owned(),
+        };
+        for family in [
+            &self.sent_bytes,
+            &self.replayed,
+            &self.delivered_bytes,
+            &self.replaced,
+            &self.cut,
+        ] {
+            drop(family.get_or_create(&of_output));
+        }
     }
 
     /// The text that Prometheus reads.

@@ -132,7 +132,7 @@ impl Source {
 
     /// The content of a generation was emptied: if a copy of it lies beside its name, it goes on
     /// there. `positions` are those that readers have reached.
-    pub(crate) fn adopt_copy(
+    pub(super) fn adopt_copy(
         &mut self,
         id: GenerationId,
         positions: &[Position],

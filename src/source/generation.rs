@@ -2,7 +2,7 @@
 //! and where it stands: at a name that is meant, rotated away, or deleted.
 
 use std::cell::Cell;
-use std::fs::{Metadata, OpenOptions};
+use std::fs::{File, Metadata, OpenOptions};
 use std::io;
 use std::os::unix::fs::{MetadataExt as _, OpenOptionsExt as _};
 use std::path::{Path, PathBuf};
@@ -324,11 +324,16 @@ impl Opened {
             .read(true)
             .custom_flags(nonblocking)
             .open(path)?;
+        Self::of(file, path.extension().is_some_and(|it| it == "gz"))
+    }
+
+    /// Looks at an open file anew; `may_be_gzip` says whether its name promises a gzip.
+    pub(super) fn of(file: File, may_be_gzip: bool) -> io::Result<Self> {
         let metadata = file.metadata()?;
         if !metadata.is_file() {
             return Err(io::Error::other("it is not a regular file"));
         }
-        let content = Content::of(file, path.extension().is_some_and(|it| it == "gz"))?;
+        let content = Content::of(file, may_be_gzip)?;
         let head = reader::read_head(&content)?;
         Ok(Self {
             content,

@@ -162,7 +162,10 @@ fn a_truncated_file_is_told_and_begins_a_new_life() {
     };
     fs::write(bench.path("a.log"), "x\n").unwrap();
     assert_eq!(bench.events(), [Change::Shrunk(old)]);
-    let changes = bench.source.restart(old, &mut bench.journal, Moment::now());
+    let journal = &mut bench.journal;
+    let anew = bench.source.begin_anew(old, &[], journal, Moment::now());
+    assert!(!anew.goes_on_in_copy);
+    let changes = anew.changes;
     let [Change::Opened(new)] = changes[..] else {
         panic!("{changes:?}")
     };
@@ -347,11 +350,9 @@ fn what_was_copied_and_emptied_goes_on_in_the_copy() {
             let position = bench.source.get(old).unwrap().reached();
             let now = Moment::now();
             let journal = &mut bench.journal;
-            assert!(
-                bench.source.adopt_copy(old, &[position], journal, now),
-                "{glob}"
-            );
-            let changes = bench.source.look_at_home(old, journal, now);
+            let anew = bench.source.begin_anew(old, &[position], journal, now);
+            assert!(anew.goes_on_in_copy, "{glob}");
+            let changes = anew.changes;
             assert!(
                 matches!(changes[..], [Change::Opened(new)] if new > old),
                 "{changes:?}"

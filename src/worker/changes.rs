@@ -96,14 +96,13 @@ impl Worker {
             .iter()
             .filter_map(|output| output.dispatcher.read_position(id))
             .collect();
-        if self
+        let anew = self
             .source
-            .adopt_copy(id, &positions, &mut self.journal, at)
-        {
+            .begin_anew(id, &positions, &mut self.journal, at);
+        if anew.goes_on_in_copy {
             tracing::debug!(path, generation = %id, "the file was emptied; a copy of it is read on");
             self.recount(id, at);
-            let changes = self.source.look_at_home(id, &mut self.journal, at);
-            return self.apply(changes, at);
+            return self.apply(anew.changes, at);
         }
         let lost = self
             .outputs
@@ -126,8 +125,7 @@ impl Worker {
         } else {
             tracing::debug!(path, generation = %id, reason, "the file begins anew");
         }
-        let changes = self.source.restart(id, &mut self.journal, at);
-        self.apply(changes, at);
+        self.apply(anew.changes, at);
     }
 
     /// Closes what is over and delivered, and tries again what could not be read.

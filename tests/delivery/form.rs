@@ -127,7 +127,7 @@ fn a_group_that_may_not_be_created_holds_the_lines_and_says_so() {
         "create: { log_group: true }",
         "create: { log_group: false }",
     )];
-    config.shutdown = "timeout: 100ms, quiet_for: 10ms".to_owned();
+    "timeout: 100ms, quiet_for: 10ms".clone_into(&mut config.shutdown);
     append(&scene.log("a.log"), "kept\n");
     let agent = scene.start(&config);
     agent.wait_for_log("create.log_group: true");
@@ -195,7 +195,8 @@ fn lines_above_the_limit_are_cut_with_a_mark_and_their_pieces_make_up_the_line()
 
 #[test]
 fn a_line_of_many_megabytes_goes_out_in_pieces_and_holds_up_nothing() {
-    let long: String = (0..600_000).map(|number| format!("{number:08} ")).collect();
+    let numbers: Vec<_> = (0..600_000).map(|number| format!("{number:08}")).collect();
+    let long = numbers.join(" ");
     let text = format!("before\n{long}\nafter\n");
     let room = 256 * 1024 - CUT_MARK.len();
     let pieces = u64::try_from(long.len().div_ceil(room)).unwrap();

@@ -6,14 +6,7 @@ use std::time::Duration;
 
 use pinnace::receiver::{Action, Backend, Faults};
 
-use crate::harness::{Config, Numbered, PATIENCE, Scene, eventually, get};
-
-/// Resident memory that an agent with the default `memory_limit` may reach, in bytes.
-const MEMORY_CEILING: u64 = if cfg!(debug_assertions) {
-    64 << 20
-} else {
-    40 << 20
-};
+use crate::harness::{Config, MEMORY_CEILING, Numbered, PATIENCE, Scene, eventually, get};
 
 fn config_of(scene: &Scene, backend: Backend, more: &str) -> Config {
     match backend {

@@ -4,24 +4,12 @@ use std::fs;
 
 use pinnace::receiver::Backend;
 
-use crate::harness::{Config, Numbered, PATIENCE, Scene, expected_digest};
+use crate::harness::{Config, MEMORY_CEILING, Numbered, PATIENCE, Scene, expected_digest};
 
-/// Lines before the start and lines while the agent runs. A build without optimisation takes a
-/// fifth of what the promise is about.
-const BACKLOG: u64 = if cfg!(debug_assertions) {
-    100_000
-} else {
-    500_000
-};
-const LIVE: u64 = BACKLOG / 5;
+/// Lines before the start and lines while the agent runs.
+const BACKLOG: u64 = 500_000;
+const LIVE: u64 = 100_000;
 const WIDTH: usize = 199;
-
-/// Resident memory that an agent with the default `memory_limit` may reach, in bytes.
-const MEMORY_CEILING: u64 = if cfg!(debug_assertions) {
-    64 << 20
-} else {
-    40 << 20
-};
 
 #[test]
 fn a_backlog_and_what_is_written_meanwhile_arrive_once_and_in_order_at_loki() {
@@ -81,7 +69,7 @@ fn two_outputs_have_each_their_own_cursor_and_a_blocked_one_holds_up_nobody() {
     let scene = Scene::new();
     let mut config = scene.loki_config().serving();
     config.outputs.push(scene.cloudwatch("log_stream: all"));
-    config.shutdown = "timeout: 1s, quiet_for: 10ms".to_owned();
+    "timeout: 1s, quiet_for: 10ms".clone_into(&mut config.shutdown);
     let mut series = Numbered::new("both");
     scene.receiver.pause(Backend::Cloudwatch);
     series.append_to(&scene.log("a.log"), 500);

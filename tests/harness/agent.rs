@@ -62,6 +62,30 @@ impl Agent {
         agent
     }
 
+    /// Starts it where the system has no inotify instance for it, and waits until it says that
+    /// it has started; nothing where such a place cannot be made.
+    pub(crate) fn without_inotify(config: &Path) -> Option<Self> {
+        let none = "echo 0 > /proc/sys/user/max_inotify_instances";
+        let within = |script: &str| {
+            let mut command = Command::new("unshare");
+            command.args(["--user", "--map-root-user", "sh", "-c", script]);
+            command
+        };
+        let probe = within(none).stderr(Stdio::null()).status();
+        if !probe.is_ok_and(|status| status.success()) {
+            return None;
+        }
+        // Both exec, so the process is the agent in the end.
+        let mut command = within(&format!("{none} && exec \"$0\" \"$@\""));
+        command.arg(env!("CARGO_BIN_EXE_pinnace"));
+        command
+            .args(["run", "--on-error=exit", "--config"])
+            .arg(config);
+        let agent = Self::of(command, &[]).ok()?;
+        agent.wait_for_log("started version=");
+        Some(agent)
+    }
+
     fn of(mut command: Command, variables: &[(&str, String)]) -> io::Result<Self> {
         // Credentials and settings of whoever runs the tests must not change them.
         for (name, _) in std::env::vars_os() {
@@ -157,6 +181,12 @@ impl Agent {
     pub(crate) fn stop_well(self) -> String {
         let exit = self.stop();
         assert_eq!(exit.code, Some(0), "{}", exit.log);
+        let was_asked_twice = exit.log.contains("asked twice");
+        assert!(
+            !was_asked_twice,
+            "somebody else sent a signal too: {}",
+            exit.log
+        );
         exit.log
     }
 

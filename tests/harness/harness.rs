@@ -27,7 +27,15 @@ pub(crate) use scene::{Config, Scene, free_port};
 pub(crate) use writer::{Numbered, append, expected_digest};
 
 /// Nothing that a test waits for takes this long on a machine that works.
-pub(crate) const PATIENCE: Duration = Duration::from_secs(60);
+pub(crate) const PATIENCE: Duration = Duration::from_mins(1);
+
+/// Resident memory that an agent with the default `memory_limit` of 16 MiB may reach, in bytes.
+/// A build without optimisation is larger by its code.
+pub(crate) const MEMORY_CEILING: u64 = if cfg!(debug_assertions) {
+    40 << 20
+} else {
+    32 << 20
+};
 
 /// Asks again and again until `holds`, for what no event tells of. Says whether it came to that.
 pub(crate) fn eventually(mut holds: impl FnMut() -> bool) -> bool {

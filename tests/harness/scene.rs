@@ -77,7 +77,7 @@ impl Scene {
     pub(crate) fn input(&self, name: &str, globs: &[&str], more: &str) -> String {
         let globs: Vec<_> = globs
             .iter()
-            .map(|glob| format!("{:?}", self.log(glob)))
+            .map(|glob| format!("\"{}\"", self.log(glob).display()))
             .collect();
         format!(
             "{{ name: {name}, include: [{}], {more} }}",
@@ -200,8 +200,10 @@ impl Config {
             .port
             .map_or_else(|| "off".to_owned(), |port| format!("\"127.0.0.1:{port}\""));
         let mut yaml = format!(
-            "version: 1\nstate_dir: {:?}\nserver: {{ listen: {listen} }}\nshutdown: {{ {} }}\n{}\n",
-            self.state_dir, self.shutdown, self.top
+            "version: 1\nstate_dir: \"{}\"\nserver: {{ listen: {listen} }}\nshutdown: {{ {} }}\n{}\n",
+            self.state_dir.display(),
+            self.shutdown,
+            self.top
         );
         for (key, items) in [("inputs", &self.inputs), ("outputs", &self.outputs)] {
             writeln!(yaml, "{key}:").unwrap();
@@ -237,22 +239,21 @@ impl Config {
 
     /// Waits until every output of a running agent has nothing left.
     pub(crate) fn wait_until_no_lag(&self) {
-        self.wait_until_no_lag_but(0);
+        self.wait_until_outputs_have_no("lag_bytes");
     }
 
-    /// Waits until every output of a running agent has no more than so many bytes left.
-    pub(crate) fn wait_until_no_lag_but(&self, bytes: u64) {
+    /// Waits until no output of a running agent has anything on its way.
+    pub(crate) fn wait_until_all_is_answered(&self) {
+        self.wait_until_outputs_have_no("in_flight_batches");
+    }
+
+    fn wait_until_outputs_have_no(&self, key: &str) {
         let mut last = Value::Null;
-        let caught_up = eventually(|| {
+        let has_none = eventually(|| {
             last = self.status_json();
             let outputs = last["outputs"].as_array();
-            outputs.is_some_and(|outputs| {
-                let lag = |output: &Value| output["lag_bytes"].as_u64();
-                outputs
-                    .iter()
-                    .all(|it| lag(it).is_some_and(|lag| lag <= bytes))
-            })
+            outputs.is_some_and(|outputs| outputs.iter().all(|it| it[key] == 0))
         });
-        assert!(caught_up, "{last:#}");
+        assert!(has_none, "{last:#}");
     }
 }

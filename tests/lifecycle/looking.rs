@@ -27,6 +27,8 @@ fn the_metrics_have_the_documented_names_and_are_few() {
     for backend in Backend::ALL {
         scene.wait_for_stored(backend, 60);
     }
+    // An answer that is heard late would say that the output is not blocked.
+    config.wait_until_no_lag();
     scene.receiver.pause(Backend::Loki);
     append(&scene.log("0.log"), "three\n");
     agent.wait_for_log("503");

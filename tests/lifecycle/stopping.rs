@@ -71,12 +71,12 @@ fn ten_stops_in_the_middle_of_writing(backend: Backend) {
         Backend::Loki => scene.loki_config(),
         Backend::Cloudwatch => scene.cloudwatch_config(),
     };
-    config.shutdown = "timeout: 400ms, quiet_for: 100ms".to_owned();
+    "timeout: 1s, quiet_for: 100ms".clone_into(&mut config.shutdown);
     // An answer that takes its time makes it likely that one is awaited when the time is up.
     scene.receiver.set_faults(
         backend,
         Faults {
-            latency_ms: 30,
+            latency_ms: 20,
             ..Faults::default()
         },
     );
@@ -129,7 +129,7 @@ fn what_waits_for_its_batch_goes_out_at_once_when_told_to_stop() {
 fn what_comes_after_sigterm_is_delivered_until_the_files_are_quiet() {
     let scene = Scene::new();
     let mut config = scene.loki_config();
-    config.shutdown = "timeout: 30s, quiet_for: 2s".to_owned();
+    "timeout: 30s, quiet_for: 2s".clone_into(&mut config.shutdown);
     let mut series = Numbered::new("late");
     series.append_to(&scene.log("app.log"), 10);
     let agent = scene.start(&config);
@@ -180,7 +180,7 @@ fn a_second_sigterm_ends_it_at_once() {
 fn when_the_time_is_up_it_ends_and_says_what_is_left() {
     let scene = Scene::new();
     let mut config = scene.loki_config();
-    config.shutdown = "timeout: 1s, quiet_for: 10ms".to_owned();
+    "timeout: 1s, quiet_for: 10ms".clone_into(&mut config.shutdown);
     scene.receiver.pause(Backend::Loki);
     let mut series = Numbered::new("left");
     series.append_to(&scene.log("app.log"), 100);

@@ -281,3 +281,32 @@ fn the_last_line_without_a_line_end_goes_out_when_its_file_is_over() {
         ]
     );
 }
+
+#[test]
+fn a_file_emptied_and_filled_and_gone_between_two_looks_is_read_to_its_end() {
+    for is_deleted in [true, false] {
+        let scene = Scene::new();
+        let path = scene.log("app.log");
+        let mut series = Numbered::new("gone");
+        series.append_to(&path, 20);
+        let agent = scene.start(&scene.loki_config());
+        scene.wait_for_stored(Backend::Loki, 20);
+        for round in 0..5 {
+            fs::write(&path, series.take(100)).unwrap();
+            if is_deleted {
+                fs::remove_file(&path).unwrap();
+            } else {
+                fs::rename(&path, scene.log(&format!("app.log.{round}"))).unwrap();
+            }
+            series.append_to(&path, 10);
+            scene.wait_for_stored(Backend::Loki, series.next);
+        }
+        agent.stop_well();
+        // Only by reading it is seen that the content is another one, and then the next file is
+        // open already: which of the two goes first is left open.
+        let mut arrived = lines_of(&scene, Backend::Loki, |_| true);
+        arrived.sort();
+        assert_eq!(arrived, series.all());
+        scene.assert_flawless(Backend::Loki);
+    }
+}
