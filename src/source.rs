@@ -416,7 +416,7 @@ impl Source {
         let Some(old) = self.generations.get(&id) else {
             return anew;
         };
-        let (input, path, key) = (old.input, old.path.clone(), old.key);
+        let (input, path, key, place) = (old.input, old.path.clone(), old.key, old.place);
         // Else a file renamed meanwhile would count as one that stands at its own name, and its
         // last line would wait for ever.
         let origin = Arc::clone(&old.origin);
@@ -426,21 +426,35 @@ impl Source {
             if let Some(old) = self.generations.get_mut(&id) {
                 old.place_at(Place::Gone, at.now);
             }
-            self.by_key.remove(&(input, key));
-            self.by_path.remove(&(input, path.clone()));
+            self.release(id, input, key, &path);
             self.release_aliases(id);
         }
-        // By now the name may be that of another file, or of none: the open file is what counts.
+        let mut names = vec![Name::Meant(input, path.clone())];
         match file.and_then(|file| Opened::of(file, false)) {
-            Ok(opened) => {
+            // By now the name may be that of another file, or of none: the open file is what
+            // counts.
+            Ok(opened) if place == Place::Home => {
                 let new = self.take(input, &path, origin, opened, None, (journal, at));
                 anew.changes.push(Change::Opened(new));
-                let names = vec![Name::Meant(input, path), Name::Nameless(new)];
-                anew.changes.extend(self.look_at_names(names, journal, at));
+                names.push(Name::Nameless(new));
             }
+            // A rotated name that is filled anew holds a copy, or what is nobody's debt.
+            Ok(_) => names.extend(self.siblings(input, &names.iter().cloned().collect(), journal)),
             Err(error) => self.problems.note(&path, "read", &error),
         }
+        anew.changes.extend(self.look_at_names(names, journal, at));
         anew
+    }
+
+    /// A file and a name are no longer those of a generation.
+    fn release(&mut self, id: GenerationId, input: usize, key: FileKey, path: &Path) {
+        if self.by_key.get(&(input, key)) == Some(&id) {
+            self.by_key.remove(&(input, key));
+        }
+        let path = (input, path.to_owned());
+        if self.by_path.get(&path) == Some(&id) {
+            self.by_path.remove(&path);
+        }
     }
 
     /// Nothing more is expected: every last line is complete as it is.
@@ -473,14 +487,7 @@ impl Source {
     /// Closes a generation that nobody needs any more.
     pub(crate) fn close(&mut self, id: GenerationId) {
         if let Some(generation) = self.generations.remove(&id) {
-            let key = (generation.input, generation.key);
-            if self.by_key.get(&key) == Some(&id) {
-                self.by_key.remove(&key);
-            }
-            let path = (generation.input, generation.path);
-            if self.by_path.get(&path) == Some(&id) {
-                self.by_path.remove(&path);
-            }
+            self.release(id, generation.input, generation.key, &generation.path);
         }
     }
 

@@ -256,6 +256,7 @@ impl Metrics {
         };
         for family in [
             &self.sent_bytes,
+            &self.doubtful,
             &self.replayed,
             &self.delivered_bytes,
             &self.replaced,

@@ -219,7 +219,7 @@ mod tests {
 
     #[test]
     fn a_gzip_that_is_not_complete_does_not_count() {
-        let whole = gzip_of(&[7; 100_000]);
+        let whole = gzip_of(&vec![7; 100_000]);
         let error = content(&whole[..whole.len() - 3], true).unwrap_err();
         assert_eq!(error.kind(), io::ErrorKind::UnexpectedEof);
         assert!(

@@ -153,8 +153,7 @@ impl Source {
         let key = FileKey::of(&opened.metadata);
         let is_meant = self.inputs[input].globs.matches(&path);
         self.aliases.remove(&(input, key));
-        self.by_key.remove(&(input, old_key));
-        self.by_path.remove(&(input, home));
+        self.release(id, input, old_key, &home);
         self.by_key.insert((input, key), id);
         if is_meant {
             self.by_path.insert((input, path.clone()), id);
@@ -188,7 +187,12 @@ impl Source {
             .filter_map(|path| Some((std::fs::metadata(&path).ok()?, path)))
             .filter(|(metadata, _)| {
                 let key = (generation.input, FileKey::of(metadata));
-                metadata.is_file() && !self.by_key.contains_key(&key)
+                // A name that is filled anew still counts as that of its old content.
+                let holder = self
+                    .by_key
+                    .get(&key)
+                    .and_then(|id| self.generations.get(id));
+                metadata.is_file() && holder.is_none_or(|holder| !holder.is_as_seen())
             })
             .collect();
         candidates.sort_by_key(|(metadata, _)| {

@@ -214,12 +214,13 @@ fn files_and_folders_that_appear_later_are_found_by_events_alone() {
 
 /// Lines that are like no others, `len` bytes or a little more.
 fn lines(name: &str, len: usize) -> String {
+    use std::fmt::Write as _;
     let mut text = String::new();
     for number in 0.. {
         if text.len() >= len {
             break;
         }
-        text.push_str(&format!("{name} line {number}\n"));
+        writeln!(text, "{name} line {number}").unwrap();
     }
     text
 }
