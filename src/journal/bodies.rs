@@ -3,16 +3,13 @@
 //! cache suffices; it is never synced.
 
 use std::collections::BTreeMap;
-use std::fs::{File, OpenOptions};
 use std::io;
-use std::os::unix::fs::FileExt as _;
-use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::Path;
 
 use bytes::Bytes;
 
 use super::format::Extent;
-use super::segments::PRIVATE;
+use super::volume::{Handle, Volume};
 
 const NAME: &str = "batches";
 /// Places begin at multiples of this, so that bodies share no page.
@@ -22,24 +19,22 @@ const WORTH_CUTTING: u64 = 64 * 1024;
 
 /// Sealed bodies on disk.
 #[derive(Debug)]
-pub(super) struct Bodies {
-    file: File,
+pub(super) struct Bodies<F> {
+    file: F,
     /// The places in use: offset and length.
     used: BTreeMap<u64, u64>,
     len: u64,
 }
 
-impl Bodies {
+impl<F: Handle> Bodies<F> {
     /// Opens the file, in which these places are in use.
-    pub(super) fn open(dir: &Path, used: impl Iterator<Item = Extent>) -> io::Result<Self> {
-        let file = OpenOptions::new()
-            .create(true)
-            .truncate(false)
-            .read(true)
-            .write(true)
-            .mode(PRIVATE)
-            .open(dir.join(NAME))?;
-        let len = file.metadata()?.len();
+    pub(super) fn open<V: Volume<File = F>>(
+        volume: &V,
+        dir: &Path,
+        used: impl Iterator<Item = Extent>,
+    ) -> io::Result<Self> {
+        let file = volume.open(&dir.join(NAME))?;
+        let len = file.len()?;
         let used = used.map(|extent| (extent.offset, extent.len)).collect();
         Ok(Self { file, used, len })
     }
@@ -48,7 +43,7 @@ impl Bodies {
     pub(super) fn store(&mut self, body: &[u8]) -> io::Result<Extent> {
         let len = body.len() as u64;
         let offset = self.gap_for(len);
-        self.file.write_all_at(body, offset)?;
+        self.file.write_at(body, offset)?;
         self.used.insert(offset, len);
         self.len = self.len.max(offset + len);
         Ok(Extent {
@@ -73,11 +68,11 @@ impl Bodies {
     /// The body at a place; nothing when other bytes are there now.
     pub(super) fn load(&self, extent: Extent) -> io::Result<Option<Bytes>> {
         // A damaged entry must not make us reserve more than there is.
-        if extent.offset.saturating_add(extent.len) > self.file.metadata()?.len() {
+        if extent.offset.saturating_add(extent.len) > self.file.len()? {
             return Ok(None);
         }
         let mut body = vec![0; usize::try_from(extent.len).unwrap_or(0)];
-        self.file.read_exact_at(&mut body, extent.offset)?;
+        self.file.read_at(&mut body, extent.offset)?;
         Ok((crc32c::crc32c(&body) == extent.checksum).then(|| Bytes::from(body)))
     }
 
@@ -96,6 +91,7 @@ impl Bodies {
 
 #[cfg(test)]
 mod tests {
+    use super::super::volume::Real;
     use super::*;
     use proptest::prelude::*;
 
@@ -105,7 +101,7 @@ mod tests {
             steps in proptest::collection::vec((1usize..20_000, any::<bool>()), 1..60),
         ) {
             let dir = tempfile::tempdir().unwrap();
-            let mut bodies = Bodies::open(dir.path(), std::iter::empty()).unwrap();
+            let mut bodies = Bodies::open(&Real, dir.path(), std::iter::empty()).unwrap();
             let mut live: Vec<(Extent, Vec<u8>)> = Vec::new();
             let mut most = 0;
             for (number, (len, is_release)) in steps.into_iter().enumerate() {
@@ -135,9 +131,9 @@ mod tests {
     #[test]
     fn a_body_that_was_overwritten_or_cut_off_is_not_returned() {
         let dir = tempfile::tempdir().unwrap();
-        let mut bodies = Bodies::open(dir.path(), std::iter::empty()).unwrap();
+        let mut bodies = Bodies::open(&Real, dir.path(), std::iter::empty()).unwrap();
         let extent = bodies.store(b"what was sealed").unwrap();
-        bodies.file.write_all_at(b"W", extent.offset).unwrap();
+        bodies.file.write_at(b"W", extent.offset).unwrap();
         assert_eq!(bodies.load(extent).unwrap(), None);
         bodies.file.set_len(3).unwrap();
         assert_eq!(bodies.load(extent).unwrap(), None);

@@ -1,123 +1,44 @@
-//! The journal's two files and its lock. Owns which of the two is current, how a new one is
+//! The journal's two files. Owns which of the two is current, how a new one is
 //! begun, and what is read back. What cannot be read is set aside, never deleted.
 
-use std::fs::{File, OpenOptions};
-use std::io::{self, Read as _, Write as _};
-use std::os::unix::fs::OpenOptionsExt as _;
+use std::io;
 use std::path::{Path, PathBuf};
 
 use super::Recovery;
 use super::format::{self, Contents, Entry, HeaderError};
+use super::lock::OpenError;
 use super::state::State;
+use super::volume::{Handle as _, Volume};
 
-/// The lines of an application are nobody else's business.
-pub(super) const PRIVATE: u32 = 0o600;
 /// The two files that take turns.
 const NAMES: [&str; 2] = ["journal.0", "journal.1"];
 
-/// Why a state directory cannot be used.
-#[derive(Debug, thiserror::Error)]
-pub(crate) enum OpenError {
-    /// Another agent has it.
-    #[error("another agent holds the state directory {}: give each agent a state_dir of its own", .0.display())]
-    Locked(PathBuf),
-    /// The system refuses.
-    #[error("cannot {action} {}: {source}{}", path.display(), mending(path, source))]
-    Io {
-        /// What was tried.
-        action: &'static str,
-        /// On what.
-        path: PathBuf,
-        /// What the system said.
-        source: io::Error,
-    },
-}
-
-fn mending(path: &Path, error: &io::Error) -> String {
-    match error.kind() {
-        io::ErrorKind::PermissionDenied => {
-            let uid = rustix::process::geteuid().as_raw();
-            let gid = rustix::process::getegid().as_raw();
-            format!(
-                "; this process runs as uid {uid}, gid {gid}: give it write permission on {}, or set state_dir to a folder of its own",
-                path.parent().unwrap_or(path).display()
-            )
-        }
-        io::ErrorKind::ReadOnlyFilesystem => {
-            "; set state_dir to a folder on a volume that can be written".to_owned()
-        }
-        io::ErrorKind::StorageFull => "; make room on its volume".to_owned(),
-        io::ErrorKind::NotADirectory => "; a part of the path is a file".to_owned(),
-        _ => String::new(),
-    }
-}
-
-impl OpenError {
-    pub(super) fn io(action: &'static str, path: &Path) -> impl FnOnce(io::Error) -> Self {
-        let path = path.to_owned();
-        move |source| Self::Io {
-            action,
-            path,
-            source,
-        }
-    }
-}
-
-/// The exclusive right to a state directory; the system gives it back when the process ends.
-#[derive(Debug)]
-pub(super) struct Lock(File);
-
-impl Lock {
-    /// Creates the directory if it is missing, and takes its lock.
-    pub(super) fn take(dir: &Path) -> Result<Self, OpenError> {
-        std::fs::create_dir_all(dir).map_err(OpenError::io("create the state directory", dir))?;
-        let path = dir.join("lock");
-        let file = OpenOptions::new()
-            .create(true)
-            .truncate(false)
-            .read(true)
-            .write(true)
-            .mode(PRIVATE)
-            .open(&path)
-            .map_err(OpenError::io("open", &path))?;
-        match file.try_lock() {
-            Ok(()) => Ok(Self(file)),
-            Err(std::fs::TryLockError::WouldBlock) => Err(OpenError::Locked(dir.to_owned())),
-            Err(std::fs::TryLockError::Error(error)) => Err(OpenError::io("lock", &path)(error)),
-        }
-    }
-
-    /// Whether the locked file is still the one in the directory.
-    pub(super) fn is_in_place(&self, dir: &Path) -> bool {
-        use std::os::unix::fs::MetadataExt as _;
-        match (self.0.metadata(), std::fs::metadata(dir.join("lock"))) {
-            (Ok(mine), Ok(there)) => (mine.dev(), mine.ino()) == (there.dev(), there.ino()),
-            _ => false,
-        }
-    }
-}
-
 /// The segments of an open journal.
 #[derive(Debug)]
-pub(super) struct Segments {
+pub(super) struct Segments<V: Volume> {
+    volume: V,
     dir: PathBuf,
-    lock: Lock,
+    lock: V::Lock,
     current: usize,
-    file: File,
+    file: V::File,
     epoch: u64,
     len: u64,
     checkpoint_len: u64,
 }
 
-impl Segments {
+impl<V: Volume> Segments<V> {
     /// Reads what is there and begins a new segment with it.
-    pub(super) fn open(dir: &Path, lock: Lock) -> Result<(Self, State, Recovery), OpenError> {
+    pub(super) fn open(
+        volume: V,
+        dir: &Path,
+        lock: V::Lock,
+    ) -> Result<(Self, State, Recovery), OpenError> {
         let mut recovery = Recovery::default();
         let mut best: Option<(Contents, usize)> = None;
         let mut highest_epoch = 0;
         for (index, name) in NAMES.iter().enumerate() {
             let path = dir.join(name);
-            let bytes = match read_file(&path) {
+            let bytes = match volume.read(&path) {
                 Ok(bytes) if bytes.is_empty() => continue,
                 Ok(bytes) => bytes,
                 Err(error) if error.kind() == io::ErrorKind::NotFound => continue,
@@ -138,7 +59,7 @@ impl Segments {
                     }
                 }
                 Err(error) => {
-                    let aside = set_aside(dir, name)?;
+                    let aside = set_aside(&volume, dir, name)?;
                     recovery.findings.push(unreadable(&path, &error, &aside));
                 }
             }
@@ -164,7 +85,7 @@ impl Segments {
             }
         }
         let next = best.as_ref().map_or(0, |(_, index)| 1 - index);
-        let mut segments = Self::create(dir, lock, next, highest_epoch + 1)
+        let mut segments = Self::create(volume, dir, lock, next, highest_epoch + 1)
             .map_err(|(error, _)| OpenError::io("write", &dir.join(NAMES[next]))(error))?;
         segments
             .write_checkpoint(&state)
@@ -173,32 +94,38 @@ impl Segments {
     }
 
     /// Begins anew with `state`, whatever is in the directory: after a failed write.
-    pub(super) fn begin(dir: &Path, lock: Lock, state: &State) -> Result<Self, (io::Error, Lock)> {
+    pub(super) fn begin(
+        volume: V,
+        dir: &Path,
+        lock: V::Lock,
+        state: &State,
+    ) -> Result<Self, (io::Error, V::Lock)> {
         // The segment with the lower epoch is the one to give up.
         let epochs = NAMES.map(|name| {
-            read_file(&dir.join(name))
+            volume
+                .read(&dir.join(name))
                 .ok()
                 .and_then(|bytes| format::read(&bytes).ok())
                 .map_or(0, |contents| contents.epoch)
         });
         let next = usize::from(epochs[0] > epochs[1]);
-        let mut segments = Self::create(dir, lock, next, epochs[0].max(epochs[1]) + 1)?;
+        let mut segments = Self::create(volume, dir, lock, next, epochs[0].max(epochs[1]) + 1)?;
         match segments.write_checkpoint(state) {
             Ok(()) => Ok(segments),
             Err(error) => Err((error, segments.lock)),
         }
     }
 
-    fn create(dir: &Path, lock: Lock, index: usize, epoch: u64) -> Result<Self, (io::Error, Lock)> {
-        let path = dir.join(NAMES[index]);
-        let opened = OpenOptions::new()
-            .create(true)
-            .truncate(true)
-            .write(true)
-            .mode(PRIVATE)
-            .open(path);
-        match opened {
+    fn create(
+        volume: V,
+        dir: &Path,
+        lock: V::Lock,
+        index: usize,
+        epoch: u64,
+    ) -> Result<Self, (io::Error, V::Lock)> {
+        match begin_file(&volume, &dir.join(NAMES[index])) {
             Ok(file) => Ok(Self {
+                volume,
                 dir: dir.to_owned(),
                 lock,
                 current: index,
@@ -220,12 +147,12 @@ impl Segments {
         self.checkpoint_len = self.len;
         self.sync()?;
         // The name must be as durable as the content.
-        File::open(&self.dir)?.sync_all()
+        self.volume.sync_dir(&self.dir)
     }
 
     /// Writes frames of the current epoch at the end.
     pub(super) fn write(&mut self, frames: &[u8]) -> io::Result<()> {
-        self.file.write_all(frames)?;
+        self.file.write_at(frames, self.len)?;
         self.len += frames.len() as u64;
         Ok(())
     }
@@ -235,12 +162,7 @@ impl Segments {
         self.sync()?;
         let next = 1 - self.current;
         let path = self.dir.join(NAMES[next]);
-        self.file = OpenOptions::new()
-            .create(true)
-            .truncate(true)
-            .write(true)
-            .mode(PRIVATE)
-            .open(path)?;
+        self.file = begin_file(&self.volume, &path)?;
         self.current = next;
         self.epoch += 1;
         self.len = 0;
@@ -268,15 +190,16 @@ impl Segments {
     }
 
     /// Gives up the files but not the lock.
-    pub(super) fn into_lock(self) -> Lock {
+    pub(super) fn into_lock(self) -> V::Lock {
         self.lock
     }
 }
 
-fn read_file(path: &Path) -> io::Result<Vec<u8>> {
-    let mut bytes = Vec::new();
-    File::open(path)?.read_to_end(&mut bytes)?;
-    Ok(bytes)
+/// Opens a segment's file without what was in it.
+fn begin_file<V: Volume>(volume: &V, path: &Path) -> io::Result<V::File> {
+    let file = volume.open(path)?;
+    file.set_len(0)?;
+    Ok(file)
 }
 
 fn unreadable(path: &Path, error: &HeaderError, aside: &Path) -> String {
@@ -288,12 +211,14 @@ fn unreadable(path: &Path, error: &HeaderError, aside: &Path) -> String {
 }
 
 /// Renames a file that cannot be read to a free name beside it.
-fn set_aside(dir: &Path, name: &str) -> Result<PathBuf, OpenError> {
+fn set_aside<V: Volume>(volume: &V, dir: &Path, name: &str) -> Result<PathBuf, OpenError> {
     let path = dir.join(name);
     for number in 1.. {
         let aside = dir.join(format!("{name}.unreadable-{number}"));
-        if !aside.exists() {
-            std::fs::rename(&path, &aside).map_err(OpenError::io("set aside", &path))?;
+        if !volume.exists(&aside) {
+            volume
+                .rename(&path, &aside)
+                .map_err(OpenError::io("set aside", &path))?;
             return Ok(aside);
         }
     }
