@@ -22,7 +22,11 @@ use crate::span::GenerationId;
 mod bodies;
 mod format;
 mod lock;
+#[cfg(test)]
+mod model;
 mod segments;
+#[cfg(test)]
+mod simulated;
 mod state;
 mod text;
 mod volume;
