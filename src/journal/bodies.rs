@@ -2,7 +2,6 @@
 //! small as what is on its way. It protects against the end of the process, for which the page
 //! cache suffices; it is never synced.
 
-use std::collections::BTreeMap;
 use std::io;
 use std::path::Path;
 
@@ -21,8 +20,8 @@ const WORTH_CUTTING: u64 = 64 * 1024;
 #[derive(Debug)]
 pub(super) struct Bodies<F> {
     file: F,
-    /// The places in use: offset and length.
-    used: BTreeMap<u64, u64>,
+    /// The places in use, in order. After a power loss two batches may name the same place.
+    used: Vec<Extent>,
     len: u64,
 }
 
@@ -35,7 +34,9 @@ impl<F: Handle> Bodies<F> {
     ) -> io::Result<Self> {
         let file = volume.open(&dir.join(NAME))?;
         let len = file.len()?;
-        let used = used.map(|extent| (extent.offset, extent.len)).collect();
+        // What lies beyond the end was lost, and takes no room.
+        let mut used: Vec<_> = used.filter(|extent| extent.end() <= len).collect();
+        used.sort_unstable_by_key(|extent| extent.offset);
         Ok(Self { file, used, len })
     }
 
@@ -44,23 +45,25 @@ impl<F: Handle> Bodies<F> {
         let len = body.len() as u64;
         let offset = self.gap_for(len);
         self.file.write_at(body, offset)?;
-        self.used.insert(offset, len);
-        self.len = self.len.max(offset + len);
-        Ok(Extent {
+        let extent = Extent {
             offset,
             len,
             checksum: crc32c::crc32c(body),
-        })
+        };
+        let place = self.used.partition_point(|it| it.offset <= offset);
+        self.used.insert(place, extent);
+        self.len = self.len.max(offset + len);
+        Ok(extent)
     }
 
     /// The first gap of this length.
     fn gap_for(&self, len: u64) -> u64 {
         let mut offset = 0;
-        for (&start, &used) in &self.used {
-            if start >= offset + len {
+        for used in &self.used {
+            if used.offset >= offset + len {
                 break;
             }
-            offset = offset.max((start + used).next_multiple_of(ALIGN));
+            offset = offset.max(used.end().next_multiple_of(ALIGN));
         }
         offset
     }
@@ -68,7 +71,7 @@ impl<F: Handle> Bodies<F> {
     /// The body at a place; nothing when other bytes are there now.
     pub(super) fn load(&self, extent: Extent) -> io::Result<Option<Bytes>> {
         // A damaged entry must not make us reserve more than there is.
-        if extent.offset.saturating_add(extent.len) > self.file.len()? {
+        if extent.end() > self.file.len()? {
             return Ok(None);
         }
         let mut body = vec![0; usize::try_from(extent.len).unwrap_or(0)];
@@ -78,7 +81,9 @@ impl<F: Handle> Bodies<F> {
 
     /// A place can be given again.
     pub(super) fn release(&mut self, extent: Extent) {
-        self.used.remove(&extent.offset);
+        if let Some(place) = self.used.iter().position(|it| *it == extent) {
+            self.used.remove(place);
+        }
     }
 
     /// Cuts the file when nothing is in it.
