@@ -11,7 +11,7 @@ use bytes::Bytes;
 use bodies::Bodies;
 pub(crate) use format::{Cursor, Entry, Identity, Route, Seal};
 pub(crate) use lock::OpenError;
-use segments::Segments;
+use segments::{Kept, Segments};
 pub(crate) use state::{Known, State};
 
 use volume::{Real, Volume};
@@ -24,6 +24,7 @@ mod format;
 mod lock;
 #[cfg(test)]
 mod model;
+mod recovery;
 mod segments;
 #[cfg(test)]
 mod simulated;
@@ -59,7 +60,7 @@ enum Disk<V: Volume> {
     Failed {
         tried: Instant,
         error: String,
-        lock: Option<V::Lock>,
+        kept: Option<Kept<V::Lock>>,
     },
 }
 
@@ -99,7 +100,7 @@ impl Journal {
             disk: Disk::Failed {
                 tried: now,
                 error,
-                lock: None,
+                kept: None,
             },
             is_unsynced: false,
             last_sync: now,
@@ -138,7 +139,7 @@ impl<V: Volume> Journal<V> {
     /// A number for a new generation.
     pub(crate) fn new_generation(&mut self) -> GenerationId {
         let id = GenerationId(self.state.next_generation);
-        self.state.next_generation += 1;
+        self.state.next_generation = self.state.next_generation.saturating_add(1);
         id
     }
 
@@ -245,35 +246,35 @@ impl<V: Volume> Journal<V> {
         let failed = Disk::Failed {
             tried: now,
             error: error.to_string(),
-            lock: None,
+            kept: None,
         };
         if let Disk::Good(files) = std::mem::replace(&mut self.disk, failed)
-            && let Disk::Failed { lock, .. } = &mut self.disk
+            && let Disk::Failed { kept, .. } = &mut self.disk
         {
-            *lock = Some(files.segments.into_lock());
+            *kept = Some(files.segments.into_kept());
         }
     }
 
     /// Begins anew with a checkpoint of the whole state, once the directory can be written.
     fn reopen(&mut self, now: Instant) {
-        let Disk::Failed { tried, error, lock } = &mut self.disk else {
+        let Disk::Failed { tried, error, kept } = &mut self.disk else {
             return;
         };
         *tried = now;
-        let kept = lock
+        let in_place = kept
             .take()
-            .filter(|lock| self.volume.is_in_place(lock, &self.dir));
-        let opened = kept
-            .map_or_else(|| self.volume.lock(&self.dir), Ok)
+            .filter(|kept| self.volume.is_in_place(kept.lock(), &self.dir));
+        let opened = in_place
+            .map_or_else(|| self.volume.lock(&self.dir).map(Kept::only), Ok)
             .map_err(|error| (error.to_string(), None))
-            .and_then(|lock| {
-                Segments::begin(self.volume.clone(), &self.dir, lock, &self.state)
-                    .map_err(|(error, lock)| (error.to_string(), Some(lock)))
+            .and_then(|kept| {
+                Segments::begin(self.volume.clone(), &self.dir, kept, &self.state)
+                    .map_err(|(error, kept)| (error.to_string(), Some(kept)))
             })
             .and_then(
                 |segments| match open_bodies(&self.volume, &self.dir, &self.state) {
                     Ok(bodies) => Ok(Files::new(segments, bodies)),
-                    Err(error) => Err((error.to_string(), Some(segments.into_lock()))),
+                    Err(error) => Err((error.to_string(), Some(segments.into_kept()))),
                 },
             );
         match opened {
@@ -284,7 +285,7 @@ impl<V: Volume> Journal<V> {
             }
             Err((again, returned)) => {
                 *error = again;
-                *lock = returned;
+                *kept = returned;
             }
         }
     }

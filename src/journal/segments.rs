@@ -5,25 +5,49 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use super::Recovery;
-use super::format::{self, Contents, Entry, HeaderError};
+use super::format::{self, Entry, HeaderError};
 use super::lock::OpenError;
+use super::recovery::{Found, NAMES};
 use super::state::State;
 use super::volume::{Handle as _, Volume};
 
-/// The two files that take turns.
-const NAMES: [&str; 2] = ["journal.0", "journal.1"];
+/// What outlives a failure of the disk.
+#[derive(Debug)]
+pub(super) struct Kept<L> {
+    lock: L,
+    /// The segment that is known to hold a whole checkpoint on the device. It is not touched
+    /// until there is another one.
+    safe: Option<usize>,
+    epoch: u64,
+}
+
+impl<L> Kept<L> {
+    /// Nothing is known yet of what is in the directory.
+    pub(super) fn only(lock: L) -> Self {
+        Self {
+            lock,
+            safe: None,
+            epoch: 0,
+        }
+    }
+
+    pub(super) fn lock(&self) -> &L {
+        &self.lock
+    }
+}
 
 /// The segments of an open journal.
 #[derive(Debug)]
 pub(super) struct Segments<V: Volume> {
     volume: V,
     dir: PathBuf,
-    lock: V::Lock,
+    kept: Kept<V::Lock>,
     current: usize,
     file: V::File,
-    epoch: u64,
     len: u64,
     checkpoint_len: u64,
+    /// Whether all that was written is on the device, and nothing says so yet.
+    is_mark_due: bool,
 }
 
 impl<V: Volume> Segments<V> {
@@ -33,63 +57,21 @@ impl<V: Volume> Segments<V> {
         dir: &Path,
         lock: V::Lock,
     ) -> Result<(Self, State, Recovery), OpenError> {
-        let mut recovery = Recovery::default();
-        let mut best: Option<(Contents, usize)> = None;
-        let mut highest_epoch = 0;
-        for (index, name) in NAMES.iter().enumerate() {
-            let path = dir.join(name);
-            let bytes = match volume.read(&path) {
-                Ok(bytes) if bytes.is_empty() => continue,
-                Ok(bytes) => bytes,
-                Err(error) if error.kind() == io::ErrorKind::NotFound => continue,
-                Err(error) => return Err(OpenError::io("read", &path)(error)),
-            };
-            match format::read(&bytes) {
-                Ok(contents) => {
-                    highest_epoch = highest_epoch.max(contents.epoch);
-                    let has_checkpoint = contents
-                        .entries
-                        .iter()
-                        .any(|entry| matches!(entry, Entry::CheckpointEnd(_)));
-                    let is_newer = best
-                        .as_ref()
-                        .is_none_or(|(other, _)| other.epoch < contents.epoch);
-                    if has_checkpoint && is_newer {
-                        best = Some((contents, index));
-                    }
-                }
-                Err(error) => {
-                    let aside = set_aside(&volume, dir, name)?;
-                    recovery.findings.push(unreadable(&path, &error, &aside));
-                }
-            }
-        }
-        let mut state = State::default();
-        recovery.is_new = best.is_none();
-        if let Some((contents, index)) = &best {
-            for entry in &contents.entries {
-                state.apply(entry);
-            }
-            let name = NAMES[*index];
-            if contents.damaged > 0 {
-                recovery.findings.push(format!(
-                    "{name}: {} damaged bytes were skipped; what they told is sent again",
-                    contents.damaged
-                ));
-            }
-            if contents.torn > 0 {
-                recovery.findings.push(format!(
-                    "{name}: the last {} bytes were cut off in the middle of a write",
-                    contents.torn
-                ));
-            }
-        }
-        let next = best.as_ref().map_or(0, |(_, index)| 1 - index);
-        let mut segments = Self::create(volume, dir, lock, next, highest_epoch + 1)
-            .map_err(|(error, _)| OpenError::io("write", &dir.join(NAMES[next]))(error))?;
-        segments
-            .write_checkpoint(&state)
-            .map_err(OpenError::io("write", &dir.join(NAMES[next])))?;
+        let read_error = |(name, error)| OpenError::io("read", &dir.join(name))(error);
+        let found = Found::read(&volume, dir).map_err(read_error)?;
+        let state = found.state();
+        let mut recovery = Recovery {
+            findings: set_unreadable_aside(&volume, dir, &found)?,
+            is_new: found.best().is_none(),
+        };
+        recovery.findings.extend(found.findings());
+        let kept = Kept {
+            lock,
+            safe: found.best(),
+            epoch: found.highest_epoch(),
+        };
+        let segments = Self::create(volume, dir, kept, &state)
+            .map_err(|(error, _)| OpenError::io("write a journal in", dir)(error))?;
         Ok((segments, state, recovery))
     }
 
@@ -97,61 +79,75 @@ impl<V: Volume> Segments<V> {
     pub(super) fn begin(
         volume: V,
         dir: &Path,
-        lock: V::Lock,
+        mut kept: Kept<V::Lock>,
         state: &State,
-    ) -> Result<Self, (io::Error, V::Lock)> {
-        // The segment with the lower epoch is the one to give up.
-        let epochs = NAMES.map(|name| {
-            volume
-                .read(&dir.join(name))
-                .ok()
-                .and_then(|bytes| format::read(&bytes).ok())
-                .map_or(0, |contents| contents.epoch)
-        });
-        let next = usize::from(epochs[0] > epochs[1]);
-        let mut segments = Self::create(volume, dir, lock, next, epochs[0].max(epochs[1]) + 1)?;
-        match segments.write_checkpoint(state) {
-            Ok(()) => Ok(segments),
-            Err(error) => Err((error, segments.lock)),
+    ) -> Result<Self, (io::Error, Kept<V::Lock>)> {
+        if kept.safe.is_none() {
+            let found = match Found::read(&volume, dir) {
+                Ok(found) => found,
+                Err((_, error)) => return Err((error, kept)),
+            };
+            if let Err(error) = set_unreadable_aside(&volume, dir, &found) {
+                return Err((io::Error::other(error), kept));
+            }
+            kept.safe = found.best();
+            kept.epoch = kept.epoch.max(found.highest_epoch());
         }
+        Self::create(volume, dir, kept, state)
     }
 
+    /// Begins the segment that is not needed.
     fn create(
         volume: V,
         dir: &Path,
-        lock: V::Lock,
-        index: usize,
-        epoch: u64,
-    ) -> Result<Self, (io::Error, V::Lock)> {
-        match begin_file(&volume, &dir.join(NAMES[index])) {
-            Ok(file) => Ok(Self {
-                volume,
-                dir: dir.to_owned(),
-                lock,
-                current: index,
-                file,
-                epoch,
-                len: 0,
-                checkpoint_len: 0,
-            }),
-            Err(error) => Err((error, lock)),
+        mut kept: Kept<V::Lock>,
+        state: &State,
+    ) -> Result<Self, (io::Error, Kept<V::Lock>)> {
+        let current = kept.safe.map_or(0, |safe| 1 - safe);
+        kept.epoch += 1;
+        let file = match begin_file(&volume, &dir.join(NAMES[current])) {
+            Ok(file) => file,
+            Err(error) => return Err((error, kept)),
+        };
+        let mut segments = Self {
+            volume,
+            dir: dir.to_owned(),
+            kept,
+            current,
+            file,
+            len: 0,
+            checkpoint_len: 0,
+            is_mark_due: false,
+        };
+        match segments.write_checkpoint(state) {
+            Ok(()) => Ok(segments),
+            Err(error) => Err((error, segments.kept)),
         }
     }
 
     fn write_checkpoint(&mut self, state: &State) -> io::Result<()> {
-        let mut bytes = format::header(self.epoch).to_vec();
+        let epoch = self.kept.epoch;
+        let mut bytes = format::header(epoch).to_vec();
         state
             .entries()
-            .for_each(|entry| format::put(&mut bytes, self.epoch, &entry));
+            .for_each(|entry| format::put(&mut bytes, epoch, &entry));
         self.write(&bytes)?;
         self.checkpoint_len = self.len;
         self.sync()?;
         // The name must be as durable as the content.
-        self.volume.sync_dir(&self.dir)
+        self.volume.sync_dir(&self.dir)?;
+        self.kept.safe = Some(self.current);
+        Ok(())
     }
 
     /// Writes frames of the current epoch at the end.
     pub(super) fn write(&mut self, frames: &[u8]) -> io::Result<()> {
+        if std::mem::take(&mut self.is_mark_due) {
+            let mut marked = Vec::with_capacity(frames.len() + format::FRAME_HEAD);
+            format::put(&mut marked, self.kept.epoch, &Entry::Synced);
+            marked.extend_from_slice(frames);
+            return self.write(&marked);
+        }
         self.file.write_at(frames, self.len)?;
         self.len += frames.len() as u64;
         Ok(())
@@ -161,22 +157,24 @@ impl<V: Volume> Segments<V> {
     pub(super) fn switch(&mut self, state: &State) -> io::Result<()> {
         self.sync()?;
         let next = 1 - self.current;
-        let path = self.dir.join(NAMES[next]);
-        self.file = begin_file(&self.volume, &path)?;
+        self.file = begin_file(&self.volume, &self.dir.join(NAMES[next]))?;
         self.current = next;
-        self.epoch += 1;
+        self.kept.epoch += 1;
         self.len = 0;
+        self.is_mark_due = false;
         self.write_checkpoint(state)
     }
 
     /// Makes what was written survive a power loss.
     pub(super) fn sync(&mut self) -> io::Result<()> {
-        self.file.sync_data()
+        self.file.sync_data()?;
+        self.is_mark_due = true;
+        Ok(())
     }
 
     /// The epoch that frames must be made for.
     pub(super) fn epoch(&self) -> u64 {
-        self.epoch
+        self.kept.epoch
     }
 
     /// Bytes in the current segment.
@@ -190,8 +188,8 @@ impl<V: Volume> Segments<V> {
     }
 
     /// Gives up the files but not the lock.
-    pub(super) fn into_lock(self) -> V::Lock {
-        self.lock
+    pub(super) fn into_kept(self) -> Kept<V::Lock> {
+        self.kept
     }
 }
 
@@ -200,6 +198,22 @@ fn begin_file<V: Volume>(volume: &V, path: &Path) -> io::Result<V::File> {
     let file = volume.open(path)?;
     file.set_len(0)?;
     Ok(file)
+}
+
+/// Makes room for new segments where nobody can read what is there, and says so.
+fn set_unreadable_aside<V: Volume>(
+    volume: &V,
+    dir: &Path,
+    found: &Found,
+) -> Result<Vec<String>, OpenError> {
+    let mut findings = Vec::new();
+    for (segment, name) in found.segments.iter().zip(NAMES) {
+        if let Some(Err(error)) = segment {
+            let aside = set_aside(volume, dir, name)?;
+            findings.push(unreadable(&dir.join(name), error, &aside));
+        }
+    }
+    Ok(findings)
 }
 
 fn unreadable(path: &Path, error: &HeaderError, aside: &Path) -> String {

@@ -151,11 +151,6 @@ impl Simulated {
         inner.names.insert(path.to_owned(), inode);
         inner.durable_names.insert(path.to_owned(), inode);
     }
-
-    /// The names of all files.
-    pub(super) fn names(&self) -> Vec<PathBuf> {
-        self.0.borrow().names.keys().cloned().collect()
-    }
 }
 
 impl Inner {
