@@ -120,8 +120,9 @@ impl Simulated {
                 .flat_map(|change| inner.survivors(change, keep))
                 .collect();
             let inode = &mut inner.inodes[number];
-            kept.iter()
-                .for_each(|change| change.apply(&mut inode.durable));
+            for change in kept {
+                change.apply(&mut inode.durable);
+            }
             inode.content.clone_from(&inode.durable);
         }
         for change in std::mem::take(&mut inner.name_changes) {
