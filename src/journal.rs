@@ -21,6 +21,7 @@ use crate::span::GenerationId;
 
 mod bodies;
 mod format;
+pub(crate) mod inspection;
 mod lock;
 #[cfg(test)]
 mod model;

@@ -10,7 +10,7 @@ use bytes::Bytes;
 use super::format::Extent;
 use super::volume::{Handle, Volume};
 
-const NAME: &str = "batches";
+pub(super) const NAME: &str = "batches";
 /// Places begin at multiples of this, so that bodies share no page.
 const ALIGN: u64 = 4096;
 /// A file that has grown past this is cut when nothing is in it.
@@ -70,13 +70,7 @@ impl<F: Handle> Bodies<F> {
 
     /// The body at a place; nothing when other bytes are there now.
     pub(super) fn load(&self, extent: Extent) -> io::Result<Option<Bytes>> {
-        // A damaged entry must not make us reserve more than there is.
-        if extent.end() > self.file.len()? {
-            return Ok(None);
-        }
-        let mut body = vec![0; usize::try_from(extent.len).unwrap_or(0)];
-        self.file.read_at(&mut body, extent.offset)?;
-        Ok((crc32c::crc32c(&body) == extent.checksum).then(|| Bytes::from(body)))
+        load(&self.file, extent)
     }
 
     /// A place can be given again.
@@ -92,6 +86,17 @@ impl<F: Handle> Bodies<F> {
             self.len = 0;
         }
     }
+}
+
+/// The body at a place of the file; nothing when other bytes are there now.
+pub(super) fn load(file: &impl Handle, extent: Extent) -> io::Result<Option<Bytes>> {
+    // A damaged entry must not make us reserve more than there is.
+    if extent.end() > file.len()? {
+        return Ok(None);
+    }
+    let mut body = vec![0; usize::try_from(extent.len).unwrap_or(0)];
+    file.read_at(&mut body, extent.offset)?;
+    Ok((crc32c::crc32c(&body) == extent.checksum).then(|| Bytes::from(body)))
 }
 
 #[cfg(test)]
