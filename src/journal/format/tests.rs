@@ -129,6 +129,76 @@ fn a_later_layout_is_named() {
     assert_eq!(read(&bytes).unwrap_err(), HeaderError::Version(9));
 }
 
+/// One entry of each kind.
+pub(in crate::journal) fn each_kind() -> [Entry; 9] {
+    let id = GenerationId(1);
+    [
+        Entry::Generation(id, identity(1)),
+        Entry::Cursor(id, "out".into(), Cursor::default()),
+        Entry::Forget(id),
+        Entry::Route(Route {
+            input: "in".into(),
+            output: "out".into(),
+        }),
+        Entry::Seal(BatchId(1), Box::new(seal("out", "a", id, 0, 9))),
+        Entry::Acknowledge(BatchId(1)),
+        Entry::Unseal(BatchId(1)),
+        Entry::CheckpointEnd(CheckpointEnd {
+            next_generation: 2,
+            next_batch: 2,
+        }),
+        Entry::Synced,
+    ]
+}
+
+#[test]
+fn the_document_names_every_kind_and_every_field() {
+    fn keys(value: &serde_json::Value, into: &mut Vec<String>) {
+        match value {
+            serde_json::Value::Object(fields) => {
+                for (key, value) in fields {
+                    into.push(key.clone());
+                    keys(value, into);
+                }
+            }
+            serde_json::Value::Array(values) => values.iter().for_each(|it| keys(it, into)),
+            _ => {}
+        }
+    }
+    let document = include_str!("../../../docs/journal.md");
+    for entry in each_kind() {
+        let kind = char::from(entry.kind());
+        let heading = format!("### `{kind}`: ");
+        let section = document
+            .split(&heading)
+            .nth(1)
+            .unwrap_or_else(|| panic!("no section {heading}"));
+        let section = section.split("\n#").next().unwrap();
+        let payload = entry.payload().unwrap();
+        let mut fields = Vec::new();
+        if !payload.is_empty() {
+            keys(&serde_json::from_slice(&payload).unwrap(), &mut fields);
+        }
+        for field in fields {
+            let is_named = section.contains(&format!("`{field}`"))
+                || section.contains(&format!("\"{field}\""));
+            assert!(is_named, "{kind} has a field {field}");
+        }
+    }
+    assert_eq!(document.matches("### `").count(), each_kind().len());
+    let header = [
+        format!("| 8 | `{}` |", std::str::from_utf8(&MAGIC).unwrap()),
+        format!("version of the layout: `{VERSION}`"),
+        format!("a header of {HEADER_LEN} bytes"),
+        format!("| {FRAME_HEAD} | | payload"),
+        FRAME_MARK.map(|byte| format!("{byte:02X}")).join(" "),
+        format!("at most {} MiB", MAX_PAYLOAD >> 20),
+    ];
+    for words in header {
+        assert!(document.contains(&words), "{words}");
+    }
+}
+
 proptest! {
     #[test]
     fn what_was_written_reads_back_cut_at_any_length(
