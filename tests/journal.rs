@@ -24,7 +24,7 @@ impl Scene {
         fs::write(&log, "one\ntwo\nthree\n").unwrap();
         let config = folder.path().join("pinnace.yaml");
         let text = format!(
-            "state_dir: {}\nserver: {{ listen: none }}\ninputs: [{{ name: app, include: [\"{}\"] }}]\noutputs: [{{ name: loki, type: loki, url: \"http://{}\" }}]\n",
+            "state_dir: {}\nserver: {{ listen: off }}\ninputs: [{{ name: app, include: [\"{}\"] }}]\noutputs: [{{ name: loki, type: loki, url: \"http://{}\", batch: {{ max_wait: 20ms }} }}]\n",
             folder.path().join("state").display(),
             log.display(),
             silent.local_addr().unwrap(),
