@@ -21,6 +21,7 @@ use crate::span::GenerationId;
 
 mod bodies;
 mod format;
+pub(crate) mod fuzzing;
 pub(crate) mod inspection;
 mod lock;
 #[cfg(test)]

@@ -17,12 +17,12 @@ use generation::{FileKey, Look};
 pub(crate) use generation::{Generation, Place};
 use problems::Problems;
 
-mod discover;
+pub(crate) mod discover;
 mod generation;
 mod problems;
 pub(crate) mod reader;
 mod recognise;
-mod rotation;
+pub(crate) mod rotation;
 mod times;
 mod watch;
 

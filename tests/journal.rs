@@ -9,6 +9,9 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
 use std::time::{Duration, Instant};
 
+/// How a file is damaged.
+type Spoil<'a> = &'a dyn Fn(&[u8]) -> Vec<u8>;
+
 /// A state directory with a batch on its way: the destination takes connections and is silent.
 struct Scene {
     folder: tempfile::TempDir,
@@ -170,7 +173,6 @@ fn damage_is_said_with_what_it_costs() {
         content[3] ^= 1;
         content
     };
-    type Spoil<'a> = &'a dyn Fn(&[u8]) -> Vec<u8>;
     let cases: [(&Path, Spoil<'_>, &str); 5] = [
         (&current, &cut, "are a write that was cut off"),
         (&current, &spoil_end, "are a write that was cut off"),

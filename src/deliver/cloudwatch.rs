@@ -28,7 +28,7 @@ const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
 /// With an endpoint of one's own the region only matters to the signature.
 const REGION_OF_OWN_ENDPOINT: &str = "us-east-1";
 
-mod answers;
+pub(crate) mod answers;
 
 /// Sends to CloudWatch Logs.
 pub(crate) struct Sender {

@@ -286,16 +286,20 @@ pub(super) fn header(epoch: u64) -> [u8; HEADER_LEN] {
 pub(super) fn put(out: &mut Vec<u8>, epoch: u64, entry: &Entry) {
     // Serialising these plain structures cannot fail.
     let Ok(payload) = entry.payload() else { return };
-    let kind = entry.kind();
+    put_frame(out, epoch, entry.kind(), &payload);
+}
+
+/// Appends a frame.
+pub(super) fn put_frame(out: &mut Vec<u8>, epoch: u64, kind: u8, payload: &[u8]) {
     out.extend_from_slice(&FRAME_MARK);
     out.extend_from_slice(
         &u32::try_from(payload.len())
             .unwrap_or(u32::MAX)
             .to_le_bytes(),
     );
-    out.extend_from_slice(&checksum(epoch, kind, &payload).to_le_bytes());
+    out.extend_from_slice(&checksum(epoch, kind, payload).to_le_bytes());
     out.push(kind);
-    out.extend_from_slice(&payload);
+    out.extend_from_slice(payload);
 }
 
 fn checksum(epoch: u64, kind: u8, payload: &[u8]) -> u32 {

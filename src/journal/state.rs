@@ -64,14 +64,11 @@ impl State {
                 for span in &seal.spans {
                     self.know_generation(span.generation);
                 }
-                let seal = seal.clone();
-                self.seals.insert(
-                    *id,
-                    Sealed {
-                        seal,
-                        is_acknowledged: false,
-                    },
-                );
+                // A sealed batch never changes.
+                self.seals.entry(*id).or_insert_with(|| Sealed {
+                    seal: seal.clone(),
+                    is_acknowledged: false,
+                });
             }
             Entry::Acknowledge(id) => return self.acknowledge(*id),
             Entry::Unseal(id) => return self.unseal(*id),
