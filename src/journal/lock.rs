@@ -63,7 +63,13 @@ pub(crate) struct Lock(File);
 impl Lock {
     /// Creates the directory if it is missing, and takes its lock.
     pub(super) fn take(dir: &Path) -> Result<Self, OpenError> {
+        let missing: Vec<_> = dir.ancestors().take_while(|it| !it.exists()).collect();
         std::fs::create_dir_all(dir).map_err(OpenError::io("create the state directory", dir))?;
+        // What is synced in a directory is lost with the directory's name. Where the folder above
+        // cannot be opened for reading there is no other way.
+        for parent in missing.iter().filter_map(|it| it.parent()) {
+            let _ = File::open(parent).and_then(|parent| parent.sync_all());
+        }
         let path = dir.join("lock");
         let file = OpenOptions::new()
             .create(true)

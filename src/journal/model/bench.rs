@@ -29,6 +29,8 @@ pub(super) struct Bench {
     pub(super) kept: usize,
     pub(super) synced: usize,
     pub(super) bodies: BTreeMap<BatchId, Vec<u8>>,
+    /// What was acknowledged, or was never owed, by generation and output.
+    pub(super) delivered: Vec<(GenerationId, String, u64, u64)>,
     /// Bodies that a power loss took.
     pub(super) lost: BTreeSet<BatchId>,
     pub(super) stop: Option<(bool, u64)>,
@@ -45,6 +47,7 @@ impl Bench {
             kept: 0,
             synced: 0,
             bodies: BTreeMap::new(),
+            delivered: Vec::new(),
             lost: BTreeSet::new(),
             stop: None,
         }
@@ -150,6 +153,14 @@ impl Bench {
             }
             Act::Acknowledge { which } => {
                 if let Some(id) = sealed.get(which % sealed.len().max(1)) {
+                    let batch = simple.batches.iter().find(|it| it.0 == *id);
+                    for (output, span) in batch
+                        .iter()
+                        .flat_map(|it| it.3.iter().map(|span| (&it.1, span)))
+                    {
+                        let range = (span.generation, output.clone(), span.start, span.end.offset);
+                        self.delivered.push(range);
+                    }
                     simple.acknowledge(*id);
                     self.append(&Entry::Acknowledge(*id), simple)?;
                 }
@@ -179,6 +190,8 @@ impl Bench {
                         position,
                         last_time: Time(3),
                     };
+                    self.delivered
+                        .push((id, name.to_owned(), 0, position.offset));
                     simple.cursors.insert((id, name.to_owned()), position);
                     self.append(&Entry::Cursor(id, name.to_owned(), cursor), simple)?;
                 }
@@ -216,6 +229,25 @@ impl Bench {
             }
         }
         Ok(())
+    }
+
+    /// Up to where a generation was delivered to an output without holes, batches that were given
+    /// up after they were delivered included.
+    pub(super) fn delivered_up_to(&self, id: GenerationId, output: &str) -> u64 {
+        let of_this = self
+            .delivered
+            .iter()
+            .filter(|it| it.0 == id && it.1 == output);
+        let mut ranges: Vec<_> = of_this.map(|it| (it.2, it.3)).collect();
+        ranges.sort_unstable();
+        let touching = |reached: u64, (start, end): (u64, u64)| {
+            if start <= reached {
+                reached.max(end)
+            } else {
+                reached
+            }
+        };
+        ranges.into_iter().fold(0, touching)
     }
 
     pub(super) fn commit(&mut self) {
