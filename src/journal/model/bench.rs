@@ -231,6 +231,14 @@ impl Bench {
         Ok(())
     }
 
+    pub(super) fn is_delivered(&self, id: GenerationId, output: &str, byte: u64) -> bool {
+        let mut of_this = self
+            .delivered
+            .iter()
+            .filter(|it| it.0 == id && it.1 == output);
+        of_this.any(|it| (it.2..it.3).contains(&byte))
+    }
+
     /// Up to where a generation was delivered to an output without holes, batches that were given
     /// up after they were delivered included.
     pub(super) fn delivered_up_to(&self, id: GenerationId, output: &str) -> u64 {
