@@ -8,6 +8,7 @@ use clap::{Args, Parser, Subcommand};
 
 mod check;
 mod demo;
+mod journal;
 mod receiver;
 mod run;
 mod schema;
@@ -48,6 +49,8 @@ enum Command {
     Run(run::Arguments),
     /// Ask the running agent: files, cursors, lag, outputs, last errors.
     Status(status::Arguments),
+    /// Look at the state on disk: what is delivered, what is on its way, what is damaged.
+    Journal(journal::Arguments),
     /// Check the configuration, print every problem, and print what is in force.
     Check(check::Arguments),
     /// Print the JSON schema of the configuration.
@@ -84,6 +87,7 @@ pub fn main() -> ExitCode {
         Command::Demo(arguments) => demo::run(&arguments),
         Command::Run(arguments) => run::run(&arguments),
         Command::Status(arguments) => status::run(&arguments),
+        Command::Journal(arguments) => journal::run(&arguments),
         Command::Check(arguments) => check::run(&arguments),
         Command::Schema(arguments) => schema::run(&arguments),
         Command::Receiver(arguments) => receiver::run(&arguments),

@@ -10,18 +10,29 @@ use bytes::Bytes;
 
 use bodies::Bodies;
 pub(crate) use format::{Cursor, Entry, Identity, Route, Seal};
-pub(crate) use segments::OpenError;
-use segments::{Lock, Segments};
+pub(crate) use lock::OpenError;
+use segments::{Kept, Segments};
 pub(crate) use state::{Known, State};
+
+use volume::{Real, Volume};
 
 use crate::batch::BatchId;
 use crate::span::GenerationId;
 
 mod bodies;
 mod format;
+pub(crate) mod fuzzing;
+pub(crate) mod inspection;
+mod lock;
+#[cfg(test)]
+mod model;
+mod recovery;
 mod segments;
+#[cfg(test)]
+mod simulated;
 mod state;
 mod text;
+mod volume;
 
 /// After this many bytes a segment is full and the other one is begun with a checkpoint.
 const SEGMENT_BYTES: u64 = 1 << 20;
@@ -32,31 +43,33 @@ const RETRY_AFTER: Duration = Duration::from_secs(2);
 
 /// The journal of one agent.
 #[derive(Debug)]
-pub(crate) struct Journal {
+pub(crate) struct Journal<V: Volume = Real> {
+    volume: V,
     dir: PathBuf,
+    segment_bytes: u64,
     state: State,
-    disk: Disk,
+    disk: Disk<V>,
     is_unsynced: bool,
     last_sync: Instant,
 }
 
 /// Where the state goes.
 #[derive(Debug)]
-enum Disk {
+enum Disk<V: Volume> {
     /// Into the files of the state directory.
-    Good(Files),
+    Good(Files<V>),
     /// Nowhere for now: an earlier write failed, or the directory could not be opened.
     Failed {
         tried: Instant,
         error: String,
-        lock: Option<Lock>,
+        kept: Option<Kept<V::Lock>>,
     },
 }
 
 #[derive(Debug)]
-struct Files {
-    segments: Segments,
-    bodies: Bodies,
+struct Files<V: Volume> {
+    segments: Segments<V>,
+    bodies: Bodies<V::File>,
     /// Frames not yet written.
     pending: Vec<u8>,
     /// Places of bodies that are free once the frames are written: a body must not be
@@ -76,32 +89,48 @@ pub(crate) struct Recovery {
 impl Journal {
     /// Opens the journal in `dir`, which is created when it is missing, and locks it.
     pub(crate) fn open(dir: &Path, now: Instant) -> Result<(Self, Recovery), OpenError> {
-        let lock = Lock::take(dir)?;
-        let (segments, state, recovery) = Segments::open(dir, lock)?;
-        let bodies = open_bodies(dir, &state).map_err(OpenError::io("open the batches in", dir))?;
-        let journal = Self {
+        Self::open_on(Real, dir, SEGMENT_BYTES, now)
+    }
+
+    /// A journal that lives in memory until `dir` can be used.
+    pub(crate) fn unprotected(dir: &Path, now: Instant, error: String) -> Self {
+        Self {
+            volume: Real,
             dir: dir.to_owned(),
+            segment_bytes: SEGMENT_BYTES,
+            state: State::default(),
+            disk: Disk::Failed {
+                tried: now,
+                error,
+                kept: None,
+            },
+            is_unsynced: false,
+            last_sync: now,
+        }
+    }
+}
+
+impl<V: Volume> Journal<V> {
+    fn open_on(
+        volume: V,
+        dir: &Path,
+        segment_bytes: u64,
+        now: Instant,
+    ) -> Result<(Self, Recovery), OpenError> {
+        let lock = volume.lock(dir)?;
+        let (segments, state, recovery) = Segments::open(volume.clone(), dir, lock)?;
+        let bodies =
+            open_bodies(&volume, dir, &state).map_err(OpenError::io("open the batches in", dir))?;
+        let journal = Self {
+            volume,
+            dir: dir.to_owned(),
+            segment_bytes,
             state,
             disk: Disk::Good(Files::new(segments, bodies)),
             is_unsynced: true,
             last_sync: now,
         };
         Ok((journal, recovery))
-    }
-
-    /// A journal that lives in memory until `dir` can be used.
-    pub(crate) fn unprotected(dir: &Path, now: Instant, error: String) -> Self {
-        Self {
-            dir: dir.to_owned(),
-            state: State::default(),
-            disk: Disk::Failed {
-                tried: now,
-                error,
-                lock: None,
-            },
-            is_unsynced: false,
-            last_sync: now,
-        }
     }
 
     /// The state as it is.
@@ -112,7 +141,7 @@ impl Journal {
     /// A number for a new generation.
     pub(crate) fn new_generation(&mut self) -> GenerationId {
         let id = GenerationId(self.state.next_generation);
-        self.state.next_generation += 1;
+        self.state.next_generation = self.state.next_generation.saturating_add(1);
         id
     }
 
@@ -160,7 +189,7 @@ impl Journal {
                     return;
                 }
                 self.is_unsynced = true;
-                if let Err(error) = files.commit(&self.state) {
+                if let Err(error) = files.commit(&self.state, self.segment_bytes) {
                     self.fail(now, &error);
                 }
             }
@@ -224,33 +253,37 @@ impl Journal {
         let failed = Disk::Failed {
             tried: now,
             error: error.to_string(),
-            lock: None,
+            kept: None,
         };
         if let Disk::Good(files) = std::mem::replace(&mut self.disk, failed)
-            && let Disk::Failed { lock, .. } = &mut self.disk
+            && let Disk::Failed { kept, .. } = &mut self.disk
         {
-            *lock = Some(files.segments.into_lock());
+            *kept = Some(files.segments.into_kept());
         }
     }
 
     /// Begins anew with a checkpoint of the whole state, once the directory can be written.
     fn reopen(&mut self, now: Instant) {
-        let Disk::Failed { tried, error, lock } = &mut self.disk else {
+        let Disk::Failed { tried, error, kept } = &mut self.disk else {
             return;
         };
         *tried = now;
-        let kept = lock.take().filter(|lock| lock.is_in_place(&self.dir));
-        let opened = kept
-            .map_or_else(|| Lock::take(&self.dir), Ok)
+        let in_place = kept
+            .take()
+            .filter(|kept| self.volume.is_in_place(kept.lock(), &self.dir));
+        let opened = in_place
+            .map_or_else(|| self.volume.lock(&self.dir).map(Kept::only), Ok)
             .map_err(|error| (error.to_string(), None))
-            .and_then(|lock| {
-                Segments::begin(&self.dir, lock, &self.state)
-                    .map_err(|(error, lock)| (error.to_string(), Some(lock)))
+            .and_then(|kept| {
+                Segments::begin(self.volume.clone(), &self.dir, kept, &self.state)
+                    .map_err(|(error, kept)| (error.to_string(), Some(kept)))
             })
-            .and_then(|segments| match open_bodies(&self.dir, &self.state) {
-                Ok(bodies) => Ok(Files::new(segments, bodies)),
-                Err(error) => Err((error.to_string(), Some(segments.into_lock()))),
-            });
+            .and_then(
+                |segments| match open_bodies(&self.volume, &self.dir, &self.state) {
+                    Ok(bodies) => Ok(Files::new(segments, bodies)),
+                    Err(error) => Err((error.to_string(), Some(segments.into_kept()))),
+                },
+            );
         match opened {
             Ok(files) => {
                 tracing::info!(state_dir = %self.dir.display(), "the journal can be written again");
@@ -259,14 +292,14 @@ impl Journal {
             }
             Err((again, returned)) => {
                 *error = again;
-                *lock = returned;
+                *kept = returned;
             }
         }
     }
 }
 
-impl Files {
-    fn new(segments: Segments, bodies: Bodies) -> Self {
+impl<V: Volume> Files<V> {
+    fn new(segments: Segments<V>, bodies: Bodies<V::File>) -> Self {
         Self {
             segments,
             bodies,
@@ -275,22 +308,23 @@ impl Files {
         }
     }
 
-    fn commit(&mut self, state: &State) -> io::Result<()> {
+    fn commit(&mut self, state: &State, segment_bytes: u64) -> io::Result<()> {
         let written = self.segments.write(&self.pending);
         self.pending.clear();
         written?;
         for place in self.released.drain(..) {
             self.bodies.release(place);
         }
-        if self.segments.len() > SEGMENT_BYTES.max(2 * self.segments.checkpoint_len()) {
+        if self.segments.len() > segment_bytes.max(2 * self.segments.checkpoint_len()) {
             self.segments.switch(state)?;
         }
         Ok(())
     }
 }
 
-fn open_bodies(dir: &Path, state: &State) -> io::Result<Bodies> {
+fn open_bodies<V: Volume>(volume: &V, dir: &Path, state: &State) -> io::Result<Bodies<V::File>> {
     Bodies::open(
+        volume,
         dir,
         state.unacknowledged().filter_map(|(_, seal)| seal.body),
     )

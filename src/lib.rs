@@ -16,6 +16,8 @@ pub mod cli;
 pub mod config;
 mod deliver;
 mod dispatch;
+#[doc(hidden)]
+pub mod fuzzing;
 mod journal;
 mod observe;
 mod pipeline;

@@ -22,12 +22,12 @@ use problems::Problems;
 
 mod content;
 mod copies;
-mod discover;
+pub(crate) mod discover;
 mod generation;
 mod problems;
 pub(crate) mod reader;
 mod recognise;
-mod rotation;
+pub(crate) mod rotation;
 mod times;
 mod watch;
 
@@ -416,7 +416,8 @@ impl Source {
         let Some(old) = self.generations.get(&id) else {
             return anew;
         };
-        let (input, path, key, place) = (old.input, old.path.clone(), old.key, old.place);
+        let (input, path, key) = (old.input, old.path.clone(), old.key);
+        let was_in_copy = old.is_in_copy;
         // Else a file renamed meanwhile would count as one that stands at its own name, and its
         // last line would wait for ever.
         let origin = Arc::clone(&old.origin);
@@ -433,12 +434,12 @@ impl Source {
         match file.and_then(|file| Opened::of(file, false)) {
             // By now the name may be that of another file, or of none: the open file is what
             // counts.
-            Ok(opened) if place == Place::Home => {
+            Ok(opened) if !was_in_copy => {
                 let new = self.take(input, &path, origin, opened, None, (journal, at));
                 anew.changes.push(Change::Opened(new));
                 names.push(Name::Nameless(new));
             }
-            // A rotated name that is filled anew holds a copy, or what is nobody's debt.
+            // A copy that is filled anew is a copy of something else, or nobody's debt.
             Ok(_) => names.extend(self.siblings(input, &names.iter().cloned().collect(), journal)),
             Err(error) => self.problems.note(&path, "read", &error),
         }

@@ -31,7 +31,7 @@ const MANY_MORE: u32 = 20_000;
 /// With an endpoint of one's own the region only matters to the signature.
 const REGION_OF_OWN_ENDPOINT: &str = "us-east-1";
 
-mod answers;
+pub(crate) mod answers;
 mod readback;
 
 /// Sends to CloudWatch Logs.

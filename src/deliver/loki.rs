@@ -211,7 +211,7 @@ impl Connection {
 }
 
 /// What an answer of Loki means. The table stands in ARCHITECTURE.md.
-fn classify(status: StatusCode, text: &str) -> Answer {
+pub(crate) fn classify(status: StatusCode, text: &str) -> Answer {
     let (class, reason, mending) = match status.as_u16() {
         204 => return Answer::delivered(),
         200..=299 => (

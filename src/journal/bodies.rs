@@ -2,19 +2,15 @@
 //! small as what is on its way. It protects against the end of the process, for which the page
 //! cache suffices; it is never synced.
 
-use std::collections::BTreeMap;
-use std::fs::{File, OpenOptions};
 use std::io;
-use std::os::unix::fs::FileExt as _;
-use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::Path;
 
 use bytes::Bytes;
 
 use super::format::Extent;
-use super::segments::PRIVATE;
+use super::volume::{Handle, Volume};
 
-const NAME: &str = "batches";
+pub(super) const NAME: &str = "batches";
 /// Places begin at multiples of this, so that bodies share no page.
 const ALIGN: u64 = 4096;
 /// A file that has grown past this is cut when nothing is in it.
@@ -22,25 +18,25 @@ const WORTH_CUTTING: u64 = 64 * 1024;
 
 /// Sealed bodies on disk.
 #[derive(Debug)]
-pub(super) struct Bodies {
-    file: File,
-    /// The places in use: offset and length.
-    used: BTreeMap<u64, u64>,
+pub(super) struct Bodies<F> {
+    file: F,
+    /// The places in use, in order. After a power loss two batches may name the same place.
+    used: Vec<Extent>,
     len: u64,
 }
 
-impl Bodies {
+impl<F: Handle> Bodies<F> {
     /// Opens the file, in which these places are in use.
-    pub(super) fn open(dir: &Path, used: impl Iterator<Item = Extent>) -> io::Result<Self> {
-        let file = OpenOptions::new()
-            .create(true)
-            .truncate(false)
-            .read(true)
-            .write(true)
-            .mode(PRIVATE)
-            .open(dir.join(NAME))?;
-        let len = file.metadata()?.len();
-        let used = used.map(|extent| (extent.offset, extent.len)).collect();
+    pub(super) fn open<V: Volume<File = F>>(
+        volume: &V,
+        dir: &Path,
+        used: impl Iterator<Item = Extent>,
+    ) -> io::Result<Self> {
+        let file = volume.open(&dir.join(NAME))?;
+        let len = file.len()?;
+        // What lies beyond the end was lost, and takes no room.
+        let mut used: Vec<_> = used.filter(|extent| extent.end() <= len).collect();
+        used.sort_unstable_by_key(|extent| extent.offset);
         Ok(Self { file, used, len })
     }
 
@@ -48,42 +44,40 @@ impl Bodies {
     pub(super) fn store(&mut self, body: &[u8]) -> io::Result<Extent> {
         let len = body.len() as u64;
         let offset = self.gap_for(len);
-        self.file.write_all_at(body, offset)?;
-        self.used.insert(offset, len);
-        self.len = self.len.max(offset + len);
-        Ok(Extent {
+        self.file.write_at(body, offset)?;
+        let extent = Extent {
             offset,
             len,
             checksum: crc32c::crc32c(body),
-        })
+        };
+        let place = self.used.partition_point(|it| it.offset <= offset);
+        self.used.insert(place, extent);
+        self.len = self.len.max(offset + len);
+        Ok(extent)
     }
 
     /// The first gap of this length.
     fn gap_for(&self, len: u64) -> u64 {
         let mut offset = 0;
-        for (&start, &used) in &self.used {
-            if start >= offset + len {
+        for used in &self.used {
+            if used.offset >= offset + len {
                 break;
             }
-            offset = offset.max((start + used).next_multiple_of(ALIGN));
+            offset = offset.max(used.end().next_multiple_of(ALIGN));
         }
         offset
     }
 
     /// The body at a place; nothing when other bytes are there now.
     pub(super) fn load(&self, extent: Extent) -> io::Result<Option<Bytes>> {
-        // A damaged entry must not make us reserve more than there is.
-        if extent.offset.saturating_add(extent.len) > self.file.metadata()?.len() {
-            return Ok(None);
-        }
-        let mut body = vec![0; usize::try_from(extent.len).unwrap_or(0)];
-        self.file.read_exact_at(&mut body, extent.offset)?;
-        Ok((crc32c::crc32c(&body) == extent.checksum).then(|| Bytes::from(body)))
+        load(&self.file, extent)
     }
 
     /// A place can be given again.
     pub(super) fn release(&mut self, extent: Extent) {
-        self.used.remove(&extent.offset);
+        if let Some(place) = self.used.iter().position(|it| *it == extent) {
+            self.used.remove(place);
+        }
     }
 
     /// Cuts the file when nothing is in it.
@@ -94,8 +88,20 @@ impl Bodies {
     }
 }
 
+/// The body at a place of the file; nothing when other bytes are there now.
+pub(super) fn load(file: &impl Handle, extent: Extent) -> io::Result<Option<Bytes>> {
+    // A damaged entry must not make us reserve more than there is.
+    if extent.end() > file.len()? {
+        return Ok(None);
+    }
+    let mut body = vec![0; usize::try_from(extent.len).unwrap_or(0)];
+    file.read_at(&mut body, extent.offset)?;
+    Ok((crc32c::crc32c(&body) == extent.checksum).then(|| Bytes::from(body)))
+}
+
 #[cfg(test)]
 mod tests {
+    use super::super::volume::Real;
     use super::*;
     use proptest::prelude::*;
 
@@ -105,7 +111,7 @@ mod tests {
             steps in proptest::collection::vec((1usize..20_000, any::<bool>()), 1..60),
         ) {
             let dir = tempfile::tempdir().unwrap();
-            let mut bodies = Bodies::open(dir.path(), std::iter::empty()).unwrap();
+            let mut bodies = Bodies::open(&Real, dir.path(), std::iter::empty()).unwrap();
             let mut live: Vec<(Extent, Vec<u8>)> = Vec::new();
             let mut most = 0;
             for (number, (len, is_release)) in steps.into_iter().enumerate() {
@@ -135,9 +141,9 @@ mod tests {
     #[test]
     fn a_body_that_was_overwritten_or_cut_off_is_not_returned() {
         let dir = tempfile::tempdir().unwrap();
-        let mut bodies = Bodies::open(dir.path(), std::iter::empty()).unwrap();
+        let mut bodies = Bodies::open(&Real, dir.path(), std::iter::empty()).unwrap();
         let extent = bodies.store(b"what was sealed").unwrap();
-        bodies.file.write_all_at(b"W", extent.offset).unwrap();
+        bodies.file.write_at(b"W", extent.offset).unwrap();
         assert_eq!(bodies.load(extent).unwrap(), None);
         bodies.file.set_len(3).unwrap();
         assert_eq!(bodies.load(extent).unwrap(), None);

@@ -25,7 +25,7 @@ pub(super) const HEADER_LEN: usize = 24;
 /// What every frame begins with: a reader that lost its way looks for it.
 const FRAME_MARK: [u8; 4] = [0xF1, b'p', b'j', 0xA5];
 /// Bytes of a frame before its payload.
-const FRAME_HEAD: usize = 13;
+pub(super) const FRAME_HEAD: usize = 13;
 /// Longer payloads than this are never written.
 const MAX_PAYLOAD: usize = 64 << 20;
 
@@ -50,6 +50,9 @@ pub(crate) enum Entry {
     Looked(Time),
     /// The entries before this one are the whole state at the time the segment was begun.
     CheckpointEnd(CheckpointEnd),
+    /// Everything before this entry was on the device when it was written: what is damaged there
+    /// was whole once. What is damaged behind the last of these was lost with the power.
+    Synced,
 }
 
 /// How a generation is recognised again.
@@ -132,6 +135,13 @@ pub(crate) struct Extent {
     pub(crate) checksum: u32,
 }
 
+impl Extent {
+    /// Offset behind the last byte.
+    pub(super) fn end(self) -> u64 {
+        self.offset.saturating_add(self.len)
+    }
+}
+
 /// What closes a checkpoint.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct CheckpointEnd {
@@ -193,6 +203,7 @@ impl Entry {
             Self::Unseal(_) => b'U',
             Self::Looked(_) => b'L',
             Self::CheckpointEnd(_) => b'E',
+            Self::Synced => b'Y',
         }
     }
 
@@ -221,6 +232,7 @@ impl Entry {
             }
             Self::Looked(time) => serde_json::to_vec(&LookedPayload { time: *time }),
             Self::CheckpointEnd(end) => serde_json::to_vec(end),
+            Self::Synced => Ok(Vec::new()),
         }
     }
 
@@ -269,6 +281,7 @@ impl Entry {
                 Self::Looked(payload.time)
             }
             b'E' => Self::CheckpointEnd(serde_json::from_slice(payload)?),
+            b'Y' => Self::Synced,
             _ => return Ok(None),
         }))
     }
@@ -289,16 +302,20 @@ pub(super) fn header(epoch: u64) -> [u8; HEADER_LEN] {
 pub(super) fn put(out: &mut Vec<u8>, epoch: u64, entry: &Entry) {
     // Serialising these plain structures cannot fail.
     let Ok(payload) = entry.payload() else { return };
-    let kind = entry.kind();
+    put_frame(out, epoch, entry.kind(), &payload);
+}
+
+/// Appends a frame.
+pub(super) fn put_frame(out: &mut Vec<u8>, epoch: u64, kind: u8, payload: &[u8]) {
     out.extend_from_slice(&FRAME_MARK);
     out.extend_from_slice(
         &u32::try_from(payload.len())
             .unwrap_or(u32::MAX)
             .to_le_bytes(),
     );
-    out.extend_from_slice(&checksum(epoch, kind, &payload).to_le_bytes());
+    out.extend_from_slice(&checksum(epoch, kind, payload).to_le_bytes());
     out.push(kind);
-    out.extend_from_slice(&payload);
+    out.extend_from_slice(payload);
 }
 
 fn checksum(epoch: u64, kind: u8, payload: &[u8]) -> u32 {
@@ -313,9 +330,13 @@ pub(super) struct Contents {
     pub(super) epoch: u64,
     /// The good entries, in order.
     pub(super) entries: Vec<Entry>,
-    /// Bytes that are no good entry, before the last good one.
+    /// How many of the entries stand before the first damage.
+    pub(super) sound: usize,
+    /// Whether the checkpoint at the beginning was complete once.
+    pub(super) has_checkpoint: bool,
+    /// Bytes that were good once and are no good entry now.
     pub(super) damaged: usize,
-    /// Bytes after the last good entry: a write that was cut off.
+    /// Bytes at the end that never were on the device as a whole: a write that was cut off.
     pub(super) torn: usize,
     /// Good entries of a kind that this version does not know.
     pub(super) unknown: usize,
@@ -332,7 +353,7 @@ pub(super) enum HeaderError {
     Version(u32),
 }
 
-/// Reads a segment: every good entry, whatever lies between them. Never fails after the header.
+/// Reads a segment. Never fails after the header.
 pub(super) fn read(bytes: &[u8]) -> Result<Contents, HeaderError> {
     let number = |from: usize| -> Option<[u8; 4]> { bytes.get(from..from + 4)?.try_into().ok() };
     let epoch = bytes
@@ -352,31 +373,72 @@ pub(super) fn read(bytes: &[u8]) -> Result<Contents, HeaderError> {
     if version != VERSION {
         return Err(HeaderError::Version(version));
     }
-    let mut contents = Contents {
-        epoch,
-        ..Contents::default()
-    };
+    Ok(contents_of(frames(bytes, epoch), bytes.len(), epoch))
+}
+
+/// A frame that is as it was written: where it begins and ends, and what this version makes of
+/// it: an entry, nothing when the kind is unknown, or an error.
+struct Frame {
+    start: usize,
+    end: usize,
+    entry: Result<Option<Entry>, serde_json::Error>,
+}
+
+/// Every good frame, whatever lies between them.
+fn frames(bytes: &[u8], epoch: u64) -> Vec<Frame> {
+    let mut frames = Vec::new();
     let mut at = HEADER_LEN;
-    let mut bad_from = None;
     while at < bytes.len() {
         if let Some((kind, payload)) = frame_at(bytes, at, epoch) {
-            match Entry::parse(kind, payload) {
-                Ok(Some(entry)) => contents.entries.push(entry),
-                Ok(None) => contents.unknown += 1,
-                Err(_) => contents.damaged += FRAME_HEAD + payload.len(),
-            }
-            if let Some(from) = bad_from.take() {
-                contents.damaged += at - from;
-            }
-            at += FRAME_HEAD + payload.len();
+            let end = at + FRAME_HEAD + payload.len();
+            frames.push(Frame {
+                start: at,
+                end,
+                entry: Entry::parse(kind, payload),
+            });
+            at = end;
         } else {
-            bad_from.get_or_insert(at);
             at = memchr::memmem::find(&bytes[at + 1..], &FRAME_MARK)
                 .map_or(bytes.len(), |found| at + 1 + found);
         }
     }
-    contents.torn = bad_from.map_or(0, |from| bytes.len() - from);
-    Ok(contents)
+    frames
+}
+
+/// Tells what was damaged later from what was never whole. The former is skipped, so that it
+/// costs no more than itself; at the latter reading ends, since what came after it may say
+/// "delivered" of bytes that were on their way in what is missing.
+fn contents_of(frames: Vec<Frame>, len: usize, epoch: u64) -> Contents {
+    let vouched = frames
+        .iter()
+        .rposition(|frame| matches!(frame.entry, Ok(Some(Entry::Synced))));
+    let mut contents = Contents {
+        epoch,
+        has_checkpoint: vouched.is_some(),
+        ..Contents::default()
+    };
+    let mut end = HEADER_LEN;
+    for (number, frame) in frames.into_iter().enumerate() {
+        if frame.start > end {
+            if vouched.is_none_or(|vouched| number > vouched) {
+                break;
+            }
+            contents.damaged += frame.start - end;
+        }
+        end = frame.end;
+        match frame.entry {
+            Ok(Some(Entry::Synced)) => {}
+            Ok(Some(entry)) => {
+                contents.has_checkpoint |= matches!(entry, Entry::CheckpointEnd(_));
+                contents.entries.push(entry);
+                contents.sound += usize::from(contents.damaged == 0);
+            }
+            Ok(None) => contents.unknown += 1,
+            Err(_) => contents.damaged += frame.end - frame.start,
+        }
+    }
+    contents.torn = len.saturating_sub(end);
+    contents
 }
 
 /// The kind and payload of the frame at `at`, if a good one begins there.
@@ -396,178 +458,4 @@ fn frame_at(bytes: &[u8], at: usize, epoch: u64) -> Option<(u8, &[u8])> {
 }
 
 #[cfg(test)]
-pub(super) mod tests {
-    use super::super::state::State;
-    use super::*;
-    use proptest::prelude::*;
-
-    pub(in crate::journal) fn identity(number: u64) -> Identity {
-        Identity {
-            input: "app".into(),
-            path: format!("/var/log/app/{number}.log").into(),
-            device: 7,
-            inode: number,
-            birth: Time(3),
-            head: Head::of(&number.to_le_bytes()),
-            seen: Time(1_700_000_000_000_000_000),
-        }
-    }
-
-    pub(in crate::journal) fn seal(
-        output: &str,
-        stream: &str,
-        generation: GenerationId,
-        start: u64,
-        end: u64,
-    ) -> Seal {
-        let anchor = Anchor::at_end_of(&end.to_le_bytes());
-        let end = Position {
-            offset: end,
-            anchor,
-        };
-        Seal {
-            output: output.to_owned(),
-            stream: StreamName::Loki {
-                labels: stream.to_owned(),
-            },
-            spans: vec![Span {
-                generation,
-                start,
-                end,
-            }],
-            records: 3,
-            uncompressed: 300,
-            replaced: 0,
-            cut: 0,
-            is_gzip: false,
-            first_time: Time(1),
-            last_time: Time(2),
-            body: Some(Extent {
-                offset: start,
-                len: 10,
-                checksum: 7,
-            }),
-        }
-    }
-
-    fn entry() -> impl Strategy<Value = Entry> {
-        let id = (0u64..5).prop_map(GenerationId);
-        prop_oneof![
-            id.clone()
-                .prop_map(|id| Entry::Generation(id, identity(id.0))),
-            (id.clone(), "[ab]", any::<u64>(), any::<i64>()).prop_map(
-                |(id, output, offset, time)| {
-                    let anchor = Anchor::at_end_of(&offset.to_le_bytes());
-                    let cursor = Cursor {
-                        position: Position { offset, anchor },
-                        last_time: Time(time),
-                    };
-                    Entry::Cursor(id, output, cursor)
-                }
-            ),
-            id.clone().prop_map(Entry::Forget),
-            any::<i64>().prop_map(|time| Entry::Looked(Time(time))),
-            (id, "[ab]", "[ab]", 0u64..9).prop_map(|(id, output, stream, number)| {
-                let seal = seal(&output, &stream, id, number * 10, number * 10 + 10);
-                Entry::Seal(BatchId(number), Box::new(seal))
-            }),
-            (0u64..9).prop_map(|number| Entry::Acknowledge(BatchId(number))),
-            (0u64..9).prop_map(|number| Entry::Unseal(BatchId(number))),
-            "[ab]".prop_map(|name| Entry::Route(Route {
-                input: name.clone(),
-                output: name
-            })),
-        ]
-    }
-
-    fn state_of<'a>(entries: impl IntoIterator<Item = &'a Entry>) -> State {
-        let mut state = State::default();
-        for entry in entries {
-            state.apply(entry);
-        }
-        state
-    }
-
-    fn segment(epoch: u64, entries: &[Entry]) -> Vec<u8> {
-        let mut bytes = header(epoch).to_vec();
-        for entry in entries {
-            put(&mut bytes, epoch, entry);
-        }
-        bytes
-    }
-
-    #[test]
-    fn a_path_that_is_not_utf8_survives() {
-        use std::os::unix::ffi::OsStringExt as _;
-        let path = std::ffi::OsString::from_vec(b"/var/log/caf\xe9.log".to_vec());
-        let entry = Entry::Generation(
-            GenerationId(1),
-            Identity {
-                path: path.into(),
-                ..identity(1)
-            },
-        );
-        let contents = read(&segment(3, std::slice::from_ref(&entry))).unwrap();
-        assert_eq!(contents.entries, [entry]);
-    }
-
-    #[test]
-    fn entries_of_an_earlier_life_are_not_taken() {
-        let mut bytes = segment(4, &[Entry::Forget(GenerationId(1))]);
-        let old = segment(3, &[Entry::Forget(GenerationId(2))]);
-        bytes.extend_from_slice(&old[HEADER_LEN..]);
-        let contents = read(&bytes).unwrap();
-        assert_eq!(contents.entries, [Entry::Forget(GenerationId(1))]);
-        assert_eq!(contents.torn, old.len() - HEADER_LEN);
-    }
-
-    #[test]
-    fn a_later_layout_is_named() {
-        let mut bytes = header(1);
-        bytes[8] = 9;
-        let sum = crc32c::crc32c(&bytes[..20]);
-        bytes[20..].copy_from_slice(&sum.to_le_bytes());
-        assert_eq!(read(&bytes).unwrap_err(), HeaderError::Version(9));
-    }
-
-    proptest! {
-        #[test]
-        fn what_was_written_reads_back_cut_at_any_length(
-            entries in proptest::collection::vec(entry(), 0..20), cut in any::<proptest::sample::Index>(),
-        ) {
-            let bytes = segment(9, &entries);
-            prop_assert_eq!(&read(&bytes).unwrap().entries, &entries);
-            let cut = HEADER_LEN + cut.index(bytes.len() - HEADER_LEN + 1);
-            let contents = read(&bytes[..cut]).unwrap();
-            prop_assert_eq!(&contents.entries[..], &entries[..contents.entries.len()]);
-            prop_assert_eq!(contents.damaged, 0);
-        }
-
-        #[test]
-        fn a_damaged_byte_costs_one_entry(
-            entries in proptest::collection::vec(entry(), 2..12), at in any::<proptest::sample::Index>(), flip in 1u8..=255,
-        ) {
-            let mut bytes = segment(9, &entries);
-            let at = HEADER_LEN + at.index(bytes.len() - HEADER_LEN);
-            bytes[at] ^= flip;
-            let found = read(&bytes).unwrap().entries;
-            prop_assert!(found.len() + 1 == entries.len(), "{} of {}", found.len(), entries.len());
-            let mut rest = entries.iter();
-            prop_assert!(found.iter().all(|entry| rest.any(|other| other == entry)));
-        }
-
-        #[test]
-        fn a_checkpoint_amounts_to_the_same_state(entries in proptest::collection::vec(entry(), 0..40)) {
-            let state = state_of(&entries);
-            prop_assert_eq!(state_of(&state.entries().collect::<Vec<_>>()), state);
-        }
-
-        #[test]
-        fn arbitrary_bytes_never_panic(bytes in proptest::collection::vec(any::<u8>(), 0..300)) {
-            let _ = read(&bytes);
-            let mut after_header = header(1).to_vec();
-            after_header.extend_from_slice(&bytes);
-            let _ = read(&after_header);
-        }
-    }
-}
+pub(super) mod tests;

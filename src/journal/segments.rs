@@ -1,231 +1,154 @@
-//! The journal's two files and its lock. Owns which of the two is current, how a new one is
+//! The journal's two files. Owns which of the two is current, how a new one is
 //! begun, and what is read back. What cannot be read is set aside, never deleted.
 
-use std::fs::{File, OpenOptions};
-use std::io::{self, Read as _, Write as _};
-use std::os::unix::fs::OpenOptionsExt as _;
+use std::io;
 use std::path::{Path, PathBuf};
 
 use super::Recovery;
-use super::format::{self, Contents, Entry, HeaderError};
+use super::format::{self, Entry, HeaderError};
+use super::lock::OpenError;
+use super::recovery::{Found, NAMES};
 use super::state::State;
+use super::volume::{Handle as _, Volume};
 
-/// The lines of an application are nobody else's business.
-pub(super) const PRIVATE: u32 = 0o600;
-/// The two files that take turns.
-const NAMES: [&str; 2] = ["journal.0", "journal.1"];
-
-/// Why a state directory cannot be used.
-#[derive(Debug, thiserror::Error)]
-pub(crate) enum OpenError {
-    /// Another agent has it.
-    #[error("another agent holds the state directory {}: give each agent a state_dir of its own", .0.display())]
-    Locked(PathBuf),
-    /// The system refuses.
-    #[error("cannot {action} {}: {source}{}", path.display(), mending(path, source))]
-    Io {
-        /// What was tried.
-        action: &'static str,
-        /// On what.
-        path: PathBuf,
-        /// What the system said.
-        source: io::Error,
-    },
-}
-
-fn mending(path: &Path, error: &io::Error) -> String {
-    match error.kind() {
-        io::ErrorKind::PermissionDenied => {
-            let uid = rustix::process::geteuid().as_raw();
-            let gid = rustix::process::getegid().as_raw();
-            format!(
-                "; this process runs as uid {uid}, gid {gid}: give it write permission on {}, or set state_dir to a folder of its own",
-                path.parent().unwrap_or(path).display()
-            )
-        }
-        io::ErrorKind::ReadOnlyFilesystem => {
-            "; set state_dir to a folder on a volume that can be written".to_owned()
-        }
-        io::ErrorKind::StorageFull => "; make room on its volume".to_owned(),
-        io::ErrorKind::NotADirectory => "; a part of the path is a file".to_owned(),
-        _ => String::new(),
-    }
-}
-
-impl OpenError {
-    pub(super) fn io(action: &'static str, path: &Path) -> impl FnOnce(io::Error) -> Self {
-        let path = path.to_owned();
-        move |source| Self::Io {
-            action,
-            path,
-            source,
-        }
-    }
-}
-
-/// The exclusive right to a state directory; the system gives it back when the process ends.
+/// What outlives a failure of the disk.
 #[derive(Debug)]
-pub(super) struct Lock(File);
+pub(super) struct Kept<L> {
+    lock: L,
+    /// The segment that is known to hold a whole checkpoint on the device. It is not touched
+    /// until there is another one.
+    safe: Option<usize>,
+    epoch: u64,
+}
 
-impl Lock {
-    /// Creates the directory if it is missing, and takes its lock.
-    pub(super) fn take(dir: &Path) -> Result<Self, OpenError> {
-        std::fs::create_dir_all(dir).map_err(OpenError::io("create the state directory", dir))?;
-        let path = dir.join("lock");
-        let file = OpenOptions::new()
-            .create(true)
-            .truncate(false)
-            .read(true)
-            .write(true)
-            .mode(PRIVATE)
-            .open(&path)
-            .map_err(OpenError::io("open", &path))?;
-        match file.try_lock() {
-            Ok(()) => Ok(Self(file)),
-            Err(std::fs::TryLockError::WouldBlock) => Err(OpenError::Locked(dir.to_owned())),
-            Err(std::fs::TryLockError::Error(error)) => Err(OpenError::io("lock", &path)(error)),
+impl<L> Kept<L> {
+    /// Nothing is known yet of what is in the directory.
+    pub(super) fn only(lock: L) -> Self {
+        Self {
+            lock,
+            safe: None,
+            epoch: 0,
         }
     }
 
-    /// Whether the locked file is still the one in the directory.
-    pub(super) fn is_in_place(&self, dir: &Path) -> bool {
-        use std::os::unix::fs::MetadataExt as _;
-        match (self.0.metadata(), std::fs::metadata(dir.join("lock"))) {
-            (Ok(mine), Ok(there)) => (mine.dev(), mine.ino()) == (there.dev(), there.ino()),
-            _ => false,
-        }
+    pub(super) fn lock(&self) -> &L {
+        &self.lock
     }
 }
 
 /// The segments of an open journal.
 #[derive(Debug)]
-pub(super) struct Segments {
+pub(super) struct Segments<V: Volume> {
+    volume: V,
     dir: PathBuf,
-    lock: Lock,
+    kept: Kept<V::Lock>,
     current: usize,
-    file: File,
-    epoch: u64,
+    file: V::File,
     len: u64,
     checkpoint_len: u64,
+    /// Whether all that was written is on the device, and nothing says so yet.
+    is_mark_due: bool,
 }
 
-impl Segments {
+impl<V: Volume> Segments<V> {
     /// Reads what is there and begins a new segment with it.
-    pub(super) fn open(dir: &Path, lock: Lock) -> Result<(Self, State, Recovery), OpenError> {
-        let mut recovery = Recovery::default();
-        let mut best: Option<(Contents, usize)> = None;
-        let mut highest_epoch = 0;
-        for (index, name) in NAMES.iter().enumerate() {
-            let path = dir.join(name);
-            let bytes = match read_file(&path) {
-                Ok(bytes) if bytes.is_empty() => continue,
-                Ok(bytes) => bytes,
-                Err(error) if error.kind() == io::ErrorKind::NotFound => continue,
-                Err(error) => return Err(OpenError::io("read", &path)(error)),
-            };
-            match format::read(&bytes) {
-                Ok(contents) => {
-                    highest_epoch = highest_epoch.max(contents.epoch);
-                    let has_checkpoint = contents
-                        .entries
-                        .iter()
-                        .any(|entry| matches!(entry, Entry::CheckpointEnd(_)));
-                    let is_newer = best
-                        .as_ref()
-                        .is_none_or(|(other, _)| other.epoch < contents.epoch);
-                    if has_checkpoint && is_newer {
-                        best = Some((contents, index));
-                    }
-                }
-                Err(error) => {
-                    let aside = set_aside(dir, name)?;
-                    recovery.findings.push(unreadable(&path, &error, &aside));
-                }
-            }
-        }
-        let mut state = State::default();
-        recovery.is_new = best.is_none();
-        if let Some((contents, index)) = &best {
-            for entry in &contents.entries {
-                state.apply(entry);
-            }
-            let name = NAMES[*index];
-            if contents.damaged > 0 {
-                recovery.findings.push(format!(
-                    "{name}: {} damaged bytes were skipped; what they told is sent again",
-                    contents.damaged
-                ));
-            }
-            if contents.torn > 0 {
-                recovery.findings.push(format!(
-                    "{name}: the last {} bytes were cut off in the middle of a write",
-                    contents.torn
-                ));
-            }
-        }
-        let next = best.as_ref().map_or(0, |(_, index)| 1 - index);
-        let mut segments = Self::create(dir, lock, next, highest_epoch + 1)
-            .map_err(|(error, _)| OpenError::io("write", &dir.join(NAMES[next]))(error))?;
-        segments
-            .write_checkpoint(&state)
-            .map_err(OpenError::io("write", &dir.join(NAMES[next])))?;
+    pub(super) fn open(
+        volume: V,
+        dir: &Path,
+        lock: V::Lock,
+    ) -> Result<(Self, State, Recovery), OpenError> {
+        let read_error = |(name, error)| OpenError::io("read", &dir.join(name))(error);
+        let found = Found::read(&volume, dir).map_err(read_error)?;
+        let state = found.state();
+        let mut recovery = Recovery {
+            findings: set_unreadable_aside(&volume, dir, &found)?,
+            is_new: found.best().is_none(),
+        };
+        recovery.findings.extend(found.findings());
+        let kept = Kept {
+            lock,
+            safe: found.best(),
+            epoch: found.highest_epoch(),
+        };
+        let segments = Self::create(volume, dir, kept, &state)
+            .map_err(|(error, _)| OpenError::io("write a journal in", dir)(error))?;
         Ok((segments, state, recovery))
     }
 
     /// Begins anew with `state`, whatever is in the directory: after a failed write.
-    pub(super) fn begin(dir: &Path, lock: Lock, state: &State) -> Result<Self, (io::Error, Lock)> {
-        // The segment with the lower epoch is the one to give up.
-        let epochs = NAMES.map(|name| {
-            read_file(&dir.join(name))
-                .ok()
-                .and_then(|bytes| format::read(&bytes).ok())
-                .map_or(0, |contents| contents.epoch)
-        });
-        let next = usize::from(epochs[0] > epochs[1]);
-        let mut segments = Self::create(dir, lock, next, epochs[0].max(epochs[1]) + 1)?;
-        match segments.write_checkpoint(state) {
-            Ok(()) => Ok(segments),
-            Err(error) => Err((error, segments.lock)),
+    pub(super) fn begin(
+        volume: V,
+        dir: &Path,
+        mut kept: Kept<V::Lock>,
+        state: &State,
+    ) -> Result<Self, (io::Error, Kept<V::Lock>)> {
+        if kept.safe.is_none() {
+            let found = match Found::read(&volume, dir) {
+                Ok(found) => found,
+                Err((_, error)) => return Err((error, kept)),
+            };
+            if let Err(error) = set_unreadable_aside(&volume, dir, &found) {
+                return Err((io::Error::other(error), kept));
+            }
+            kept.safe = found.best();
+            kept.epoch = kept.epoch.max(found.highest_epoch());
         }
+        Self::create(volume, dir, kept, state)
     }
 
-    fn create(dir: &Path, lock: Lock, index: usize, epoch: u64) -> Result<Self, (io::Error, Lock)> {
-        let path = dir.join(NAMES[index]);
-        let opened = OpenOptions::new()
-            .create(true)
-            .truncate(true)
-            .write(true)
-            .mode(PRIVATE)
-            .open(path);
-        match opened {
-            Ok(file) => Ok(Self {
-                dir: dir.to_owned(),
-                lock,
-                current: index,
-                file,
-                epoch,
-                len: 0,
-                checkpoint_len: 0,
-            }),
-            Err(error) => Err((error, lock)),
+    /// Begins the segment that is not needed.
+    fn create(
+        volume: V,
+        dir: &Path,
+        mut kept: Kept<V::Lock>,
+        state: &State,
+    ) -> Result<Self, (io::Error, Kept<V::Lock>)> {
+        let current = kept.safe.map_or(0, |safe| 1 - safe);
+        kept.epoch += 1;
+        let file = match begin_file(&volume, &dir.join(NAMES[current])) {
+            Ok(file) => file,
+            Err(error) => return Err((error, kept)),
+        };
+        let mut segments = Self {
+            volume,
+            dir: dir.to_owned(),
+            kept,
+            current,
+            file,
+            len: 0,
+            checkpoint_len: 0,
+            is_mark_due: false,
+        };
+        match segments.write_checkpoint(state) {
+            Ok(()) => Ok(segments),
+            Err(error) => Err((error, segments.kept)),
         }
     }
 
     fn write_checkpoint(&mut self, state: &State) -> io::Result<()> {
-        let mut bytes = format::header(self.epoch).to_vec();
+        let epoch = self.kept.epoch;
+        let mut bytes = format::header(epoch).to_vec();
         state
             .entries()
-            .for_each(|entry| format::put(&mut bytes, self.epoch, &entry));
+            .for_each(|entry| format::put(&mut bytes, epoch, &entry));
         self.write(&bytes)?;
         self.checkpoint_len = self.len;
         self.sync()?;
         // The name must be as durable as the content.
-        File::open(&self.dir)?.sync_all()
+        self.volume.sync_dir(&self.dir)?;
+        self.kept.safe = Some(self.current);
+        Ok(())
     }
 
     /// Writes frames of the current epoch at the end.
     pub(super) fn write(&mut self, frames: &[u8]) -> io::Result<()> {
-        self.file.write_all(frames)?;
+        if std::mem::take(&mut self.is_mark_due) {
+            let mut marked = Vec::with_capacity(frames.len() + format::FRAME_HEAD);
+            format::put(&mut marked, self.kept.epoch, &Entry::Synced);
+            marked.extend_from_slice(frames);
+            return self.write(&marked);
+        }
+        self.file.write_at(frames, self.len)?;
         self.len += frames.len() as u64;
         Ok(())
     }
@@ -234,27 +157,24 @@ impl Segments {
     pub(super) fn switch(&mut self, state: &State) -> io::Result<()> {
         self.sync()?;
         let next = 1 - self.current;
-        let path = self.dir.join(NAMES[next]);
-        self.file = OpenOptions::new()
-            .create(true)
-            .truncate(true)
-            .write(true)
-            .mode(PRIVATE)
-            .open(path)?;
+        self.file = begin_file(&self.volume, &self.dir.join(NAMES[next]))?;
         self.current = next;
-        self.epoch += 1;
+        self.kept.epoch += 1;
         self.len = 0;
+        self.is_mark_due = false;
         self.write_checkpoint(state)
     }
 
     /// Makes what was written survive a power loss.
     pub(super) fn sync(&mut self) -> io::Result<()> {
-        self.file.sync_data()
+        self.file.sync_data()?;
+        self.is_mark_due = true;
+        Ok(())
     }
 
     /// The epoch that frames must be made for.
     pub(super) fn epoch(&self) -> u64 {
-        self.epoch
+        self.kept.epoch
     }
 
     /// Bytes in the current segment.
@@ -268,15 +188,32 @@ impl Segments {
     }
 
     /// Gives up the files but not the lock.
-    pub(super) fn into_lock(self) -> Lock {
-        self.lock
+    pub(super) fn into_kept(self) -> Kept<V::Lock> {
+        self.kept
     }
 }
 
-fn read_file(path: &Path) -> io::Result<Vec<u8>> {
-    let mut bytes = Vec::new();
-    File::open(path)?.read_to_end(&mut bytes)?;
-    Ok(bytes)
+/// Opens a segment's file without what was in it.
+fn begin_file<V: Volume>(volume: &V, path: &Path) -> io::Result<V::File> {
+    let file = volume.open(path)?;
+    file.set_len(0)?;
+    Ok(file)
+}
+
+/// Makes room for new segments where nobody can read what is there, and says so.
+fn set_unreadable_aside<V: Volume>(
+    volume: &V,
+    dir: &Path,
+    found: &Found,
+) -> Result<Vec<String>, OpenError> {
+    let mut findings = Vec::new();
+    for (segment, name) in found.segments.iter().zip(NAMES) {
+        if let Some(Err(error)) = segment {
+            let aside = set_aside(volume, dir, name)?;
+            findings.push(unreadable(&dir.join(name), error, &aside));
+        }
+    }
+    Ok(findings)
 }
 
 fn unreadable(path: &Path, error: &HeaderError, aside: &Path) -> String {
@@ -288,12 +225,14 @@ fn unreadable(path: &Path, error: &HeaderError, aside: &Path) -> String {
 }
 
 /// Renames a file that cannot be read to a free name beside it.
-fn set_aside(dir: &Path, name: &str) -> Result<PathBuf, OpenError> {
+fn set_aside<V: Volume>(volume: &V, dir: &Path, name: &str) -> Result<PathBuf, OpenError> {
     let path = dir.join(name);
     for number in 1.. {
         let aside = dir.join(format!("{name}.unreadable-{number}"));
-        if !aside.exists() {
-            std::fs::rename(&path, &aside).map_err(OpenError::io("set aside", &path))?;
+        if !volume.exists(&aside) {
+            volume
+                .rename(&path, &aside)
+                .map_err(OpenError::io("set aside", &path))?;
             return Ok(aside);
         }
     }

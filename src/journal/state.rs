@@ -45,7 +45,7 @@ impl State {
     pub(crate) fn apply(&mut self, entry: &Entry) -> Vec<Extent> {
         match entry {
             Entry::Generation(id, identity) => {
-                self.next_generation = self.next_generation.max(id.0 + 1);
+                self.know_generation(*id);
                 self.generations
                     .entry(*id)
                     .and_modify(|known| known.identity.clone_from(identity))
@@ -62,8 +62,11 @@ impl State {
                 self.routes.insert(route.clone());
             }
             Entry::Seal(id, seal) => {
-                self.next_batch = self.next_batch.max(id.0 + 1);
-                // Numbers are given once: a second entry for one says nothing new.
+                self.next_batch = self.next_batch.max(id.0.saturating_add(1));
+                for span in &seal.spans {
+                    self.know_generation(span.generation);
+                }
+                // A sealed batch never changes.
                 self.seals.entry(*id).or_insert_with(|| Sealed {
                     seal: seal.clone(),
                     is_acknowledged: false,
@@ -76,8 +79,28 @@ impl State {
                 self.next_generation = self.next_generation.max(end.next_generation);
                 self.next_batch = self.next_batch.max(end.next_batch);
             }
+            Entry::Synced => {}
         }
         Vec::new()
+    }
+
+    /// Applies one entry that stands behind a damaged place. What is missing there may have been
+    /// a batch on its way: nothing is taken as read or as delivered across a hole.
+    pub(super) fn apply_behind_damage(&mut self, entry: &Entry) {
+        if let Entry::Seal(_, seal) = entry {
+            let leaves_a_hole = seal.spans.iter().any(|span| {
+                let read = self.read_from(span.generation, &seal.output);
+                span.start > read.map_or(0, |(position, _)| position.offset)
+            });
+            if leaves_a_hole {
+                return;
+            }
+        }
+        self.apply(entry);
+    }
+
+    fn know_generation(&mut self, id: GenerationId) {
+        self.next_generation = self.next_generation.max(id.0.saturating_add(1));
     }
 
     fn move_cursor(&mut self, id: GenerationId, output: &str, cursor: Cursor) {

@@ -101,6 +101,8 @@ pub(crate) struct Generation {
     pub(crate) is_over: bool,
     /// When its file was made.
     pub(super) birth: Time,
+    /// It goes on in a copy of its first file.
+    pub(super) is_in_copy: bool,
     /// The furthest that any output has read.
     reached: Cell<Position>,
     last_change: Instant,
@@ -150,6 +152,7 @@ impl Generation {
             size,
             head: Head::of(&opened.head),
             birth: birth_of(&opened.metadata),
+            is_in_copy: false,
             reached: Cell::default(),
             times,
             is_over: false,
@@ -260,6 +263,7 @@ impl Generation {
         self.key = FileKey::of(&copy.metadata);
         self.birth = birth_of(&copy.metadata);
         self.content = copy.content;
+        self.is_in_copy = true;
         self.path = path;
         self.place_at(place, now);
     }

@@ -96,7 +96,7 @@ fn is_connecting(text: &str) -> bool {
 }
 
 /// What goes wrong before a request is made: credentials, region, endpoint.
-fn set_up(text: &str) -> Answer {
+pub(crate) fn set_up(text: &str) -> Answer {
     let short = &text[..text.floor_char_boundary(400)];
     if text.to_lowercase().contains("credential") {
         Answer::new(
@@ -118,7 +118,7 @@ fn set_up(text: &str) -> Answer {
 }
 
 /// What an error answer of CloudWatch Logs means. The table stands in ARCHITECTURE.md.
-fn classify_service(
+pub(crate) fn classify_service(
     code: Option<&str>,
     message: Option<&str>,
     status: u16,

@@ -1,0 +1,97 @@
+//! Whose a state directory is: the lock, and why a directory cannot be used. Reads and writes no
+//! entry.
+
+use std::fs::{File, OpenOptions};
+use std::io;
+use std::os::unix::fs::OpenOptionsExt as _;
+use std::path::{Path, PathBuf};
+
+use super::volume::PRIVATE;
+
+/// Why a state directory cannot be used.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum OpenError {
+    /// Another agent has it.
+    #[error("another agent holds the state directory {}: give each agent a state_dir of its own", .0.display())]
+    Locked(PathBuf),
+    /// The system refuses.
+    #[error("cannot {action} {}: {source}{}", path.display(), mending(path, source))]
+    Io {
+        /// What was tried.
+        action: &'static str,
+        /// On what.
+        path: PathBuf,
+        /// What the system said.
+        source: io::Error,
+    },
+}
+
+fn mending(path: &Path, error: &io::Error) -> String {
+    match error.kind() {
+        io::ErrorKind::PermissionDenied => {
+            let uid = rustix::process::geteuid().as_raw();
+            let gid = rustix::process::getegid().as_raw();
+            format!(
+                "; this process runs as uid {uid}, gid {gid}: give it write permission on {}, or set state_dir to a folder of its own",
+                path.parent().unwrap_or(path).display()
+            )
+        }
+        io::ErrorKind::ReadOnlyFilesystem => {
+            "; set state_dir to a folder on a volume that can be written".to_owned()
+        }
+        io::ErrorKind::StorageFull => "; make room on its volume".to_owned(),
+        io::ErrorKind::NotADirectory => "; a part of the path is a file".to_owned(),
+        _ => String::new(),
+    }
+}
+
+impl OpenError {
+    pub(super) fn io(action: &'static str, path: &Path) -> impl FnOnce(io::Error) -> Self {
+        let path = path.to_owned();
+        move |source| Self::Io {
+            action,
+            path,
+            source,
+        }
+    }
+}
+
+/// The exclusive right to a state directory; the system gives it back when the process ends.
+#[derive(Debug)]
+pub(crate) struct Lock(File);
+
+impl Lock {
+    /// Creates the directory if it is missing, and takes its lock.
+    pub(super) fn take(dir: &Path) -> Result<Self, OpenError> {
+        let missing: Vec<_> = dir.ancestors().take_while(|it| !it.exists()).collect();
+        std::fs::create_dir_all(dir).map_err(OpenError::io("create the state directory", dir))?;
+        // What is synced in a directory is lost with the directory's name. Where the folder above
+        // cannot be opened for reading there is no other way.
+        for parent in missing.iter().filter_map(|it| it.parent()) {
+            let _ = File::open(parent).and_then(|parent| parent.sync_all());
+        }
+        let path = dir.join("lock");
+        let file = OpenOptions::new()
+            .create(true)
+            .truncate(false)
+            .read(true)
+            .write(true)
+            .mode(PRIVATE)
+            .open(&path)
+            .map_err(OpenError::io("open", &path))?;
+        match file.try_lock() {
+            Ok(()) => Ok(Self(file)),
+            Err(std::fs::TryLockError::WouldBlock) => Err(OpenError::Locked(dir.to_owned())),
+            Err(std::fs::TryLockError::Error(error)) => Err(OpenError::io("lock", &path)(error)),
+        }
+    }
+
+    /// Whether the locked file is still the one in the directory.
+    pub(super) fn is_in_place(&self, dir: &Path) -> bool {
+        use std::os::unix::fs::MetadataExt as _;
+        match (self.0.metadata(), std::fs::metadata(dir.join("lock"))) {
+            (Ok(mine), Ok(there)) => (mine.dev(), mine.ino()) == (there.dev(), there.ino()),
+            _ => false,
+        }
+    }
+}
