@@ -182,6 +182,8 @@ impl Worker {
                     }
                 }
                 Message::View { with_files, reply } => {
+                    // What is told as delivered is on disk as delivered.
+                    self.journal.commit(at.now);
                     let _ = reply.send(self.view(with_files, at));
                 }
                 Message::Stop => self.begin_to_end(ending(), at),

@@ -76,7 +76,11 @@ impl Dispatcher {
                 };
                 if lane.counted == 0 || lane.not_before.is_some_and(|time| time > at.now) {
                     // The younger ones of this path wait until this one's last line is complete.
-                    if lane.unfinished_at == Some(generation.size) && !generation.is_over {
+                    // One that stands at its name is itself the youngest.
+                    if lane.unfinished_at == Some(generation.size)
+                        && !generation.is_over
+                        && !generation.is_at_home()
+                    {
                         break;
                     }
                     continue;
@@ -126,7 +130,11 @@ impl Dispatcher {
                     Ended::OtherContent => {
                         troubles.push_back(Next::OtherContent(generation_id));
                     }
-                    Ended::Drained if is_stuck && !generation.is_over => break,
+                    Ended::Drained
+                        if is_stuck && !generation.is_over && !generation.is_at_home() =>
+                    {
+                        break;
+                    }
                     Ended::Drained => {}
                 }
             }

@@ -332,9 +332,10 @@ impl World {
             .wait_for(self.backend, PATIENCE, |it| it.stored >= expected);
         assert!(
             arrived,
-            "{} of {expected} lines arrived\n{}",
+            "{} of {expected} lines arrived\n{}\n{:#}",
             self.scene.receiver.summary(self.backend).stored,
-            self.told
+            self.told,
+            self.config.status_json()
         );
         self.last_words = 0;
         self.has_deleted = false;
