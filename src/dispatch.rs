@@ -71,8 +71,9 @@ struct Lane {
     read: Position,
     /// Up to here it is delivered without holes.
     done: u64,
-    /// The largest size that was seen.
+    /// The size that was last seen, and the one before it.
     seen: u64,
+    seen_before: u64,
     /// What of `seen` is counted as pending in the stream.
     counted: u64,
     /// The file ended here in the middle of a line.
@@ -165,6 +166,7 @@ impl Dispatcher {
             read: start.read,
             done: start.done,
             seen: 0,
+            seen_before: 0,
             counted: 0,
             unfinished_at: None,
             is_gone: false,
@@ -228,7 +230,10 @@ impl Dispatcher {
         let Some(lane) = self.lanes.get_mut(&generation.id) else {
             return;
         };
-        lane.seen = lane.seen.max(generation.size);
+        if generation.size > lane.seen {
+            lane.seen_before = lane.seen;
+            lane.seen = generation.size;
+        }
         self.recount(generation.id, generation.size, generation.is_over, now);
     }
 
@@ -372,15 +377,23 @@ impl Dispatcher {
     }
 
     /// The content of a generation is no more. Returns how many bytes that were seen of it are
-    /// lost to this output.
-    pub(crate) fn abandon(&mut self, id: GenerationId, now: Instant) -> u64 {
+    /// lost to this output. `is_seen` says that the size last seen was that of this content; if
+    /// not, it may be that of the next one, and the size before it counts; never more than `own`.
+    pub(crate) fn abandon(
+        &mut self,
+        id: GenerationId,
+        is_seen: bool,
+        own: u64,
+        now: Instant,
+    ) -> u64 {
         let Some(lane) = self.lanes.get_mut(&id) else {
             return 0;
         };
         let lost = if lane.is_gone {
             0
         } else {
-            lane.seen.saturating_sub(lane.read.offset)
+            let seen = if is_seen { lane.seen } else { lane.seen_before };
+            seen.min(own).saturating_sub(lane.read.offset)
         };
         lane.is_gone = true;
         self.recount(id, 0, false, now);
@@ -402,7 +415,7 @@ impl Dispatcher {
 
     /// Forgets a generation.
     pub(crate) fn close(&mut self, id: GenerationId, now: Instant) {
-        self.abandon(id, now);
+        self.abandon(id, true, 0, now);
         let Some(lane) = self.lanes.remove(&id) else {
             return;
         };

@@ -417,7 +417,7 @@ impl Source {
             return anew;
         };
         let (input, path, key) = (old.input, old.path.clone(), old.key);
-        let was_in_copy = old.is_in_copy;
+        let was_in_copy = old.copy_len.is_some();
         // Else a file renamed meanwhile would count as one that stands at its own name, and its
         // last line would wait for ever.
         let origin = Arc::clone(&old.origin);

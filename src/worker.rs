@@ -26,6 +26,7 @@ mod opening;
 mod replay;
 mod view;
 
+use changes::Noticed;
 pub(crate) use ending::{Ending, Left};
 pub(crate) use opening::{InputFacts, Opening};
 
@@ -223,7 +224,7 @@ impl Worker {
                 }
                 Next::OtherContent(id) => {
                     is_busy = true;
-                    self.begin_anew(id, "truncated", at);
+                    self.begin_anew(id, Noticed::ByReading, at);
                 }
                 Next::Hole(id, len) => {
                     is_busy = true;

@@ -101,8 +101,8 @@ pub(crate) struct Generation {
     pub(crate) is_over: bool,
     /// When its file was made.
     pub(super) birth: Time,
-    /// It goes on in a copy of its first file.
-    pub(super) is_in_copy: bool,
+    /// It goes on in a copy of its first file, which was so long when it was found.
+    pub(super) copy_len: Option<u64>,
     /// The furthest that any output has read.
     reached: Cell<Position>,
     last_change: Instant,
@@ -152,7 +152,7 @@ impl Generation {
             size,
             head: Head::of(&opened.head),
             birth: birth_of(&opened.metadata),
-            is_in_copy: false,
+            copy_len: None,
             reached: Cell::default(),
             times,
             is_over: false,
@@ -263,7 +263,7 @@ impl Generation {
         self.key = FileKey::of(&copy.metadata);
         self.birth = birth_of(&copy.metadata);
         self.content = copy.content;
-        self.is_in_copy = true;
+        self.copy_len = Some(self.size);
         self.path = path;
         self.place_at(place, now);
     }
@@ -297,6 +297,12 @@ impl Generation {
     /// Whether another file holds what this one held up to where it was read.
     pub(super) fn is_in(&self, opened: &Opened) -> bool {
         self.head.matches(&opened.head) && opened.proves(self.reached.get())
+    }
+
+    /// What of its present size can be its own: all of it, unless it lies in a copy, which others
+    /// may fill anew.
+    pub(crate) fn own_len(&self) -> u64 {
+        self.copy_len.unwrap_or(u64::MAX)
     }
 
     /// Whether the file begins as it did.

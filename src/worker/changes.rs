@@ -15,6 +15,15 @@ const FORGET_AFTER: i64 = 7 * 24 * 3600 * 1_000_000_000;
 /// More generations than this whose files are not open are not kept, the oldest go first.
 const MOST_UNSEEN: usize = 1000;
 
+/// How it was found out that a file holds another content.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Noticed {
+    /// It had become shorter, or begins differently: the size last seen was that of the old one.
+    BySize,
+    /// Only when it was read: the size last seen may be that of the new one.
+    ByReading,
+}
+
 impl Worker {
     pub(super) fn apply(&mut self, changes: Vec<Change>, at: Moment) {
         for change in changes {
@@ -24,7 +33,9 @@ impl Worker {
                 Change::Over(id) => self.recount(id, at),
                 Change::Shrunk(id) if self.is_intact(id) => self.grew(id, at),
                 Change::Touched(id) if self.is_intact(id) => {}
-                Change::Shrunk(id) | Change::Touched(id) => self.begin_anew(id, "truncated", at),
+                Change::Shrunk(id) | Change::Touched(id) => {
+                    self.begin_anew(id, Noticed::BySize, at);
+                }
             }
         }
     }
@@ -83,7 +94,8 @@ impl Worker {
     }
 
     /// The content of a generation is gone; its file begins a new one.
-    pub(super) fn begin_anew(&mut self, id: GenerationId, reason: &'static str, at: Moment) {
+    pub(super) fn begin_anew(&mut self, id: GenerationId, noticed: Noticed, at: Moment) {
+        let reason = "truncated";
         let Some(generation) = self.source.get(id) else {
             return;
         };
@@ -91,6 +103,8 @@ impl Worker {
             return;
         }
         let path = generation.path.display().to_string();
+        let own = generation.own_len();
+        let is_seen = noticed == Noticed::BySize;
         let positions: Vec<_> = self
             .outputs
             .iter()
@@ -107,7 +121,7 @@ impl Worker {
         let lost = self
             .outputs
             .iter_mut()
-            .map(|it| it.dispatcher.abandon(id, at.now))
+            .map(|it| it.dispatcher.abandon(id, is_seen, own, at.now))
             .max();
         let lost = lost.unwrap_or(0);
         if lost > 0 {
