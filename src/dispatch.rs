@@ -7,10 +7,8 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use bytes::Bytes;
-
-use crate::batch::{Batch, BatchId, Encoder, Sealed, StreamId, StreamName};
-use crate::journal::{Entry, Journal, Seal};
+use crate::batch::{Batch, BatchId, Encoder, StreamId, StreamName};
+use crate::journal::{Entry, Journal};
 use crate::record::{Framer, Time};
 use crate::source::{Generation, Source};
 use crate::span::{GenerationId, Position};
@@ -19,6 +17,7 @@ use stream::{MAX_IN_FLIGHT, Stream};
 mod batching;
 mod fill;
 pub(crate) mod naming;
+mod opening;
 mod stream;
 
 /// After a file could not be read, it is tried again after this long.
@@ -143,77 +142,6 @@ impl Dispatcher {
     /// Whether this output takes that input.
     pub(crate) fn takes(&self, input: usize) -> bool {
         self.plan.framers.get(input).is_some_and(Option::is_some)
-    }
-
-    /// Begins with a generation, feeding the stream of this name. What is sealed already goes out
-    /// by itself.
-    pub(crate) fn open(
-        &mut self,
-        generation: &Generation,
-        start: Start,
-        (name, metadata): (StreamName, Vec<u8>),
-        now: Instant,
-    ) {
-        let stream_id = self.stream_of(Arc::new(name));
-        if let Some(stream) = self.streams.get_mut(&stream_id) {
-            stream.add(&generation.origin, generation.id);
-            stream.last_time = stream.last_time.max(start.last_time);
-        }
-        let lane = Lane {
-            stream: stream_id,
-            origin: Arc::clone(&generation.origin),
-            metadata,
-            read: start.read,
-            done: start.done,
-            seen: 0,
-            seen_before: 0,
-            counted: 0,
-            unfinished_at: None,
-            is_gone: false,
-            not_before: None,
-        };
-        generation.note_reached(start.read);
-        self.lanes.insert(generation.id, lane);
-        self.grew(generation, now);
-    }
-
-    fn stream_of(&mut self, name: Arc<StreamName>) -> StreamId {
-        *self.by_name.entry(Arc::clone(&name)).or_insert_with(|| {
-            let id = StreamId(self.next_stream);
-            self.next_stream += 1;
-            self.streams.insert(id, Stream::new(name));
-            id
-        })
-    }
-
-    /// Takes up a batch that an earlier run sealed: it goes out again as it is, before anything
-    /// new of its stream.
-    pub(crate) fn restore(&mut self, id: BatchId, seal: &Seal, body: Bytes) -> Batch {
-        let stream_id = self.stream_of(Arc::new(seal.stream.clone()));
-        let mut name = Arc::new(seal.stream.clone());
-        if let Some(stream) = self.streams.get_mut(&stream_id) {
-            name = Arc::clone(&stream.name);
-            stream.last_time = stream.last_time.max(seal.last_time);
-            stream.sent(id, seal.spans.clone(), body.len());
-        }
-        self.in_flight_bytes += body.len();
-        self.in_flight_count += 1;
-        Batch {
-            id,
-            stream_id,
-            stream: name,
-            sealed: Sealed {
-                body,
-                is_gzip: seal.is_gzip,
-                records: seal.records,
-                uncompressed: seal.uncompressed,
-                replaced: seal.replaced,
-                cut: seal.cut,
-                first_time: seal.first_time,
-                last_time: seal.last_time,
-            },
-            is_replay: true,
-        }
     }
 
     /// Whether this output can send a batch of that stream.

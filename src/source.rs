@@ -3,10 +3,8 @@
 //! tells what changed, and hands out bytes to whoever reads.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
-use std::fs::Metadata;
 use std::io;
 use std::os::fd::BorrowedFd;
-use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime};
@@ -16,14 +14,17 @@ use crate::record::Time;
 use crate::span::{GenerationId, Position};
 use copies::Alias;
 use discover::{Found, Globs};
-use generation::{FileKey, Look, Opened};
+use generation::{FileKey, Opened};
 pub(crate) use generation::{Generation, Place};
+use names::Name;
 use problems::Problems;
 
 mod content;
 mod copies;
 pub(crate) mod discover;
 mod generation;
+mod look;
+mod names;
 mod problems;
 pub(crate) mod reader;
 mod recognise;
@@ -88,30 +89,6 @@ pub(crate) struct Source {
     next_walk: Instant,
     next_retired: Instant,
     has_walked: bool,
-}
-
-/// A name to look at.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
-enum Name {
-    /// One that an input means.
-    Meant(usize, PathBuf),
-    /// One that rotation gives to a meant one, which comes first.
-    Sibling(usize, PathBuf, PathBuf),
-    /// A generation without a name of its own.
-    Nameless(GenerationId),
-}
-
-impl Name {
-    fn meant((input, path): (usize, PathBuf)) -> Self {
-        Self::Meant(input, path)
-    }
-
-    fn path(&self) -> Option<&Path> {
-        match self {
-            Self::Meant(_, path) | Self::Sibling(_, _, path) => Some(path),
-            Self::Nameless(_) => None,
-        }
-    }
 }
 
 /// The moment of a look, by both clocks.
@@ -231,114 +208,6 @@ impl Source {
             }
         }
         self.look_at_names(names, journal, at)
-    }
-
-    /// What a name is to an input: one that it means, or one that rotation gives to such a one.
-    fn name_of(&self, input: usize, path: &Path, journal: &Journal) -> Option<Name> {
-        let is_held = self.by_path.contains_key(&(input, path.to_owned()));
-        if is_held || self.inputs[input].globs.matches(path) {
-            return Some(Name::Meant(input, path.to_owned()));
-        }
-        let homes = self.homes_in(input, path.parent()?, journal);
-        let home = homes
-            .into_iter()
-            .find(|home| rotation::is_rotation(home, path))?;
-        Some(Name::Sibling(input, home, path.to_owned()))
-    }
-
-    /// Looks at names: first at those that hold a generation now or held one when it was last
-    /// seen, since others may be copies of it; then from the oldest to the youngest.
-    fn look_at_names(
-        &mut self,
-        names: Vec<Name>,
-        journal: &mut Journal,
-        at: Moment,
-    ) -> Vec<Change> {
-        let mut moved = BTreeSet::new();
-        for name in &names {
-            match name {
-                Name::Nameless(id) => {
-                    moved.insert(*id);
-                }
-                Name::Meant(input, path) if self.leads_elsewhere(*input, path) => {
-                    moved.extend(self.by_path.remove(&(*input, path.clone())));
-                }
-                Name::Meant(..) | Name::Sibling(..) => {}
-            }
-        }
-        let mut changes = Vec::new();
-        for name in self.in_order(names, journal) {
-            match name {
-                Name::Meant(input, path) => {
-                    let before = self.by_path.get(&(input, path.clone())).copied();
-                    self.look_at_path(input, &path, journal, at, &mut changes);
-                    let after = self.by_path.get(&(input, path)).copied();
-                    if before != after || after.is_none() {
-                        moved.extend(before);
-                    }
-                }
-                Name::Sibling(input, home, path) => {
-                    self.look_at_sibling(input, &home, &path, journal, at, &mut changes);
-                }
-                Name::Nameless(_) => {}
-            }
-        }
-        for id in moved {
-            self.settle(id, at, &mut changes);
-        }
-        // A name that must wait was not looked at.
-        if self.deferred.is_empty() {
-            self.looked_at = Some(at.time);
-        }
-        changes
-    }
-
-    /// The order in which names are looked at.
-    fn in_order(&self, names: Vec<Name>, journal: &Journal) -> Vec<Name> {
-        let is_held = |name: &Name| match name {
-            Name::Meant(input, path) => self.by_path.contains_key(&(*input, path.clone())),
-            Name::Sibling(..) | Name::Nameless(_) => false,
-        };
-        let (held, others): (Vec<_>, Vec<_>) = names.into_iter().partition(is_held);
-        if others.is_empty() {
-            return held;
-        }
-        let known = self.known_files(journal);
-        let mut others: Vec<_> = others
-            .into_iter()
-            .map(|name| {
-                let metadata = name.path().and_then(|path| std::fs::metadata(path).ok());
-                let is_known = metadata.as_ref().is_some_and(|it| is_known(&known, it));
-                let modified = metadata.map(|it| generation::modified(&it));
-                let rank = name.path().map(rotation::age_rank);
-                (!is_known, modified, rank, name)
-            })
-            .collect();
-        others.sort();
-        held.into_iter()
-            .chain(others.into_iter().map(|(_, _, _, name)| name))
-            .collect()
-    }
-
-    /// The files of generations that are known and not open.
-    fn known_files(&self, journal: &Journal) -> BTreeSet<(u64, Time)> {
-        let known = journal.state().generations.iter();
-        known
-            .filter(|(id, _)| !self.generations.contains_key(id))
-            .map(|(_, known)| (known.identity.inode, known.identity.birth))
-            .collect()
-    }
-
-    /// Whether a name that holds a generation now leads to a file that is not open.
-    fn leads_elsewhere(&self, input: usize, path: &Path) -> bool {
-        let Some(holder) = self.by_path.get(&(input, path.to_owned())) else {
-            return false;
-        };
-        std::fs::metadata(path).is_ok_and(|metadata| {
-            self.generations
-                .get(holder)
-                .is_some_and(|it| it.key != FileKey::of(&metadata))
-        })
     }
 
     /// Looks at everything, or at the files without a name, when it is time.
@@ -490,165 +359,6 @@ impl Source {
         if let Some(generation) = self.generations.remove(&id) {
             self.release(id, generation.input, generation.key, &generation.path);
         }
-    }
-
-    /// Looks at one name that an input means.
-    fn look_at_path(
-        &mut self,
-        input: usize,
-        path: &Path,
-        journal: &mut Journal,
-        at: Moment,
-        changes: &mut Vec<Change>,
-    ) {
-        let metadata = match std::fs::metadata(path) {
-            Ok(metadata) => metadata,
-            Err(error) if error.kind() == io::ErrorKind::NotFound => {
-                self.by_path.remove(&(input, path.to_owned()));
-                return;
-            }
-            Err(error) => {
-                self.problems.note(path, "look at", &error);
-                return;
-            }
-        };
-        if !metadata.is_file() {
-            return;
-        }
-        let key = FileKey::of(&metadata);
-        let id = match self.by_key.get(&(input, key)).copied() {
-            Some(id) => id,
-            None if self.is_alias((input, key), metadata.len()) => return,
-            None => match self.open(input, path, journal, at) {
-                Ok(Some(id)) => {
-                    changes.push(Change::Opened(id));
-                    id
-                }
-                Ok(None) => return,
-                Err(error) if error.kind() == io::ErrorKind::NotFound => return,
-                Err(error) => {
-                    self.problems.note(path, "open", &error);
-                    return;
-                }
-            },
-        };
-        self.problems.mended(path);
-        self.by_path.insert((input, path.to_owned()), id);
-        self.look(id, &metadata, journal, at, changes);
-    }
-
-    /// Takes note of a generation's size.
-    fn look(
-        &mut self,
-        id: GenerationId,
-        metadata: &Metadata,
-        journal: &mut Journal,
-        at: Moment,
-        changes: &mut Vec<Change>,
-    ) {
-        let Some(generation) = self.generations.get_mut(&id) else {
-            return;
-        };
-        let mut look = generation.look(metadata, at.now, at.time);
-        let mut is_better_known = false;
-        if look == Look::Grew {
-            match generation.grow_head() {
-                Ok(Some(false)) | Err(_) => {}
-                Ok(Some(true)) => is_better_known = true,
-                Ok(None) => look = Look::Shrunk,
-            }
-        }
-        if is_better_known {
-            self.note_identity(id, journal, at);
-        }
-        match look {
-            Look::Same => {}
-            Look::Grew => changes.push(Change::Grew(id)),
-            Look::Shrunk => changes.push(Change::Shrunk(id)),
-            Look::Touched => changes.push(Change::Touched(id)),
-        }
-    }
-
-    /// Finds out where a generation stands.
-    fn settle(&mut self, id: GenerationId, at: Moment, changes: &mut Vec<Change>) {
-        let Some(generation) = self.generations.get(&id) else {
-            return;
-        };
-        if generation.place == Place::Gone {
-            return;
-        }
-        let input = generation.input;
-        let is_at = |path: &PathBuf| self.by_path.get(&(input, path.clone())) == Some(&id);
-        let home = generation.origin.to_path_buf();
-        let place = if is_at(&home) {
-            Some((Place::Home, home))
-        } else if is_at(&generation.path) {
-            Some((Place::Moved, generation.path.clone()))
-        } else {
-            self.by_path
-                .iter()
-                .find(|((of, _), holder)| *of == input && **holder == id)
-                .map(|((_, path), _)| (Place::Moved, path.clone()))
-        };
-        let Some(generation) = self.generations.get_mut(&id) else {
-            return;
-        };
-        if let Some((place, path)) = place {
-            generation.path = path;
-            generation.place_at(place, at.now);
-        } else {
-            look_at_nameless(generation, at, changes);
-        }
-    }
-
-    fn retired_in(&self, folder: &Path) -> Vec<GenerationId> {
-        self.generations
-            .values()
-            .filter(|it| it.place == Place::Rotated && it.origin.parent() == Some(folder))
-            .map(|it| it.id)
-            .collect()
-    }
-
-    /// Looks at the files that stand at no name of their own.
-    fn look_at_retired(&mut self, at: Moment, changes: &mut Vec<Change>) {
-        for generation in self.generations.values_mut() {
-            match generation.place {
-                Place::Home | Place::Gone => continue,
-                Place::Moved => {}
-                Place::Rotated | Place::Deleted => look_at_nameless(generation, at, changes),
-            }
-            if generation
-                .over_at()
-                .is_some_and(|over_at| at.now >= over_at)
-            {
-                generation.is_over = true;
-                changes.push(Change::Over(generation.id));
-            }
-        }
-    }
-}
-
-/// Whether a file is one that an earlier run knew, by inode and birth.
-fn is_known(known: &BTreeSet<(u64, Time)>, metadata: &Metadata) -> bool {
-    known.contains(&(metadata.ino(), generation::birth_of(metadata)))
-}
-
-/// Looks at a file through its descriptor.
-fn look_at_nameless(generation: &mut Generation, at: Moment, changes: &mut Vec<Change>) {
-    let Ok(metadata) = generation.content.file().metadata() else {
-        return;
-    };
-    let place = if metadata.nlink() == 0 {
-        Place::Deleted
-    } else {
-        Place::Rotated
-    };
-    generation.place_at(place, at.now);
-    match generation.look(&metadata, at.now, at.time) {
-        Look::Same => {}
-        Look::Grew => changes.push(Change::Grew(generation.id)),
-        Look::Shrunk => changes.push(Change::Shrunk(generation.id)),
-        Look::Touched => changes.push(Change::Touched(generation.id)),
     }
 }
 

@@ -1,0 +1,167 @@
+//! A look at one name or at one open file: what became of it since the last look.
+
+use std::fs::Metadata;
+use std::io;
+use std::os::unix::fs::MetadataExt as _;
+use std::path::{Path, PathBuf};
+
+use super::generation::{FileKey, Generation, Look, Place};
+use super::{Change, Moment, Source};
+use crate::journal::Journal;
+use crate::span::GenerationId;
+
+impl Source {
+    /// Looks at one name that an input means.
+    pub(super) fn look_at_path(
+        &mut self,
+        input: usize,
+        path: &Path,
+        journal: &mut Journal,
+        at: Moment,
+        changes: &mut Vec<Change>,
+    ) {
+        let metadata = match std::fs::metadata(path) {
+            Ok(metadata) => metadata,
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {
+                self.by_path.remove(&(input, path.to_owned()));
+                return;
+            }
+            Err(error) => {
+                self.problems.note(path, "look at", &error);
+                return;
+            }
+        };
+        if !metadata.is_file() {
+            return;
+        }
+        let key = FileKey::of(&metadata);
+        let id = match self.by_key.get(&(input, key)).copied() {
+            Some(id) => id,
+            None if self.is_alias((input, key), metadata.len()) => return,
+            None => match self.open(input, path, journal, at) {
+                Ok(Some(id)) => {
+                    changes.push(Change::Opened(id));
+                    id
+                }
+                Ok(None) => return,
+                Err(error) if error.kind() == io::ErrorKind::NotFound => return,
+                Err(error) => {
+                    self.problems.note(path, "open", &error);
+                    return;
+                }
+            },
+        };
+        self.problems.mended(path);
+        self.by_path.insert((input, path.to_owned()), id);
+        self.look(id, &metadata, journal, at, changes);
+    }
+
+    /// Takes note of a generation's size.
+    fn look(
+        &mut self,
+        id: GenerationId,
+        metadata: &Metadata,
+        journal: &mut Journal,
+        at: Moment,
+        changes: &mut Vec<Change>,
+    ) {
+        let Some(generation) = self.generations.get_mut(&id) else {
+            return;
+        };
+        let mut look = generation.look(metadata, at.now, at.time);
+        let mut is_better_known = false;
+        if look == Look::Grew {
+            match generation.grow_head() {
+                Ok(Some(false)) | Err(_) => {}
+                Ok(Some(true)) => is_better_known = true,
+                Ok(None) => look = Look::Shrunk,
+            }
+        }
+        if is_better_known {
+            self.note_identity(id, journal, at);
+        }
+        match look {
+            Look::Same => {}
+            Look::Grew => changes.push(Change::Grew(id)),
+            Look::Shrunk => changes.push(Change::Shrunk(id)),
+            Look::Touched => changes.push(Change::Touched(id)),
+        }
+    }
+
+    /// Finds out where a generation stands.
+    pub(super) fn settle(&mut self, id: GenerationId, at: Moment, changes: &mut Vec<Change>) {
+        let Some(generation) = self.generations.get(&id) else {
+            return;
+        };
+        if generation.place == Place::Gone {
+            return;
+        }
+        let input = generation.input;
+        let is_at = |path: &PathBuf| self.by_path.get(&(input, path.clone())) == Some(&id);
+        let home = generation.origin.to_path_buf();
+        let place = if is_at(&home) {
+            Some((Place::Home, home))
+        } else if is_at(&generation.path) {
+            Some((Place::Moved, generation.path.clone()))
+        } else {
+            self.by_path
+                .iter()
+                .find(|((of, _), holder)| *of == input && **holder == id)
+                .map(|((_, path), _)| (Place::Moved, path.clone()))
+        };
+        let Some(generation) = self.generations.get_mut(&id) else {
+            return;
+        };
+        if let Some((place, path)) = place {
+            generation.path = path;
+            generation.place_at(place, at.now);
+        } else {
+            look_at_nameless(generation, at, changes);
+        }
+    }
+
+    pub(super) fn retired_in(&self, folder: &Path) -> Vec<GenerationId> {
+        self.generations
+            .values()
+            .filter(|it| it.place == Place::Rotated && it.origin.parent() == Some(folder))
+            .map(|it| it.id)
+            .collect()
+    }
+
+    /// Looks at the files that stand at no name of their own.
+    pub(super) fn look_at_retired(&mut self, at: Moment, changes: &mut Vec<Change>) {
+        for generation in self.generations.values_mut() {
+            match generation.place {
+                Place::Home | Place::Gone => continue,
+                Place::Moved => {}
+                Place::Rotated | Place::Deleted => look_at_nameless(generation, at, changes),
+            }
+            if generation
+                .over_at()
+                .is_some_and(|over_at| at.now >= over_at)
+            {
+                generation.is_over = true;
+                changes.push(Change::Over(generation.id));
+            }
+        }
+    }
+}
+
+/// Looks at a file through its descriptor.
+fn look_at_nameless(generation: &mut Generation, at: Moment, changes: &mut Vec<Change>) {
+    let Ok(metadata) = generation.content.file().metadata() else {
+        return;
+    };
+    let place = if metadata.nlink() == 0 {
+        Place::Deleted
+    } else {
+        Place::Rotated
+    };
+    generation.place_at(place, at.now);
+    match generation.look(&metadata, at.now, at.time) {
+        Look::Same => {}
+        Look::Grew => changes.push(Change::Grew(generation.id)),
+        Look::Shrunk => changes.push(Change::Shrunk(generation.id)),
+        Look::Touched => changes.push(Change::Touched(generation.id)),
+    }
+}

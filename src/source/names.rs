@@ -1,0 +1,152 @@
+//! In which order names are looked at when several changed at once: what holds a generation comes
+//! before what may be a copy of it, and the old comes before the young.
+
+use std::collections::BTreeSet;
+use std::fs::Metadata;
+use std::os::unix::fs::MetadataExt as _;
+use std::path::{Path, PathBuf};
+
+use super::generation::FileKey;
+use super::{Change, Moment, Source, generation, rotation};
+use crate::journal::Journal;
+use crate::record::Time;
+use crate::span::GenerationId;
+
+/// A name to look at.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum Name {
+    /// One that an input means.
+    Meant(usize, PathBuf),
+    /// One that rotation gives to a meant one, which comes first.
+    Sibling(usize, PathBuf, PathBuf),
+    /// A generation without a name of its own.
+    Nameless(GenerationId),
+}
+
+impl Name {
+    pub(super) fn meant((input, path): (usize, PathBuf)) -> Self {
+        Self::Meant(input, path)
+    }
+
+    fn path(&self) -> Option<&Path> {
+        match self {
+            Self::Meant(_, path) | Self::Sibling(_, _, path) => Some(path),
+            Self::Nameless(_) => None,
+        }
+    }
+}
+
+impl Source {
+    /// What a name is to an input: one that it means, or one that rotation gives to such a one.
+    pub(super) fn name_of(&self, input: usize, path: &Path, journal: &Journal) -> Option<Name> {
+        let is_held = self.by_path.contains_key(&(input, path.to_owned()));
+        if is_held || self.inputs[input].globs.matches(path) {
+            return Some(Name::Meant(input, path.to_owned()));
+        }
+        let homes = self.homes_in(input, path.parent()?, journal);
+        let home = homes
+            .into_iter()
+            .find(|home| rotation::is_rotation(home, path))?;
+        Some(Name::Sibling(input, home, path.to_owned()))
+    }
+
+    /// Looks at names: first at those that hold a generation now or held one when it was last
+    /// seen, since others may be copies of it; then from the oldest to the youngest.
+    pub(super) fn look_at_names(
+        &mut self,
+        names: Vec<Name>,
+        journal: &mut Journal,
+        at: Moment,
+    ) -> Vec<Change> {
+        let mut moved = BTreeSet::new();
+        for name in &names {
+            match name {
+                Name::Nameless(id) => {
+                    moved.insert(*id);
+                }
+                Name::Meant(input, path) if self.leads_elsewhere(*input, path) => {
+                    moved.extend(self.by_path.remove(&(*input, path.clone())));
+                }
+                Name::Meant(..) | Name::Sibling(..) => {}
+            }
+        }
+        let mut changes = Vec::new();
+        for name in self.in_order(names, journal) {
+            match name {
+                Name::Meant(input, path) => {
+                    let before = self.by_path.get(&(input, path.clone())).copied();
+                    self.look_at_path(input, &path, journal, at, &mut changes);
+                    let after = self.by_path.get(&(input, path)).copied();
+                    if before != after || after.is_none() {
+                        moved.extend(before);
+                    }
+                }
+                Name::Sibling(input, home, path) => {
+                    self.look_at_sibling(input, &home, &path, journal, at, &mut changes);
+                }
+                Name::Nameless(_) => {}
+            }
+        }
+        for id in moved {
+            self.settle(id, at, &mut changes);
+        }
+        // A name that must wait was not looked at.
+        if self.deferred.is_empty() {
+            self.looked_at = Some(at.time);
+        }
+        changes
+    }
+
+    /// The order in which names are looked at.
+    fn in_order(&self, names: Vec<Name>, journal: &Journal) -> Vec<Name> {
+        let is_held = |name: &Name| match name {
+            Name::Meant(input, path) => self.by_path.contains_key(&(*input, path.clone())),
+            Name::Sibling(..) | Name::Nameless(_) => false,
+        };
+        let (held, others): (Vec<_>, Vec<_>) = names.into_iter().partition(is_held);
+        if others.is_empty() {
+            return held;
+        }
+        let known = self.known_files(journal);
+        let mut others: Vec<_> = others
+            .into_iter()
+            .map(|name| {
+                let metadata = name.path().and_then(|path| std::fs::metadata(path).ok());
+                let is_known = metadata.as_ref().is_some_and(|it| is_known(&known, it));
+                let modified = metadata.map(|it| generation::modified(&it));
+                let rank = name.path().map(rotation::age_rank);
+                (!is_known, modified, rank, name)
+            })
+            .collect();
+        others.sort();
+        held.into_iter()
+            .chain(others.into_iter().map(|(_, _, _, name)| name))
+            .collect()
+    }
+
+    /// The files of generations that are known and not open.
+    fn known_files(&self, journal: &Journal) -> BTreeSet<(u64, Time)> {
+        let known = journal.state().generations.iter();
+        known
+            .filter(|(id, _)| !self.generations.contains_key(id))
+            .map(|(_, known)| (known.identity.inode, known.identity.birth))
+            .collect()
+    }
+
+    /// Whether a name that holds a generation now leads to a file that is not open.
+    fn leads_elsewhere(&self, input: usize, path: &Path) -> bool {
+        let Some(holder) = self.by_path.get(&(input, path.to_owned())) else {
+            return false;
+        };
+        std::fs::metadata(path).is_ok_and(|metadata| {
+            self.generations
+                .get(holder)
+                .is_some_and(|it| it.key != FileKey::of(&metadata))
+        })
+    }
+}
+
+/// Whether a file is one that an earlier run knew, by inode and birth.
+fn is_known(known: &BTreeSet<(u64, Time)>, metadata: &Metadata) -> bool {
+    known.contains(&(metadata.ino(), generation::birth_of(metadata)))
+}
