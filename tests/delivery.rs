@@ -7,6 +7,8 @@
     reason = "a test whose own files or processes fail has failed"
 )]
 
+#[path = "delivery/doubt.rs"]
+mod doubt;
 #[path = "delivery/form.rs"]
 mod form;
 #[path = "harness/harness.rs"]
