@@ -50,11 +50,6 @@ fn ship(faults: Faults, more: &str) -> (Scene, u64) {
         "the fault never struck"
     );
     agent.stop_well();
-    let summary = scene.receiver.summary(Backend::Cloudwatch);
-    assert!(
-        summary.injected + summary.resets > 0,
-        "the fault never struck"
-    );
     if doubtful == 0 {
         scene.assert_series_arrived(Backend::Cloudwatch, &series);
     }
