@@ -247,17 +247,26 @@ impl Source {
         }
         // A name that was not listed is only gone when the system says so of the name itself.
         let held = self.by_path.keys().cloned();
-        let mut names: BTreeSet<Name> = files.into_iter().chain(held).map(Name::meant).collect();
-        if !self.has_walked {
-            self.has_walked = true;
+        let meant: BTreeSet<_> = files.into_iter().chain(held).collect();
+        let is_first = !std::mem::replace(&mut self.has_walked, true);
+        if is_first {
             self.looked_at = journal.state().looked_at;
-            for input in 0..self.inputs.len() {
-                names.extend(self.siblings(input, &names, journal));
-            }
         }
-        self.deferred.clear();
+        // After that only those can be news that were made since: an event may have been missed.
+        let made_since = if is_first { None } else { self.looked_at };
+        let mut names = Vec::new();
+        for input in 0..self.inputs.len() {
+            names.extend(self.siblings(input, &meant, made_since, journal));
+        }
+        for (input, path) in std::mem::take(&mut self.deferred) {
+            names.extend(self.name_of(input, &path, journal));
+        }
+        let written = meant.into_iter().filter(|it| !self.is_unchanged(it));
+        names.extend(written.map(Name::meant));
+        names.sort();
+        names.dedup();
         self.forget_deleted_aliases();
-        let mut changes = self.look_at_names(names.into_iter().collect(), journal, at);
+        let mut changes = self.look_at_names(names, journal, at);
         let ids: Vec<_> = self.generations.keys().copied().collect();
         for id in ids {
             self.settle(id, at, &mut changes);
@@ -309,7 +318,10 @@ impl Source {
                 names.push(Name::Nameless(new));
             }
             // A copy that is filled anew is a copy of something else, or nobody's debt.
-            Ok(_) => names.extend(self.siblings(input, &names.iter().cloned().collect(), journal)),
+            Ok(_) => {
+                let meant = BTreeSet::from([(input, path.clone())]);
+                names.extend(self.siblings(input, &meant, None, journal));
+            }
             Err(error) => self.problems.note(&path, "read", &error),
         }
         anew.changes.extend(self.look_at_names(names, journal, at));

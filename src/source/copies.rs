@@ -11,6 +11,7 @@ use std::sync::Arc;
 use super::generation::{FileKey, Generation, Opened, Place, birth_of, modified};
 use super::{Change, Moment, Name, Source, reader, rotation};
 use crate::journal::Journal;
+use crate::record::Time;
 use crate::span::{GenerationId, PROOF_BYTES, Position};
 
 /// File systems note times by a clock that ticks this slowly at most, in nanoseconds.
@@ -254,17 +255,19 @@ impl Source {
         changes.push(Change::Opened(id));
     }
 
-    /// The names that rotation gave to meant ones, wherever such ones are or were.
+    /// The names that rotation gave to meant ones, wherever such ones are or were; only of files
+    /// that were made after `made_since`.
     pub(super) fn siblings(
         &self,
         input: usize,
-        names: &BTreeSet<Name>,
+        meant: &BTreeSet<(usize, PathBuf)>,
+        made_since: Option<Time>,
         journal: &Journal,
     ) -> Vec<Name> {
-        let listed = names.iter().filter_map(|name| match name {
-            Name::Meant(of, path) if *of == input => Some(path.clone()),
-            _ => None,
-        });
+        let listed = meant
+            .iter()
+            .filter(|(of, _)| *of == input)
+            .map(|(_, path)| path.clone());
         let of_input = &self.inputs[input].name;
         let known = journal.state().generations.values();
         let known = known
@@ -278,9 +281,17 @@ impl Source {
                 continue;
             };
             for path in listing.flatten().map(|entry| entry.path()) {
-                let is_listed = homes.contains(&path) || self.inputs[input].globs.matches(&path);
-                let home = homes.iter().find(|home| rotation::is_rotation(home, &path));
-                if let (false, Some(home)) = (is_listed, home) {
+                if homes.contains(&path) || self.inputs[input].globs.matches(&path) {
+                    continue;
+                }
+                let is_news = made_since.is_none_or(|time| {
+                    std::fs::metadata(&path)
+                        .is_ok_and(|it| birth_of(&it).nanos_since(time) > -CLOCK_SLACK)
+                });
+                if !is_news {
+                    continue;
+                }
+                if let Some(home) = homes.iter().find(|it| rotation::is_rotation(it, &path)) {
                     siblings.push(Name::Sibling(input, home.clone(), path));
                 }
             }

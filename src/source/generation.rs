@@ -161,6 +161,14 @@ impl Generation {
         }
     }
 
+    /// Whether the system says of the file what it said when it was last looked at.
+    pub(super) fn is_unchanged(&self, metadata: &Metadata) -> bool {
+        let (before, seen) = self.modified;
+        self.content.len(metadata) == self.size
+            && modified(metadata) == before
+            && seen.nanos_since(before) > CLOCK_STEP
+    }
+
     /// Takes note of what the system says of the file. Bytes that are new are from `time`.
     pub(super) fn look(&mut self, metadata: &Metadata, now: Instant, time: Time) -> Look {
         let (size, modified) = (self.content.len(metadata), modified(metadata));

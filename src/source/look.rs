@@ -11,6 +11,18 @@ use crate::journal::Journal;
 use crate::span::GenerationId;
 
 impl Source {
+    /// Whether a name leads to the file that it led to, which was not written since.
+    pub(super) fn is_unchanged(&self, name: &(usize, PathBuf)) -> bool {
+        let holder = self
+            .by_path
+            .get(name)
+            .and_then(|id| self.generations.get(id));
+        holder.is_some_and(|holder| {
+            std::fs::metadata(&name.1)
+                .is_ok_and(|it| FileKey::of(&it) == holder.key && holder.is_unchanged(&it))
+        })
+    }
+
     /// Looks at one name that an input means.
     pub(super) fn look_at_path(
         &mut self,
