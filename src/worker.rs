@@ -26,7 +26,6 @@ mod opening;
 mod replay;
 mod view;
 
-use changes::Noticed;
 pub(crate) use ending::{Ending, Left};
 pub(crate) use opening::{InputFacts, Opening};
 
@@ -224,7 +223,7 @@ impl Worker {
                 }
                 Next::OtherContent(id) => {
                     is_busy = true;
-                    self.begin_anew(id, Noticed::ByReading, at);
+                    self.read_other_content(id, at);
                 }
                 Next::Hole(id, len) => {
                     is_busy = true;

@@ -20,6 +20,7 @@ const FIRST_PAUSE: Duration = Duration::from_millis(500);
 /// The sending side of one output, shared by its batches.
 pub(super) struct Attempts {
     pub(super) delivery: Delivery,
+    started: Instant,
     gate: Gate,
     permits: Semaphore,
     /// Reading back has a small quota: one at a time.
@@ -53,6 +54,7 @@ impl Attempts {
     pub(super) fn new(delivery: Delivery) -> Self {
         Self {
             delivery,
+            started: Instant::now(),
             gate: Gate::new(),
             permits: Semaphore::new(MAX_REQUESTS),
             looking: Semaphore::new(1),
@@ -69,7 +71,8 @@ impl Attempts {
                 .replayed
                 .get_or_create(&self.label())
                 .inc();
-            doubt = Some(Doubt::since(Instant::now()));
+            // It was sent before this process was there.
+            doubt = Some(Doubt::since(self.started));
         }
         loop {
             let step = match self.settle(&batch, &mut doubt).await {

@@ -17,7 +17,7 @@ const MOST_UNSEEN: usize = 1000;
 
 /// How it was found out that a file holds another content.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Noticed {
+enum Noticed {
     /// It had become shorter, or begins differently: the size last seen was that of the old one.
     BySize,
     /// Only when it was read: the size last seen may be that of the new one.
@@ -93,8 +93,18 @@ impl Worker {
                 })
     }
 
+    /// An output read other content than it had read before. By the time it says so, another
+    /// output may have said the same, and the matter be settled.
+    pub(super) fn read_other_content(&mut self, id: GenerationId, at: Moment) {
+        if self.is_intact(id) {
+            self.recount(id, at);
+        } else {
+            self.begin_anew(id, Noticed::ByReading, at);
+        }
+    }
+
     /// The content of a generation is gone; its file begins a new one.
-    pub(super) fn begin_anew(&mut self, id: GenerationId, noticed: Noticed, at: Moment) {
+    fn begin_anew(&mut self, id: GenerationId, noticed: Noticed, at: Moment) {
         let reason = "truncated";
         let Some(generation) = self.source.get(id) else {
             return;
