@@ -63,16 +63,14 @@ impl Content {
             Self::Plain(file) => file,
             Self::Gzip(gzip) => return gzip.read_at(buffer, offset),
         };
-        let mut len = 0;
-        while len < buffer.len() {
-            match file.read_at(&mut buffer[len..], offset + len as u64) {
-                Ok(0) => return Ok((len, true)),
-                Ok(more) => len += more,
+        // One call: a file that is emptied and filled between two would give a mixture.
+        loop {
+            match file.read_at(buffer, offset) {
+                Ok(len) => return Ok((len, len < buffer.len())),
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
                 Err(error) => return Err(error),
             }
         }
-        Ok((len, false))
     }
 }
 

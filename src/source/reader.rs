@@ -70,6 +70,12 @@ impl Reader {
         if len < anchor_len || !position.anchor.holds(&read[..anchor_len]) {
             return Ok(Read::OtherContent);
         }
+        // Emptied and filled anew while it was read: then it begins differently now.
+        let again = &mut [0; PROOF_BYTES][..len.min(PROOF_BYTES)];
+        let (len_again, _) = content.read_at(again, from)?;
+        if again[..len_again] != read[..again.len()] {
+            return Ok(Read::OtherContent);
+        }
         Ok(Read::Bytes(Chunk {
             with_anchor: read,
             anchor_len,
