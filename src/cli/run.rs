@@ -41,6 +41,9 @@ pub(super) struct Arguments {
     on_error: Option<OnError>,
 }
 
+/// A start that takes longer than this after SIGTERM is given up.
+const START_PATIENCE: Duration = Duration::from_secs(2);
+
 /// Why a run ended before it began.
 struct Fault {
     code: u8,
@@ -135,12 +138,21 @@ async fn agent(arguments: &Arguments, on_error: OnError) -> Result<u8, Fault> {
     };
     let mut stop = Stop::new().map_err(fault)?;
     let observer = Arc::new(Observer::new());
-    let start = start(arguments, on_error, &observer);
+    let mut start = std::pin::pin!(start(arguments, on_error, &observer));
     let (pipeline, config) = tokio::select! {
-        started = start => started?,
-        () = stop.asked() => return Ok(exit::OK),
+        biased;
+        started = &mut start => {
+            let started = started?;
+            stop.asked().await;
+            started
+        }
+        // What is in the files is delivered all the same, unless the start waits for something to
+        // be mended.
+        () = stop.asked() => match tokio::time::timeout(START_PATIENCE, start).await {
+            Ok(started) => started?,
+            Err(_) => return Ok(exit::OK),
+        },
     };
-    stop.asked().await;
     tracing::info!(
         timeout = ?config.shutdown.timeout,
         "stopping: delivering what is in the files"
