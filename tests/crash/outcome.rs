@@ -8,13 +8,11 @@ use pinnace::receiver::{Backend, Record, Summary};
 use xxhash_rust::xxh3::xxh3_64;
 
 use crate::application::Times;
-use crate::case::Script;
 
 /// What a case came to at one backend.
 #[derive(Debug, Clone)]
 pub(crate) struct Row {
     pub(crate) case: &'static str,
-    pub(crate) script: Script,
     pub(crate) backend: Backend,
     pub(crate) lines: u64,
     pub(crate) kills: u64,

@@ -35,19 +35,6 @@ pub(crate) struct Scale {
     pub(crate) trouble: Duration,
 }
 
-impl Scale {
-    /// For a test among others.
-    pub(crate) const SMALL: Self = Self {
-        pace: Pace {
-            rate: 400_000,
-            rotate_every: Duration::from_millis(500),
-        },
-        rounds: 2,
-        kills: 12,
-        trouble: Duration::from_secs(3),
-    };
-}
-
 /// Reads an environment variable.
 pub(crate) fn variable<T: FromStr>(name: &str) -> Option<T> {
     std::env::var(name).ok().and_then(|it| it.parse().ok())
@@ -357,7 +344,6 @@ impl Life<'_> {
 fn row(case: &Case, backend: Backend) -> Row {
     Row {
         case: case.name,
-        script: case.script,
         backend,
         lines: 0,
         kills: 0,
