@@ -34,15 +34,15 @@ mod outcome;
 mod run;
 
 /// Cases that go on at the same time: they mostly wait.
-const AT_ONCE: usize = 4;
+const AT_ONCE: usize = 9;
 const SEED: u64 = 1;
 const SCALE: Scale = Scale {
     pace: Pace {
-        rate: 400_000,
+        rate: 250_000,
         rotate_every: Duration::from_millis(500),
     },
-    rounds: 2,
-    kills: 12,
+    rounds: 1,
+    kills: 20,
     trouble: Duration::from_secs(3),
 };
 
@@ -57,6 +57,8 @@ fn whenever_it_is_killed_nothing_is_lost_and_nothing_is_there_twice() {
             scope.spawn(|| {
                 while let Some(case) = one_of(&next) {
                     let done = run::live(case, seed, &SCALE);
+                    // Shown at once, for whoever watches a run that does not end.
+                    print!("{}", table(&done));
                     rows.lock().unwrap().extend(done);
                 }
             });
@@ -64,13 +66,12 @@ fn whenever_it_is_killed_nothing_is_lost_and_nothing_is_there_twice() {
     });
     let rows = rows.into_inner().unwrap();
     let shown = table(&rows);
-    println!("seed {seed}\n{shown}");
     assert!(rows.iter().all(Row::is_flawless), "seed {seed}\n{shown}");
     for backend in Backend::ALL {
         let of_backend = rows.iter().filter(|row| row.backend == backend);
         let replayed: u64 = of_backend.map(|row| row.replayed).sum();
         assert!(
-            replayed > 0,
+            replayed > 0 || !wanted.is_empty(),
             "no kill ever met a batch on its way to {backend}: seed {seed}\n{shown}"
         );
     }

@@ -47,6 +47,16 @@ pub(crate) enum Script {
     RotatedWhileDead,
 }
 
+impl Script {
+    /// How often it plays in a round: the short ones more often.
+    pub(crate) fn times(self) -> u64 {
+        match self {
+            Self::OtherConfiguration | Self::RotatedWhileDead => 2,
+            _ => 1,
+        }
+    }
+}
+
 const fn kills(name: &'static str, glob: &'static str, rotation: Rotation) -> Case {
     case(name, glob, rotation, Script::Kills)
 }

@@ -67,7 +67,7 @@ pub(crate) fn live(case: &'static Case, seed: u64, scale: &Scale) -> Vec<Row> {
         scope.spawn(|| work(&application, scale.pace, &is_over, &rotates));
         let stop_writing = StopOnDrop(&is_over);
         life.start();
-        for round in 0..scale.rounds {
+        for round in 0..scale.rounds * case.script.times() {
             life.play(round);
         }
         drop(stop_writing);
@@ -114,6 +114,7 @@ impl Life<'_> {
             Script::StoredThenFailed => {
                 self.half_of_all(&Action::Status(500), true, 0.5);
                 self.kill_often(self.scale.kills / 2);
+                self.all_faults(&Faults::default());
             }
             Script::StoredThenSilent => {
                 self.half_of_all(&Action::Hang, true, 0.3);
@@ -123,6 +124,7 @@ impl Life<'_> {
             Script::Throttled => {
                 self.half_of_all(&Action::Status(429), false, 0.5);
                 self.kill_often(self.scale.kills / 2);
+                self.all_faults(&Faults::default());
             }
             Script::Hang => {
                 self.all_faults(&Faults::of(Action::Hang));
