@@ -34,7 +34,7 @@ mod outcome;
 mod run;
 
 /// Cases that go on at the same time: they mostly wait.
-const AT_ONCE: usize = 9;
+const AT_ONCE: usize = 6;
 const SEED: u64 = 1;
 const SCALE: Scale = Scale {
     pace: Pace {
@@ -42,7 +42,7 @@ const SCALE: Scale = Scale {
         rotate_every: Duration::from_millis(500),
     },
     rounds: 1,
-    kills: 20,
+    kills: 12,
     trouble: Duration::from_secs(3),
 };
 
