@@ -27,7 +27,7 @@ endif
 export PINNACE_TOOLS_DIR := $(CURDIR)/target/tools
 export PYTHON
 
-.PHONY: help demo build test lint bench localstack clean toolchain
+.PHONY: help demo build test lint chaos bench localstack clean toolchain
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -50,6 +50,9 @@ lint: toolchain ## Check format, lints, documentation and licences
 	$(CARGO) clippy --all-targets --locked -- -D warnings
 	RUSTDOCFLAGS="-D warnings" $(CARGO) doc --no-deps --locked
 	$(PYTHON) tests/packaging/licences.py
+
+chaos: toolchain ## Kill the agent for CHAOS_SECONDS (600) and print what was lost or doubled
+	$(CARGO) test --locked --test chaos
 
 bench: toolchain ## Measure binary size, memory and speed
 	@if [ -x benches/run ]; then exec benches/run; else $(CARGO) bench --locked; fi

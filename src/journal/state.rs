@@ -4,7 +4,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::format::{CheckpointEnd, Cursor, Entry, Extent, Identity, Route, Seal};
-use crate::batch::BatchId;
+use crate::batch::{BatchId, StreamName};
 use crate::record::Time;
 use crate::span::{GenerationId, Position};
 
@@ -38,6 +38,28 @@ pub(crate) struct Known {
 struct Sealed {
     seal: Box<Seal>,
     is_acknowledged: bool,
+}
+
+/// Streams and generations of one output's batches: what comes behind those in either waits for
+/// them.
+#[derive(Default)]
+struct Bound {
+    streams: BTreeSet<StreamName>,
+    generations: BTreeSet<GenerationId>,
+}
+
+impl Bound {
+    fn add(&mut self, seal: &Seal) {
+        self.streams.insert(seal.stream.clone());
+        self.generations
+            .extend(seal.spans.iter().map(|span| span.generation));
+    }
+
+    fn holds(&self, seal: &Seal) -> bool {
+        let mut spans = seal.spans.iter();
+        self.streams.contains(&seal.stream)
+            || spans.any(|span| self.generations.contains(&span.generation))
+    }
 }
 
 impl State {
@@ -113,20 +135,6 @@ impl State {
         }
     }
 
-    /// The batches of the same stream as `id`, oldest first.
-    fn of_the_same_stream(&self, id: BatchId) -> Vec<BatchId> {
-        let Some(this) = self.seals.get(&id) else {
-            return Vec::new();
-        };
-        self.seals
-            .iter()
-            .filter(|(_, other)| {
-                other.seal.stream == this.seal.stream && other.seal.output == this.seal.output
-            })
-            .map(|(id, _)| *id)
-            .collect()
-    }
-
     /// A cursor never passes a batch that is not delivered.
     fn acknowledge(&mut self, id: BatchId) -> Vec<Extent> {
         let mut released = Vec::new();
@@ -134,14 +142,21 @@ impl State {
             sealed.is_acknowledged = true;
             released.extend(sealed.seal.body.take());
         }
-        for id in self.of_the_same_stream(id) {
-            if self
-                .seals
-                .get(&id)
-                .is_none_or(|sealed| !sealed.is_acknowledged)
-            {
-                break;
+        let Some(output) = self.seals.get(&id).map(|it| it.seal.output.clone()) else {
+            return released;
+        };
+        // Another configuration can send a generation to another stream while a batch of the
+        // old one is still on its way, so both hold back what comes behind them.
+        let mut waiting = Bound::default();
+        let mut done = Vec::new();
+        for (&id, sealed) in self.seals.iter().filter(|(_, it)| it.seal.output == output) {
+            if sealed.is_acknowledged && !waiting.holds(&sealed.seal) {
+                done.push(id);
+            } else {
+                waiting.add(&sealed.seal);
             }
+        }
+        for id in done {
             let Some(Sealed { seal, .. }) = self.seals.remove(&id) else {
                 break;
             };
@@ -156,14 +171,30 @@ impl State {
         released
     }
 
+    /// Gives up a batch with all behind it of its stream and its generations: they are read
+    /// again from the cursor.
     fn unseal(&mut self, id: BatchId) -> Vec<Extent> {
-        let later = self
-            .of_the_same_stream(id)
-            .into_iter()
-            .filter(|other| *other >= id);
-        later
+        let Some(first) = self.seals.get(&id) else {
+            return Vec::new();
+        };
+        let output = first.seal.output.clone();
+        let mut given_up = Bound::default();
+        given_up.add(&first.seal);
+        let mut ids = vec![id];
+        for (&later, sealed) in self.seals.range(id..).skip(1) {
+            if sealed.seal.output == output && given_up.holds(&sealed.seal) {
+                given_up.add(&sealed.seal);
+                ids.push(later);
+            }
+        }
+        ids.into_iter()
             .filter_map(|id| self.seals.remove(&id)?.seal.body)
             .collect()
+    }
+
+    /// Whether a batch is on its way and not known to be delivered.
+    pub(crate) fn is_unacknowledged(&self, id: BatchId) -> bool {
+        self.seals.get(&id).is_some_and(|it| !it.is_acknowledged)
     }
 
     /// The batches that were on their way and are not known to be delivered, oldest first.
@@ -278,15 +309,46 @@ mod tests {
         let mut state = State::default();
         let id = GenerationId(0);
         state.apply(&Entry::Generation(id, identity(0)));
-        let seals = [("out", "a", 10), ("out", "b", 20), ("other", "a", 30)];
-        for (number, (output, stream, end)) in (0..).zip(seals) {
-            let seal = seal(output, stream, id, 0, end);
+        let another = GenerationId(1);
+        state.apply(&Entry::Generation(another, identity(1)));
+        let seals = [
+            ("out", "a", id, 10),
+            ("out", "b", another, 20),
+            ("other", "a", id, 30),
+        ];
+        for (number, (output, stream, generation, end)) in (0..).zip(seals) {
+            let seal = seal(output, stream, generation, 0, end);
             state.apply(&Entry::Seal(BatchId(number), Box::new(seal)));
         }
+        let offset = |state: &State, id, output| {
+            let cursor: &Cursor = &state.generations[&id].cursors[output];
+            cursor.position.offset
+        };
         state.apply(&Entry::Acknowledge(BatchId(2)));
-        assert_eq!(state.generations[&id].cursors["other"].position.offset, 30);
+        assert_eq!(offset(&state, id, "other"), 30);
         state.apply(&Entry::Acknowledge(BatchId(1)));
-        assert_eq!(state.generations[&id].cursors["out"].position.offset, 20);
+        assert_eq!(offset(&state, another, "out"), 20);
+    }
+
+    #[test]
+    fn a_generation_that_goes_to_another_stream_waits_for_its_batch_in_the_old_one() {
+        let id = GenerationId(0);
+        let read = |state: &State| state.read_from(id, "out").map(|it| it.0.offset);
+        let mut state = State::default();
+        state.apply(&Entry::Generation(id, identity(0)));
+        for (number, stream, start, end) in [(0, "old", 0, 10), (1, "new", 10, 20)] {
+            let seal = seal("out", stream, id, start, end);
+            state.apply(&Entry::Seal(BatchId(number), Box::new(seal)));
+        }
+        state.apply(&Entry::Acknowledge(BatchId(1)));
+        assert_eq!(state.cursor_of(id, "out"), None, "a hole before it");
+        assert_eq!(read(&state), Some(20), "not read twice");
+        let mut given_up = state.clone();
+        given_up.apply(&Entry::Unseal(BatchId(0)));
+        assert_eq!(read(&given_up), None, "nothing is skipped");
+        state.apply(&Entry::Acknowledge(BatchId(0)));
+        let cursor = state.cursor_of(id, "out").map(|it| it.position.offset);
+        assert_eq!((cursor, read(&state)), (Some(20), Some(20)));
     }
 
     #[test]

@@ -1,8 +1,6 @@
 //! After a start: batches that an earlier run sealed and that are not known to be delivered go
 //! out again, byte for byte, before anything new of their streams.
 
-use std::collections::BTreeSet;
-
 use super::Worker;
 use crate::journal::{Entry, Seal};
 
@@ -14,11 +12,9 @@ impl Worker {
             .unacknowledged()
             .map(|(id, seal)| (id, seal.clone()))
             .collect();
-        // Once a batch cannot be sent as it was, its stream is read again from there on.
-        let mut given_up = BTreeSet::new();
         for (id, seal) in sealed {
-            let stream = (seal.output.clone(), seal.stream.clone());
-            if given_up.contains(&stream) {
+            // Once a batch cannot be sent as it was, those behind it are given up with it.
+            if !self.journal.state().is_unacknowledged(id) {
                 continue;
             }
             let output = self.outputs.iter_mut().find(|it| {
@@ -30,7 +26,6 @@ impl Worker {
                     "its output is no longer configured: what was on its way is given up",
                 );
                 self.journal.append(&Entry::Unseal(id));
-                given_up.insert(stream);
                 continue;
             };
             let Some(body) = self.journal.body_of(&seal) else {
@@ -39,7 +34,6 @@ impl Worker {
                     "its body was not kept: its lines are read and sent again",
                 );
                 self.journal.append(&Entry::Unseal(id));
-                given_up.insert(stream);
                 continue;
             };
             let batch = output.dispatcher.restore(id, &seal, body);

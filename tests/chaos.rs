@@ -1,0 +1,111 @@
+//! The cases of the crash suite for as long as one likes, at a higher pace; `make chaos` runs it.
+//! Prints a table by case and backend, and ends with 1 when a row is not 0 lost and 0 duplicated.
+//!
+//! `CHAOS_SECONDS` is how long new lives begin, `CHAOS_RATE` how many bytes a second each
+//! application writes. `PINNACE_TEST_CASE` and `PINNACE_TEST_SEED` are as in `tests/crash.rs`.
+
+#![expect(
+    clippy::unwrap_used,
+    clippy::print_stdout,
+    reason = "a run that prints; when its own files or processes fail, it has failed"
+)]
+
+use std::process::ExitCode;
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::{Duration, Instant, SystemTime};
+
+use application::Pace;
+use case::CASES;
+use outcome::{Row, table};
+use run::{Scale, variable};
+
+#[path = "crash/application.rs"]
+mod application;
+#[path = "crash/case.rs"]
+mod case;
+#[path = "crash/dice.rs"]
+mod dice;
+#[path = "harness/harness.rs"]
+mod harness;
+#[path = "crash/outcome.rs"]
+mod outcome;
+#[path = "crash/run.rs"]
+mod run;
+
+/// Lives that go on at the same time: they mostly wait.
+const AT_ONCE: usize = 2;
+
+fn main() -> ExitCode {
+    let time = Duration::from_secs(variable("CHAOS_SECONDS").unwrap_or(600));
+    let today = SystemTime::UNIX_EPOCH.elapsed().unwrap().as_secs();
+    let seed: u64 = variable("PINNACE_TEST_SEED").unwrap_or(today);
+    let wanted = variable::<String>("PINNACE_TEST_CASE").unwrap_or_default();
+    let scale = Scale {
+        pace: Pace {
+            rate: variable("CHAOS_RATE").unwrap_or(1_000_000),
+            rotate_every: Duration::from_millis(500),
+        },
+        rounds: 3,
+        kills: 16,
+        trouble: Duration::from_secs(20),
+    };
+    let cases: Vec<_> = CASES
+        .iter()
+        .filter(|case| case.name.contains(&wanted))
+        .collect();
+    if cases.is_empty() {
+        println!("no case has {wanted:?} in its name");
+        return ExitCode::FAILURE;
+    }
+    println!("seed {seed}, {} s", time.as_secs());
+    let begun = Instant::now();
+    let next = AtomicUsize::new(0);
+    let rows: Mutex<Vec<Row>> = Mutex::new(Vec::new());
+    std::thread::scope(|scope| {
+        for _ in 0..AT_ONCE.min(cases.len()) {
+            scope.spawn(|| {
+                while begun.elapsed() < time {
+                    let number = next.fetch_add(1, Ordering::Relaxed);
+                    let case = cases[number % cases.len()];
+                    let lives = u64::try_from(number / cases.len()).unwrap();
+                    let done = run::live(case, seed + lives, &scale);
+                    println!("after {} s", begun.elapsed().as_secs());
+                    print!("{}", table(&done));
+                    gather(&mut rows.lock().unwrap(), done);
+                }
+            });
+        }
+    });
+    let rows = rows.into_inner().unwrap();
+    println!("\nseed {seed}, after {} s", begun.elapsed().as_secs());
+    print!("{}", table(&rows));
+    if rows.iter().all(Row::is_flawless) {
+        println!("0 lost and 0 duplicated in every row");
+        ExitCode::SUCCESS
+    } else {
+        println!("not every row is 0 lost and 0 duplicated");
+        ExitCode::FAILURE
+    }
+}
+
+/// One row for each case and backend, however often it was lived.
+fn gather(rows: &mut Vec<Row>, done: Vec<Row>) {
+    for row in done {
+        let same = rows
+            .iter_mut()
+            .find(|it| it.case == row.case && it.backend == row.backend);
+        let Some(sum) = same else {
+            rows.push(row);
+            continue;
+        };
+        sum.lines += row.lines;
+        sum.kills += row.kills;
+        sum.rotations += row.rotations;
+        sum.lost += row.lost;
+        sum.replayed += row.replayed;
+        sum.duplicated += row.duplicated;
+        sum.doubtful += row.doubtful;
+        sum.problems.extend(row.problems);
+    }
+}

@@ -1,0 +1,132 @@
+//! The cases, as a table. Does nothing.
+
+/// One way of living.
+#[derive(Debug)]
+pub(crate) struct Case {
+    /// What the table calls it.
+    pub(crate) name: &'static str,
+    /// The pattern of the input.
+    pub(crate) glob: &'static str,
+    /// What the application does with its log from time to time.
+    pub(crate) rotation: Rotation,
+    /// What happens to the agent and its backends.
+    pub(crate) script: Script,
+}
+
+/// How a log is rotated.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Rotation {
+    Never,
+    /// Renamed and made anew.
+    Rename,
+    /// Copied and truncated by the application itself, between two lines.
+    CopyTruncate,
+    /// Renamed and made anew, and compressed at once.
+    Gzip,
+}
+
+/// What happens meanwhile.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Script {
+    /// Kills at any moment.
+    Kills,
+    /// The same while every second answer is 500, though the request was carried out.
+    StoredThenFailed,
+    /// The same while some requests are carried out and never answered.
+    StoredThenSilent,
+    /// The same while every second request is throttled.
+    Throttled,
+    /// No request is answered for a while, with kills.
+    Hang,
+    /// Every request is answered with 503 for a while, with ten rotations and three kills.
+    Outage,
+    /// Killed with batches on their way, and started with other labels, another log stream and
+    /// other limits.
+    OtherConfiguration,
+    /// The log is rotated three times while no agent runs.
+    RotatedWhileDead,
+}
+
+impl Script {
+    /// How often it plays in a round: the short ones more often.
+    pub(crate) fn times(self) -> u64 {
+        match self {
+            Self::OtherConfiguration | Self::RotatedWhileDead => 2,
+            _ => 1,
+        }
+    }
+}
+
+const fn kills(name: &'static str, glob: &'static str, rotation: Rotation) -> Case {
+    case(name, glob, rotation, Script::Kills)
+}
+
+const fn case(name: &'static str, glob: &'static str, rotation: Rotation, script: Script) -> Case {
+    Case {
+        name,
+        glob,
+        rotation,
+        script,
+    }
+}
+
+/// The log alone is meant.
+const LOG: &str = "*.log";
+/// What it is rotated to is meant too.
+const ALL: &str = "app.log*";
+
+/// All of them.
+pub(crate) const CASES: [Case; 17] = [
+    kills("kills, appending", LOG, Rotation::Never),
+    kills("kills, renamed", LOG, Rotation::Rename),
+    kills("kills, renamed, all meant", ALL, Rotation::Rename),
+    kills("kills, copied and truncated", LOG, Rotation::CopyTruncate),
+    kills("kills, copied, all meant", ALL, Rotation::CopyTruncate),
+    kills("kills, compressed", LOG, Rotation::Gzip),
+    kills("kills, compressed, all meant", ALL, Rotation::Gzip),
+    case(
+        "stored, then 500",
+        LOG,
+        Rotation::Rename,
+        Script::StoredThenFailed,
+    ),
+    case(
+        "stored, then 500, copied",
+        LOG,
+        Rotation::CopyTruncate,
+        Script::StoredThenFailed,
+    ),
+    case(
+        "stored, then silence",
+        LOG,
+        Rotation::Rename,
+        Script::StoredThenSilent,
+    ),
+    case("half throttled", ALL, Rotation::Rename, Script::Throttled),
+    case("no answer for a while", LOG, Rotation::Rename, Script::Hang),
+    case(
+        "outage, 10 rotations",
+        LOG,
+        Rotation::Rename,
+        Script::Outage,
+    ),
+    case("outage, 10 compressed", ALL, Rotation::Gzip, Script::Outage),
+    case(
+        "other configuration",
+        LOG,
+        Rotation::Rename,
+        Script::OtherConfiguration,
+    ),
+    case(
+        "compressed while dead",
+        LOG,
+        Rotation::Gzip,
+        Script::RotatedWhileDead,
+    ),
+    case(
+        "compressed while dead, all meant",
+        ALL,
+        Rotation::Gzip,
+        Script::RotatedWhileDead,
+    ),
+];

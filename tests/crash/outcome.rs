@@ -1,0 +1,134 @@
+//! What a case came to, and the table of it. Compares by count, so that lines which are the same
+//! are counted too.
+
+use std::collections::HashMap;
+use std::fmt::Write as _;
+
+use pinnace::receiver::{Backend, Record, Summary};
+use xxhash_rust::xxh3::xxh3_64;
+
+use crate::application::Times;
+
+/// What a case came to at one backend.
+#[derive(Debug, Clone)]
+pub(crate) struct Row {
+    pub(crate) case: &'static str,
+    pub(crate) backend: Backend,
+    pub(crate) lines: u64,
+    pub(crate) kills: u64,
+    pub(crate) rotations: u64,
+    pub(crate) lost: u64,
+    /// Loki: records that were known as the very same. `CloudWatch` Logs: batches that an agent
+    /// found sealed by one before it, and looked for.
+    pub(crate) replayed: u64,
+    pub(crate) duplicated: u64,
+    /// Batches sent again though they may have been stored, as the agents counted them.
+    pub(crate) doubtful: u64,
+    /// Whatever else was not as it should be, in sentences.
+    pub(crate) problems: Vec<String>,
+}
+
+impl Row {
+    /// Compares what was written with what a backend holds, and takes over its complaints.
+    pub(crate) fn compare(
+        &mut self,
+        written: &HashMap<u64, Times>,
+        records: &[Record],
+        summary: &Summary,
+    ) {
+        let mut arrived: HashMap<u64, u64> = HashMap::with_capacity(written.len());
+        for record in records {
+            let hash = xxh3_64(record.line.as_bytes());
+            if !written.contains_key(&hash) {
+                self.problems
+                    .push(format!("never written: {:.80?}", record.line));
+            }
+            *arrived.entry(hash).or_default() += 1;
+        }
+        let mut missing = Vec::new();
+        let mut doubled = Vec::new();
+        for (hash, times) in written {
+            let count = arrived.get(hash).copied().unwrap_or_default();
+            if count < times.count {
+                self.lost += times.count - count;
+                missing.push(times.first);
+            } else if count > times.count {
+                self.duplicated += count - times.count;
+                doubled.push(times.first);
+            }
+        }
+        for (word, numbers) in [("missing", missing), ("doubled", doubled)] {
+            if !numbers.is_empty() {
+                self.problems.push(format!("{word}: {}", ranges(numbers)));
+            }
+        }
+        if summary.repeated > 0 {
+            self.problems
+                .push(format!("{} stored again", summary.repeated));
+        }
+        if summary.rejected_total() > 0 {
+            self.problems
+                .push(format!("refused: {:?}", summary.rejected));
+        }
+        if let Some(first) = summary.violations.first() {
+            let count = summary.violation_count;
+            self.problems
+                .push(format!("{count} limits broken: {first:?}"));
+        }
+        for stream in summary.streams.iter().filter(|it| it.disordered > 0) {
+            self.problems.push(format!(
+                "{} records of {} came behind younger ones",
+                stream.disordered, stream.name
+            ));
+        }
+    }
+
+    /// Whether all is as it should be.
+    pub(crate) fn is_flawless(&self) -> bool {
+        self.lost == 0 && self.duplicated == 0 && self.problems.is_empty()
+    }
+}
+
+/// The rows for people, with what is wrong below each.
+pub(crate) fn table(rows: &[Row]) -> String {
+    let mut text = format!(
+        "{:<34}{:<12}{:>10}{:>7}{:>7}{:>9}{:>10}{:>12}{:>10}\n",
+        "case", "backend", "lines", "rot.", "kills", "lost", "replayed", "duplicated", "doubtful"
+    );
+    for row in rows {
+        writeln!(
+            text,
+            "{:<34}{:<12}{:>10}{:>7}{:>7}{:>9}{:>10}{:>12}{:>10}",
+            row.case,
+            row.backend.name(),
+            row.lines,
+            row.rotations,
+            row.kills,
+            row.lost,
+            row.replayed,
+            row.duplicated,
+            row.doubtful
+        )
+        .unwrap();
+        for problem in row.problems.iter().take(20) {
+            writeln!(text, "    {problem}").unwrap();
+        }
+    }
+    text
+}
+
+/// Numbers as ranges, the first few of them.
+fn ranges(mut numbers: Vec<u64>) -> String {
+    numbers.sort_unstable();
+    let mut ranges: Vec<(u64, u64)> = Vec::new();
+    for number in numbers {
+        match ranges.last_mut() {
+            Some((_, last)) if *last + 1 == number => *last = number,
+            _ => ranges.push((number, number)),
+        }
+    }
+    let count = ranges.len();
+    ranges.truncate(8);
+    let shown: Vec<_> = ranges.iter().map(|(a, b)| format!("{a}-{b}")).collect();
+    format!("{} ({count} ranges)", shown.join(", "))
+}

@@ -1,0 +1,382 @@
+//! Lives one case through: an application that writes, an agent that is killed, backends that
+//! fail, and the account at the end. Nothing in it depends on the seed but the seed's choices;
+//! the machine's own timing stays.
+
+use std::fmt::Write as _;
+use std::str::FromStr;
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, Instant};
+
+use pinnace::receiver::{Action, Backend, Faults};
+
+use crate::application::{Application, Pace, lock, work};
+use crate::case::{Case, Script};
+use crate::dice::Dice;
+use crate::harness::{Agent, Config, Scene, eventually, get, pass};
+use crate::outcome::Row;
+
+/// How long everything may take to arrive once nothing is in its way.
+const DRAIN: Duration = Duration::from_mins(2);
+/// Delivery must go on within this after a hang or an outage.
+const GOES_ON: Duration = Duration::from_secs(30);
+/// Kills of an outage, and its rotations.
+const OUTAGE: (u64, u32) = (3, 10);
+
+/// How large a life is.
+#[derive(Debug)]
+pub(crate) struct Scale {
+    pub(crate) pace: Pace,
+    /// Times that a script plays.
+    pub(crate) rounds: u64,
+    /// Kills of a round, one soon after the other.
+    pub(crate) kills: u64,
+    /// How long a hang or an outage goes on.
+    pub(crate) trouble: Duration,
+}
+
+/// Reads an environment variable.
+pub(crate) fn variable<T: FromStr>(name: &str) -> Option<T> {
+    std::env::var(name).ok().and_then(|it| it.parse().ok())
+}
+
+/// Lives a case through.
+pub(crate) fn live(case: &'static Case, seed: u64, scale: &Scale) -> Vec<Row> {
+    let mut dice = Dice(seed);
+    for byte in case.name.bytes() {
+        dice = Dice(dice.roll(0..u64::MAX) ^ u64::from(byte));
+    }
+    let scene = Scene::new();
+    let application = Application::new(scene.log("app.log"), case.rotation, dice.split());
+    let application = Mutex::new(application);
+    let (is_over, rotates) = (AtomicBool::new(false), AtomicBool::new(true));
+    let mut life = Life {
+        config: config_of(&scene, case, false),
+        agent: None,
+        application: &application,
+        rotates: &rotates,
+        rows: Backend::ALL.map(|backend| row(case, backend)).to_vec(),
+        told: String::new(),
+        begun: Instant::now(),
+        case,
+        scale,
+        scene: &scene,
+        dice,
+    };
+    std::thread::scope(|scope| {
+        scope.spawn(|| work(&application, scale.pace, &is_over, &rotates));
+        let stop_writing = StopOnDrop(&is_over);
+        life.start();
+        for round in 0..scale.rounds * case.script.times() {
+            life.play(round);
+        }
+        drop(stop_writing);
+    });
+    life.end()
+}
+
+/// Ends the writing also when something fails, so that no thread waits for ever.
+struct StopOnDrop<'a>(&'a AtomicBool);
+
+impl Drop for StopOnDrop<'_> {
+    fn drop(&mut self) {
+        self.0.store(true, Ordering::Relaxed);
+    }
+}
+
+struct Life<'a> {
+    case: &'static Case,
+    scale: &'a Scale,
+    scene: &'a Scene,
+    config: Config,
+    agent: Option<Agent>,
+    application: &'a Mutex<Application>,
+    /// Whether the application rotates as time passes.
+    rotates: &'a AtomicBool,
+    dice: Dice,
+    rows: Vec<Row>,
+    /// What happened, for the one who reads of a failure.
+    told: String,
+    begun: Instant,
+}
+
+impl Life<'_> {
+    fn play(&mut self, round: u64) {
+        match self.case.script {
+            Script::Kills => {
+                let latency_ms = self.dice.roll(0..3) * 10;
+                self.all_faults(&Faults {
+                    latency_ms,
+                    ..Faults::default()
+                });
+                self.kill_often(self.scale.kills);
+            }
+            Script::StoredThenFailed => {
+                self.half_of_all(&Action::Status(500), true, 0.5);
+                self.kill_often(self.scale.kills / 2);
+                self.all_faults(&Faults::default());
+            }
+            Script::StoredThenSilent => {
+                self.half_of_all(&Action::Hang, true, 0.3);
+                self.kill_often(self.scale.kills / 2);
+                self.all_faults(&Faults::default());
+            }
+            Script::Throttled => {
+                self.half_of_all(&Action::Status(429), false, 0.5);
+                self.kill_often(self.scale.kills / 2);
+                self.all_faults(&Faults::default());
+            }
+            Script::Hang => {
+                self.all_faults(&Faults::of(Action::Hang));
+                let kills = self.dice.roll(0..3);
+                self.suffer(kills);
+            }
+            Script::Outage => {
+                self.all_faults(&Faults::of(Action::Status(503)));
+                self.rotates.store(false, Ordering::Relaxed);
+                self.suffer(OUTAGE.0);
+                self.rotates.store(true, Ordering::Relaxed);
+            }
+            Script::OtherConfiguration => self.change_configuration(round.is_multiple_of(2)),
+            Script::RotatedWhileDead => {
+                self.rotates.store(false, Ordering::Relaxed);
+                self.drain();
+                let seen = self.dice.millis(0..100);
+                pass(seen);
+                self.kill();
+                for _ in 0..3 {
+                    pass(Duration::from_millis(50));
+                    lock(self.application).rotate();
+                }
+                self.start();
+            }
+        }
+        self.drain();
+    }
+
+    /// Kills one agent soon after the other.
+    fn kill_often(&mut self, kills: u64) {
+        for _ in 0..kills {
+            // Some do not live to be ready.
+            let lives = match self.dice.roll(0..8) {
+                0 => self.dice.millis(0..40),
+                _ => self.dice.millis(60..500),
+            };
+            pass(lives);
+            self.kill();
+            self.start();
+        }
+    }
+
+    /// Lets the trouble go on for its time, with kills and, in an outage, with rotations; then
+    /// ends it. Delivery must go on soon.
+    fn suffer(&mut self, kills: u64) {
+        let step = self.scale.trouble / OUTAGE.1;
+        for number in 0..OUTAGE.1 {
+            pass(step);
+            if self.case.script == Script::Outage {
+                lock(self.application).rotate();
+            }
+            if u64::from(number % 3) == 1 && u64::from(number / 3) < kills {
+                self.kill();
+                self.start();
+            }
+        }
+        let before = Backend::ALL.map(|backend| self.scene.receiver.summary(backend).stored);
+        self.all_faults(&Faults::default());
+        for (backend, before) in Backend::ALL.into_iter().zip(before) {
+            let goes_on = self
+                .scene
+                .receiver
+                .wait_for(backend, GOES_ON, |it| it.stored > before);
+            if !goes_on {
+                self.problem(backend, format!("nothing came within {GOES_ON:?}"));
+            }
+        }
+    }
+
+    /// Kills the agent with batches on their way, and starts it with another configuration.
+    fn change_configuration(&mut self, is_other: bool) {
+        let hang = Faults::of(Action::Hang).on("push").on("PutLogEvents");
+        self.all_faults(&hang);
+        for backend in Backend::ALL {
+            let hangs = self
+                .scene
+                .receiver
+                .wait_for(backend, GOES_ON, |it| it.hanging > 0);
+            if !hangs {
+                self.problem(backend, "nothing is on its way".to_owned());
+            }
+        }
+        self.kill();
+        self.config = Config {
+            port: self.config.port,
+            ..config_of(self.scene, self.case, is_other)
+        };
+        self.all_faults(&Faults::default());
+        self.start();
+        self.kill_often(2);
+    }
+
+    fn half_of_all(&mut self, action: &Action, store: bool, ratio: f64) {
+        let seed = self.dice.roll(0..1 << 40);
+        for (backend, operation) in [
+            (Backend::Loki, "push"),
+            (Backend::Cloudwatch, "PutLogEvents"),
+        ] {
+            let faults = Faults {
+                store,
+                ratio,
+                seed,
+                ..Faults::of(action.clone()).on(operation)
+            };
+            self.scene.receiver.set_faults(backend, faults);
+        }
+        self.tell(&format!("{ratio} of the requests: {action:?}"));
+    }
+
+    fn all_faults(&mut self, faults: &Faults) {
+        for backend in Backend::ALL {
+            self.scene.receiver.set_faults(backend, faults.clone());
+        }
+        let (action, latency) = (&faults.action, faults.latency_ms);
+        self.tell(&format!("requests: {action:?}, {latency} ms"));
+    }
+
+    fn start(&mut self) {
+        let path = self.scene.write(&self.config);
+        self.agent = Some(Agent::launch(&path, &["--on-error=degrade"]));
+    }
+
+    fn kill(&mut self) {
+        let Some(mut agent) = self.agent.take() else {
+            return;
+        };
+        self.take_counters();
+        if !agent.is_running() {
+            let log = agent.log_text();
+            self.problem(Backend::Loki, format!("the agent ended by itself: {log}"));
+        }
+        let log = agent.log_text();
+        agent.kill();
+        for row in &mut self.rows {
+            row.kills += 1;
+        }
+        let _ = writeln!(self.told, "{log}");
+        self.tell("killed");
+    }
+
+    /// Waits until all that is written by now is stored.
+    fn drain(&mut self) {
+        let lines = lock(self.application).lines;
+        for backend in Backend::ALL {
+            let receiver = &self.scene.receiver;
+            if !receiver.wait_for(backend, DRAIN, |it| it.stored >= lines) {
+                let stored = receiver.summary(backend).stored;
+                let problem = format!("{stored} of {lines} lines were stored within {DRAIN:?}");
+                self.problem(backend, problem);
+            }
+        }
+        self.tell(&format!("{lines} lines are stored"));
+    }
+
+    /// Adds up what the agent counted, as far as it still answers.
+    fn take_counters(&mut self) {
+        let Some((200, metrics)) = get(self.config.port(), "/metrics") else {
+            return;
+        };
+        let of = |metric: &str, backend: Backend| {
+            let series = format!("pinnace_{metric}_total{{output=\"{}\"}} ", backend.name());
+            let value = metrics.lines().find_map(|line| line.strip_prefix(&series));
+            value.and_then(|it| it.parse::<u64>().ok()).unwrap_or(0)
+        };
+        for row in &mut self.rows {
+            row.doubtful += of("doubtful_resends", row.backend);
+            if row.backend == Backend::Cloudwatch {
+                row.replayed += of("replayed_batches", row.backend);
+            }
+        }
+    }
+
+    /// Waits for the rest, ends the agent and compares.
+    fn end(mut self) -> Vec<Row> {
+        self.drain();
+        // The end of its starting: until then a signal ends it like any program.
+        let answers = eventually(|| get(self.config.port(), "/healthz").is_some());
+        self.take_counters();
+        if let Some(agent) = self.agent.take() {
+            let exit = agent.stop();
+            let _ = writeln!(self.told, "{}", exit.log);
+            if exit.code != Some(0) || !answers {
+                let problem = format!("the agent ended with {:?}: {}", exit.code, exit.log);
+                self.problem(Backend::Loki, problem);
+            }
+        }
+        let application = lock(self.application);
+        for row in &mut self.rows {
+            row.lines = application.lines;
+            row.rotations = application.rotations.into();
+            let records = self.scene.receiver.records(row.backend);
+            let summary = self.scene.receiver.summary(row.backend);
+            if row.backend == Backend::Loki {
+                row.replayed = summary.replayed;
+            }
+            row.compare(&application.written, &records, &summary);
+        }
+        if let Some(row) = self.rows.iter_mut().find(|row| !row.is_flawless())
+            && variable::<String>("PINNACE_TEST_TELL").is_some()
+        {
+            row.problems.push(self.told);
+        }
+        self.rows
+    }
+
+    fn problem(&mut self, backend: Backend, problem: String) {
+        self.tell(&problem);
+        let row = self.rows.iter_mut().find(|row| row.backend == backend);
+        row.unwrap().problems.push(problem);
+    }
+
+    fn tell(&mut self, what: &str) {
+        let at = self.begun.elapsed();
+        let _ = writeln!(self.told, "{at:.3?} {what}");
+    }
+}
+
+fn row(case: &Case, backend: Backend) -> Row {
+    Row {
+        case: case.name,
+        backend,
+        lines: 0,
+        kills: 0,
+        rotations: 0,
+        lost: 0,
+        replayed: 0,
+        duplicated: 0,
+        doubtful: 0,
+        problems: Vec::new(),
+    }
+}
+
+/// The configuration of a case, or another that goes on with the same files.
+fn config_of(scene: &Scene, case: &Case, is_other: bool) -> Config {
+    let (labels, stream, limit) = if is_other {
+        (
+            "labels: { service_name: other }, compression: none",
+            "other",
+            "3s",
+        )
+    } else {
+        ("labels: { service_name: app }", "all", "2s")
+    };
+    let more = format!("request_timeout: {limit}");
+    Config {
+        inputs: vec![scene.input("app", &[case.glob], "")],
+        outputs: vec![
+            scene.loki(&format!("{labels}, {more}")),
+            scene.cloudwatch(&format!("log_stream: {stream}, {more}")),
+        ],
+        ..scene.empty_config()
+    }
+    .serving()
+}
