@@ -12,7 +12,7 @@ use bodies::Bodies;
 pub(crate) use format::{Cursor, Entry, Identity, Route, Seal};
 pub(crate) use lock::OpenError;
 use segments::{Kept, Segments};
-pub(crate) use state::{Known, State};
+pub(crate) use state::State;
 
 use volume::{Real, Volume};
 

@@ -122,7 +122,8 @@ impl Attempts {
                 None
             }
             Look::Absent => {
-                let pause = open.pause;
+                let visible_in = (open.since + VISIBLE_AFTER).saturating_duration_since(started);
+                let pause = open.pause.min(visible_in);
                 open.pause *= 2;
                 Some(Step::Pause(pause))
             }

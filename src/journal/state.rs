@@ -222,6 +222,24 @@ impl State {
         self.generations.get(&id)?.cursors.get(output).copied()
     }
 
+    /// The positions in a generation up to which outputs have delivered or sealed it: whoever is
+    /// this generation proves them all.
+    pub(crate) fn positions_in(&self, id: GenerationId) -> Vec<Position> {
+        let known = self.generations.get(&id);
+        let cursors = known.into_iter().flat_map(|known| known.cursors.values());
+        let spans = self
+            .seals
+            .values()
+            .flat_map(|sealed| sealed.seal.spans.iter());
+        let sealed = spans
+            .filter(|span| span.generation == id)
+            .map(|span| span.end);
+        cursors
+            .map(|cursor| cursor.position)
+            .chain(sealed)
+            .collect()
+    }
+
     /// Whether every output that takes a generation's input has all of its `len` bytes.
     pub(crate) fn is_delivered(&self, id: GenerationId, len: u64) -> bool {
         let Some(known) = self.generations.get(&id) else {

@@ -107,15 +107,16 @@ impl Source {
         let known = journal.state().generations.iter().filter(|(id, known)| {
             known.identity.input == *name && !self.generations.contains_key(id)
         });
-        rotation::suggestions(&candidate, known.map(|(id, known)| (*id, known)))
+        let known = known.map(|(id, known)| {
+            let positions = journal.state().positions_in(*id);
+            let furthest = positions.iter().map(|position| position.offset).max();
+            (*id, &known.identity, furthest.unwrap_or(0))
+        });
+        rotation::suggestions(&candidate, known)
             .into_iter()
             .find(|id| {
-                journal.state().generations.get(id).is_some_and(|known| {
-                    known
-                        .cursors
-                        .values()
-                        .all(|cursor| opened.proves(cursor.position))
-                })
+                let positions = journal.state().positions_in(*id);
+                positions.iter().all(|position| opened.proves(*position))
             })
     }
 }

@@ -4,7 +4,7 @@
 use std::os::unix::ffi::OsStrExt as _;
 use std::path::Path;
 
-use crate::journal::Known;
+use crate::journal::Identity;
 use crate::record::Time;
 use crate::span::{GenerationId, PROOF_BYTES};
 
@@ -37,14 +37,14 @@ enum Hint {
 }
 
 /// The known generations that the file can be, the most likely first. Each must still prove
-/// that the bytes before its cursors are there.
+/// that the bytes before its cursors and sealed batches are there; `known` gives the identity of
+/// each, and the furthest of these positions.
 pub(crate) fn suggestions<'a>(
     file: &Candidate<'_>,
-    known: impl Iterator<Item = (GenerationId, &'a Known)>,
+    known: impl Iterator<Item = (GenerationId, &'a Identity, u64)>,
 ) -> Vec<GenerationId> {
     let mut found: Vec<(Hint, GenerationId)> = known
-        .filter_map(|(id, known)| {
-            let identity = &known.identity;
+        .filter_map(|(id, identity, furthest)| {
             let hint = if identity.inode == file.inode {
                 Hint::SameInode
             } else if identity.path == file.path {
@@ -54,12 +54,6 @@ pub(crate) fn suggestions<'a>(
             } else {
                 return None;
             };
-            let furthest = known
-                .cursors
-                .values()
-                .map(|cursor| cursor.position.offset)
-                .max();
-            let furthest = furthest.unwrap_or(0);
             let is_possible = identity.head.matches(file.head) && furthest <= file.size;
             // Another file than the one that was known: rather twice than not at all.
             let is_another = identity.birth != file.birth || identity.inode != file.inode;
