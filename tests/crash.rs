@@ -34,7 +34,7 @@ mod outcome;
 mod run;
 
 /// Cases that go on at the same time: they mostly wait.
-const AT_ONCE: usize = 6;
+const AT_ONCE: usize = 3;
 const SEED: u64 = 1;
 const SCALE: Scale = Scale {
     pace: Pace {
