@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 use bytes::Bytes;
 
 use bodies::Bodies;
-pub(crate) use format::{Cursor, Entry, Identity, Route, Seal};
+pub(crate) use entry::{Cursor, Entry, Identity, Route, Seal};
 pub(crate) use lock::OpenError;
 use segments::{Kept, Segments};
 pub(crate) use state::State;
@@ -20,6 +20,7 @@ use crate::batch::BatchId;
 use crate::span::GenerationId;
 
 mod bodies;
+mod entry;
 mod format;
 pub(crate) mod fuzzing;
 pub(crate) mod inspection;
@@ -74,7 +75,7 @@ struct Files<V: Volume> {
     pending: Vec<u8>,
     /// Places of bodies that are free once the frames are written: a body must not be
     /// overwritten before it is known to be of no use.
-    released: Vec<format::Extent>,
+    released: Vec<entry::Extent>,
 }
 
 /// What was found on opening.

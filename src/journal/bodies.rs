@@ -7,7 +7,7 @@ use std::path::Path;
 
 use bytes::Bytes;
 
-use super::format::Extent;
+use super::entry::Extent;
 use super::volume::{Handle, Volume};
 
 pub(super) const NAME: &str = "batches";

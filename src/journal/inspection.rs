@@ -6,7 +6,7 @@ use std::fs::File;
 use std::path::Path;
 
 use super::bodies;
-use super::format::Extent;
+use super::entry::Extent;
 use super::lock::OpenError;
 use super::recovery::{Found, NAMES};
 use super::state::State;

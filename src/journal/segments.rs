@@ -5,7 +5,8 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use super::Recovery;
-use super::format::{self, Entry, HeaderError};
+use super::entry::Entry;
+use super::format::{self, HeaderError};
 use super::lock::OpenError;
 use super::recovery::{Found, NAMES};
 use super::state::State;

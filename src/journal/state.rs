@@ -3,7 +3,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::format::{CheckpointEnd, Cursor, Entry, Extent, Identity, Route, Seal};
+use super::entry::{CheckpointEnd, Cursor, Entry, Extent, Identity, Route, Seal};
 use crate::batch::{BatchId, StreamName};
 use crate::record::Time;
 use crate::span::{GenerationId, Position};

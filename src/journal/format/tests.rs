@@ -1,7 +1,11 @@
 //! The layout: what is written reads back, whatever is cut off or damaged.
 
+use super::super::entry::*;
 use super::super::state::State;
 use super::*;
+use crate::batch::{BatchId, StreamName};
+use crate::record::Time;
+use crate::span::{Anchor, GenerationId, Head, Position, Span};
 use proptest::prelude::*;
 
 pub(in crate::journal) fn identity(number: u64) -> Identity {

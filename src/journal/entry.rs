@@ -1,0 +1,269 @@
+//! What the journal's entries say: their kinds, and the JSON that each is written as. Knows
+//! nothing of frames and files.
+
+use std::path::PathBuf;
+
+use serde::{Deserialize, Serialize};
+
+use super::text;
+use crate::batch::{BatchId, StreamName};
+use crate::record::Time;
+use crate::span::{Anchor, GenerationId, Head, Position, Span};
+
+/// One thing that happened.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) enum Entry {
+    /// A generation was met, or more is known of it.
+    Generation(GenerationId, Identity),
+    /// A generation is delivered further.
+    Cursor(GenerationId, String, Cursor),
+    /// A generation is over and delivered, or is gone.
+    Forget(GenerationId),
+    /// This output takes this input: files met from now on are new to neither.
+    Route(Route),
+    /// A batch was made and goes out now.
+    Seal(BatchId, Box<Seal>),
+    /// A batch is delivered: cursors move over it and over delivered ones behind it.
+    Acknowledge(BatchId),
+    /// A batch is given up, with all later ones of its stream: their bytes are read again.
+    Unseal(BatchId),
+    /// All names were looked at at this time.
+    Looked(Time),
+    /// The entries before this one are the whole state at the time the segment was begun.
+    CheckpointEnd(CheckpointEnd),
+    /// Everything before this entry was on the device when it was written: what is damaged there
+    /// was whole once. What is damaged behind the last of these was lost with the power.
+    Synced,
+}
+
+/// How a generation is recognised again.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Identity {
+    /// Name of the input that it belongs to.
+    pub(crate) input: String,
+    /// Where it was first seen: labels are made from this path.
+    #[serde(with = "text::path")]
+    pub(crate) path: PathBuf,
+    /// Device: a hint, good within one boot.
+    pub(crate) device: u64,
+    /// Inode: a hint, used again by file systems.
+    pub(crate) inode: u64,
+    /// When the file was made; of a later version than the others, so it may be missing.
+    #[serde(default, with = "text::time")]
+    pub(crate) birth: Time,
+    /// Proves the beginning.
+    #[serde(with = "text::head")]
+    pub(crate) head: Head,
+    /// When it was last seen, in nanoseconds since the epoch.
+    #[serde(with = "text::time")]
+    pub(crate) seen: Time,
+}
+
+/// How far a generation is delivered to one output.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub(crate) struct Cursor {
+    /// The end of what is delivered without holes.
+    pub(crate) position: Position,
+    /// The time given to the last record delivered.
+    pub(crate) last_time: Time,
+}
+
+/// An input and an output that takes it, by name.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub(crate) struct Route {
+    /// Name of the input.
+    pub(crate) input: String,
+    /// Name of the output.
+    pub(crate) output: String,
+}
+
+/// A batch on its way, with all that is needed to send it again without its file, its
+/// configuration or the version of the program that made it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Seal {
+    /// Name of the output.
+    pub(crate) output: String,
+    /// The stream at the destination.
+    pub(crate) stream: StreamName,
+    /// Which bytes it holds.
+    pub(crate) spans: Vec<Span>,
+    /// How many records.
+    pub(crate) records: u32,
+    /// Length of the body before compression.
+    pub(crate) uncompressed: usize,
+    /// Records with bytes that were replaced.
+    pub(crate) replaced: u32,
+    /// Records that are pieces of a longer line.
+    pub(crate) cut: u32,
+    /// Whether the body is compressed with gzip.
+    pub(crate) is_gzip: bool,
+    /// Time of the first record.
+    pub(crate) first_time: Time,
+    /// Time of the last record: later batches of the stream begin after it.
+    pub(crate) last_time: Time,
+    /// Where the body lies; nowhere when it could not be written.
+    pub(crate) body: Option<Extent>,
+}
+
+/// A place in the file of bodies.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Extent {
+    /// Offset of the first byte.
+    pub(crate) offset: u64,
+    /// Length in bytes.
+    pub(crate) len: u64,
+    /// CRC-32C of the bytes.
+    pub(crate) checksum: u32,
+}
+
+impl Extent {
+    /// Offset behind the last byte.
+    pub(super) fn end(self) -> u64 {
+        self.offset.saturating_add(self.len)
+    }
+}
+
+/// What closes a checkpoint.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct CheckpointEnd {
+    /// The next generation gets this number: none is ever given twice.
+    pub(crate) next_generation: u64,
+    /// The same for batches.
+    pub(crate) next_batch: u64,
+}
+
+#[derive(Serialize, Deserialize)]
+struct SealPayload {
+    batch: BatchId,
+    #[serde(flatten)]
+    seal: Box<Seal>,
+}
+
+#[derive(Serialize, Deserialize)]
+struct LookedPayload {
+    time: Time,
+}
+
+#[derive(Serialize, Deserialize)]
+struct BatchPayload {
+    batch: BatchId,
+}
+
+#[derive(Serialize, Deserialize)]
+struct GenerationPayload {
+    generation: u64,
+    #[serde(flatten)]
+    identity: Identity,
+}
+
+#[derive(Serialize, Deserialize)]
+struct CursorPayload {
+    generation: u64,
+    output: String,
+    offset: u64,
+    anchor_len: u16,
+    anchor: u64,
+    #[serde(with = "text::time")]
+    last_time: Time,
+}
+
+#[derive(Serialize, Deserialize)]
+struct ForgetPayload {
+    generation: u64,
+}
+
+impl Entry {
+    pub(super) fn kind(&self) -> u8 {
+        match self {
+            Self::Generation(..) => b'G',
+            Self::Cursor(..) => b'C',
+            Self::Forget(_) => b'F',
+            Self::Route(_) => b'R',
+            Self::Seal(..) => b'S',
+            Self::Acknowledge(_) => b'A',
+            Self::Unseal(_) => b'U',
+            Self::Looked(_) => b'L',
+            Self::CheckpointEnd(_) => b'E',
+            Self::Synced => b'Y',
+        }
+    }
+
+    pub(super) fn payload(&self) -> Result<Vec<u8>, serde_json::Error> {
+        match self {
+            Self::Generation(id, identity) => serde_json::to_vec(&GenerationPayload {
+                generation: id.0,
+                identity: identity.clone(),
+            }),
+            Self::Cursor(id, output, cursor) => serde_json::to_vec(&CursorPayload {
+                generation: id.0,
+                output: output.clone(),
+                offset: cursor.position.offset,
+                anchor_len: cursor.position.anchor.len,
+                anchor: cursor.position.anchor.hash,
+                last_time: cursor.last_time,
+            }),
+            Self::Forget(id) => serde_json::to_vec(&ForgetPayload { generation: id.0 }),
+            Self::Route(route) => serde_json::to_vec(route),
+            Self::Seal(id, seal) => serde_json::to_vec(&SealPayload {
+                batch: *id,
+                seal: seal.clone(),
+            }),
+            Self::Acknowledge(id) | Self::Unseal(id) => {
+                serde_json::to_vec(&BatchPayload { batch: *id })
+            }
+            Self::Looked(time) => serde_json::to_vec(&LookedPayload { time: *time }),
+            Self::CheckpointEnd(end) => serde_json::to_vec(end),
+            Self::Synced => Ok(Vec::new()),
+        }
+    }
+
+    /// The entry of a frame, or nothing when its kind is of a later version.
+    pub(super) fn parse(kind: u8, payload: &[u8]) -> Result<Option<Self>, serde_json::Error> {
+        Ok(Some(match kind {
+            b'G' => {
+                let payload: GenerationPayload = serde_json::from_slice(payload)?;
+                Self::Generation(GenerationId(payload.generation), payload.identity)
+            }
+            b'C' => {
+                let payload: CursorPayload = serde_json::from_slice(payload)?;
+                let anchor = Anchor {
+                    len: payload.anchor_len,
+                    hash: payload.anchor,
+                };
+                let position = Position {
+                    offset: payload.offset,
+                    anchor,
+                };
+                let cursor = Cursor {
+                    position,
+                    last_time: payload.last_time,
+                };
+                Self::Cursor(GenerationId(payload.generation), payload.output, cursor)
+            }
+            b'F' => {
+                let payload: ForgetPayload = serde_json::from_slice(payload)?;
+                Self::Forget(GenerationId(payload.generation))
+            }
+            b'R' => Self::Route(serde_json::from_slice(payload)?),
+            b'S' => {
+                let payload: SealPayload = serde_json::from_slice(payload)?;
+                Self::Seal(payload.batch, payload.seal)
+            }
+            b'A' => {
+                let payload: BatchPayload = serde_json::from_slice(payload)?;
+                Self::Acknowledge(payload.batch)
+            }
+            b'U' => {
+                let payload: BatchPayload = serde_json::from_slice(payload)?;
+                Self::Unseal(payload.batch)
+            }
+            b'L' => {
+                let payload: LookedPayload = serde_json::from_slice(payload)?;
+                Self::Looked(payload.time)
+            }
+            b'E' => Self::CheckpointEnd(serde_json::from_slice(payload)?),
+            b'Y' => Self::Synced,
+            _ => return Ok(None),
+        }))
+    }
+}
