@@ -12,6 +12,7 @@ use crate::record::{Line, Time};
 
 pub(crate) mod cloudwatch;
 pub(crate) mod loki;
+pub(crate) mod parts;
 
 /// Where a batch belongs at its destination.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]

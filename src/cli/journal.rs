@@ -2,11 +2,13 @@
 //! changes anything.
 
 use std::io::{self, Write as _};
+use std::ops::Range;
 use std::path::{Path, PathBuf};
 
 use serde_json::json;
 
 use super::exit;
+use crate::batch::parts::{Fate, Parts};
 use crate::batch::{BatchId, StreamName};
 use crate::config::{self, Environment, Source};
 use crate::journal::Seal;
@@ -134,6 +136,15 @@ fn shown(dir: &Path, inspection: &Inspection) -> String {
                 span.generation, span.start, span.end.offset
             ));
         }
+        if let Some(parts) = state.parts_of(id).filter(|parts| !parts.is_whole()) {
+            for (range, fate) in parts.settled() {
+                let word = fate_in_a_word(*fate);
+                lines.push(format!("    records {} {word}", in_words(range)));
+            }
+            for range in parts.owed(seal.records) {
+                lines.push(format!("    records {} owed", in_words(&range)));
+            }
+        }
     }
     let routes = state.routes.iter();
     let routes: Vec<_> = routes
@@ -141,6 +152,28 @@ fn shown(dir: &Path, inspection: &Inspection) -> String {
         .collect();
     lines.push(format!("routes: {}", routes.join(", ")));
     lines.join("\n") + "\n"
+}
+
+/// Records as people count them.
+fn in_words(range: &Range<u32>) -> String {
+    format!("{} to {}", range.start + 1, range.end)
+}
+
+fn fate_in_a_word(fate: Fate) -> &'static str {
+    match fate {
+        Fate::Delivered => "delivered",
+        Fate::Refused => "refused",
+    }
+}
+
+fn parts_as_json(parts: &Parts, records: u32) -> Vec<serde_json::Value> {
+    let part = |range: &Range<u32>, fate: &str| json!({ "from": range.start, "until": range.end, "fate": fate });
+    let settled = parts.settled().iter();
+    let owed = parts.owed(records);
+    settled
+        .map(|(range, fate)| part(range, fate_in_a_word(*fate)))
+        .chain(owed.iter().map(|range| part(range, "owed")))
+        .collect()
 }
 
 fn body_in_words(inspection: &Inspection, id: BatchId, seal: &Seal) -> String {
@@ -198,6 +231,7 @@ fn shown_as_json(dir: &Path, inspection: &Inspection) -> String {
             "last_time_ns": seal.last_time.0,
             "body": body_in_a_word(inspection, id),
             "body_bytes": seal.body.map(|extent| extent.len),
+            "parts": state.parts_of(id).map(|parts| parts_as_json(parts, seal.records)),
         })
     });
     let routes = state.routes.iter();

@@ -1,11 +1,13 @@
 //! What the journal's entries say: their kinds, and the JSON that each is written as. Knows
 //! nothing of frames and files.
 
+use std::ops::Range;
 use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
 
 use super::text;
+use crate::batch::parts::Fate;
 use crate::batch::{BatchId, StreamName};
 use crate::record::Time;
 use crate::span::{Anchor, GenerationId, Head, Position, Span};
@@ -27,6 +29,10 @@ pub(crate) enum Entry {
     Acknowledge(BatchId),
     /// A batch is given up, with all later ones of its stream: their bytes are read again.
     Unseal(BatchId),
+    /// A batch is divided in front of these of its records: what lies between goes out by itself.
+    Cut(BatchId, Vec<u32>),
+    /// These records of a batch are settled.
+    Settle(BatchId, Range<u32>, Fate),
     /// All names were looked at at this time.
     Looked(Time),
     /// The entries before this one are the whole state at the time the segment was begun.
@@ -150,6 +156,20 @@ struct BatchPayload {
 }
 
 #[derive(Serialize, Deserialize)]
+struct CutPayload {
+    batch: BatchId,
+    at: Vec<u32>,
+}
+
+#[derive(Serialize, Deserialize)]
+struct SettlePayload {
+    batch: BatchId,
+    from: u32,
+    until: u32,
+    fate: Fate,
+}
+
+#[derive(Serialize, Deserialize)]
 struct GenerationPayload {
     generation: u64,
     #[serde(flatten)]
@@ -182,6 +202,8 @@ impl Entry {
             Self::Seal(..) => b'S',
             Self::Acknowledge(_) => b'A',
             Self::Unseal(_) => b'U',
+            Self::Cut(..) => b'H',
+            Self::Settle(..) => b'P',
             Self::Looked(_) => b'L',
             Self::CheckpointEnd(_) => b'E',
             Self::Synced => b'Y',
@@ -211,6 +233,16 @@ impl Entry {
             Self::Acknowledge(id) | Self::Unseal(id) => {
                 serde_json::to_vec(&BatchPayload { batch: *id })
             }
+            Self::Cut(id, at) => serde_json::to_vec(&CutPayload {
+                batch: *id,
+                at: at.clone(),
+            }),
+            Self::Settle(id, range, fate) => serde_json::to_vec(&SettlePayload {
+                batch: *id,
+                from: range.start,
+                until: range.end,
+                fate: *fate,
+            }),
             Self::Looked(time) => serde_json::to_vec(&LookedPayload { time: *time }),
             Self::CheckpointEnd(end) => serde_json::to_vec(end),
             Self::Synced => Ok(Vec::new()),
@@ -256,6 +288,14 @@ impl Entry {
             b'U' => {
                 let payload: BatchPayload = serde_json::from_slice(payload)?;
                 Self::Unseal(payload.batch)
+            }
+            b'H' => {
+                let payload: CutPayload = serde_json::from_slice(payload)?;
+                Self::Cut(payload.batch, payload.at)
+            }
+            b'P' => {
+                let payload: SettlePayload = serde_json::from_slice(payload)?;
+                Self::Settle(payload.batch, payload.from..payload.until, payload.fate)
             }
             b'L' => {
                 let payload: LookedPayload = serde_json::from_slice(payload)?;

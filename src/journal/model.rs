@@ -54,6 +54,12 @@ fn a_journal_cut_at_any_length_is_a_state_that_was() {
             body: 99,
         },
         Act::Acknowledge { which: 1 },
+        Act::Cut { which: 0, at: 1 },
+        Act::Settle {
+            which: 0,
+            record: 0,
+            is_refused: false,
+        },
         Act::Route { number: 1 },
         Act::Commit,
         Act::Acknowledge { which: 0 },

@@ -4,6 +4,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::entry::{CheckpointEnd, Cursor, Entry, Extent, Identity, Route, Seal};
+use crate::batch::parts::Parts;
 use crate::batch::{BatchId, StreamName};
 use crate::record::Time;
 use crate::span::{GenerationId, Position};
@@ -37,6 +38,7 @@ pub(crate) struct Known {
 #[derive(Debug, Clone, PartialEq)]
 struct Sealed {
     seal: Box<Seal>,
+    parts: Parts,
     is_acknowledged: bool,
 }
 
@@ -91,8 +93,21 @@ impl State {
                 // A sealed batch never changes.
                 self.seals.entry(*id).or_insert_with(|| Sealed {
                     seal: seal.clone(),
+                    parts: Parts::default(),
                     is_acknowledged: false,
                 });
+            }
+            Entry::Cut(id, at) => {
+                if let Some(sealed) = self.seals.get_mut(id) {
+                    let inside = at.iter().filter(|it| **it < sealed.seal.records);
+                    inside.for_each(|&at| sealed.parts.cut(at));
+                }
+            }
+            Entry::Settle(id, range, fate) => {
+                if let Some(sealed) = self.seals.get_mut(id) {
+                    let until = range.end.min(sealed.seal.records);
+                    sealed.parts.settle(range.start..until, *fate);
+                }
             }
             Entry::Looked(time) => self.looked_at = Some(*time),
             Entry::Acknowledge(id) => return self.acknowledge(*id),
@@ -205,6 +220,11 @@ impl State {
             .map(|(id, sealed)| (*id, &*sealed.seal))
     }
 
+    /// How a batch is divided.
+    pub(crate) fn parts_of(&self, id: BatchId) -> Option<&Parts> {
+        self.seals.get(&id).map(|sealed| &sealed.parts)
+    }
+
     /// Where an output goes on reading a generation: behind its cursor and behind the batches
     /// that are sealed already; with the time of the last record in them.
     pub(crate) fn read_from(&self, id: GenerationId, output: &str) -> Option<(Position, Time)> {
@@ -265,10 +285,13 @@ impl State {
                 cursors.map(move |(output, cursor)| Entry::Cursor(id, output.clone(), *cursor)),
             )
         });
-        let seals = self
-            .seals
-            .iter()
-            .map(|(id, sealed)| Entry::Seal(*id, sealed.seal.clone()));
+        let seals = self.seals.iter().flat_map(|(&id, sealed)| {
+            let cuts: Vec<_> = sealed.parts.cuts().collect();
+            let settled = sealed.parts.settled().iter();
+            std::iter::once(Entry::Seal(id, sealed.seal.clone()))
+                .chain((!cuts.is_empty()).then_some(Entry::Cut(id, cuts)))
+                .chain(settled.map(move |(range, fate)| Entry::Settle(id, range.clone(), *fate)))
+        });
         let acknowledged = self
             .seals
             .iter()
@@ -367,6 +390,30 @@ mod tests {
         state.apply(&Entry::Acknowledge(BatchId(0)));
         let cursor = state.cursor_of(id, "out").map(|it| it.position.offset);
         assert_eq!((cursor, read(&state)), (Some(20), Some(20)));
+    }
+
+    #[test]
+    fn a_batch_is_owed_in_the_parts_that_are_not_settled() {
+        use crate::batch::parts::Fate;
+        let mut state = State::default();
+        let id = GenerationId(0);
+        state.apply(&Entry::Generation(id, identity(0)));
+        let batch = BatchId(0);
+        let seal = seal("out", "a", id, 0, 10);
+        state.apply(&Entry::Seal(batch, Box::new(seal)));
+        state.apply(&Entry::Cut(batch, vec![1, 2, 99]));
+        state.apply(&Entry::Settle(batch, 1..2, Fate::Refused));
+        state.apply(&Entry::Settle(BatchId(7), 0..1, Fate::Delivered));
+        let owed = |state: &State| state.parts_of(batch).map(|parts| parts.owed(3));
+        assert_eq!(owed(&state), Some(vec![0..1, 2..3]));
+        assert_eq!(state.cursor_of(id, "out"), None, "not delivered as a whole");
+        let mut again = State::default();
+        for entry in state.entries() {
+            again.apply(&entry);
+        }
+        assert_eq!(again, state);
+        state.apply(&Entry::Acknowledge(batch));
+        assert_eq!(owed(&state), None);
     }
 
     #[test]

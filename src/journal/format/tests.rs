@@ -3,6 +3,7 @@
 use super::super::entry::*;
 use super::super::state::State;
 use super::*;
+use crate::batch::parts::Fate;
 use crate::batch::{BatchId, StreamName};
 use crate::record::Time;
 use crate::span::{Anchor, GenerationId, Head, Position, Span};
@@ -78,6 +79,17 @@ fn entry() -> impl Strategy<Value = Entry> {
         }),
         (0u64..9).prop_map(|number| Entry::Acknowledge(BatchId(number))),
         (0u64..9).prop_map(|number| Entry::Unseal(BatchId(number))),
+        (0u64..9, proptest::collection::vec(0u32..5, 0..4))
+            .prop_map(|(number, at)| Entry::Cut(BatchId(number), at)),
+        (0u64..9, 0u32..5, 0u32..5).prop_map(|(number, from, until)| Entry::Settle(
+            BatchId(number),
+            from..until,
+            if from == 1 {
+                Fate::Refused
+            } else {
+                Fate::Delivered
+            }
+        )),
         "[ab]".prop_map(|name| Entry::Route(Route {
             input: name.clone(),
             output: name
@@ -136,7 +148,7 @@ fn a_later_layout_is_named() {
 }
 
 /// One entry of each kind.
-pub(in crate::journal) fn each_kind() -> [Entry; 10] {
+pub(in crate::journal) fn each_kind() -> [Entry; 12] {
     let id = GenerationId(1);
     [
         Entry::Generation(id, identity(1)),
@@ -154,6 +166,8 @@ pub(in crate::journal) fn each_kind() -> [Entry; 10] {
             next_batch: 2,
         }),
         Entry::Looked(Time(1)),
+        Entry::Cut(BatchId(1), vec![1]),
+        Entry::Settle(BatchId(1), 0..1, Fate::Delivered),
         Entry::Synced,
     ]
 }

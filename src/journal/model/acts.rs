@@ -1,13 +1,18 @@
 //! What can happen to a journal, and what that amounts to, said as simply as can be.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::ops::Range;
 
 use proptest::prelude::*;
 
 use super::super::State;
 use super::super::simulated::Fault;
 use crate::batch::BatchId;
+use crate::batch::parts::Fate;
 use crate::span::{GenerationId, Position, Span};
+
+/// Records of each batch.
+pub(super) const RECORDS: u32 = 3;
 
 #[derive(Debug, Clone)]
 pub(super) enum Act {
@@ -26,6 +31,15 @@ pub(super) enum Act {
     },
     Unseal {
         which: usize,
+    },
+    Cut {
+        which: usize,
+        at: u32,
+    },
+    Settle {
+        which: usize,
+        record: u32,
+        is_refused: bool,
     },
     Forget {
         which: usize,
@@ -63,6 +77,9 @@ pub(super) fn act() -> impl Strategy<Value = Act> {
         1 => (0usize..2).prop_map(|output| Act::SealOfTwo { output }),
         6 => number().prop_map(|which| Act::Acknowledge { which }),
         1 => number().prop_map(|which| Act::Unseal { which }),
+        2 => (number(), 0u32..4).prop_map(|(which, at)| Act::Cut { which, at }),
+        2 => (number(), 0u32..3, any::<bool>())
+            .prop_map(|(which, record, is_refused)| Act::Settle { which, record, is_refused }),
         1 => number().prop_map(|which| Act::Forget { which }),
         1 => (number(), 0usize..2).prop_map(|(generation, output)| Act::Skip { generation, output }),
         1 => number().prop_map(|number| Act::Route { number }),
@@ -84,6 +101,9 @@ pub(super) struct Simple {
     pub(super) cursors: BTreeMap<(GenerationId, String), Position>,
     /// In order: number, output, stream, spans, acknowledged.
     pub(super) batches: Vec<(BatchId, String, String, Vec<Span>, bool)>,
+    /// In front of which records batches are cut, and what became of records by themselves.
+    pub(super) cuts: BTreeSet<(BatchId, u32)>,
+    pub(super) fates: BTreeMap<(BatchId, u32), Fate>,
 }
 
 impl Simple {
@@ -141,7 +161,25 @@ impl Simple {
         prop_assert_eq!(&cursors, &self.cursors);
         let on_the_way: Vec<_> = state.unacknowledged().map(|(id, _)| id).collect();
         let expected = self.batches.iter().filter(|it| !it.4);
-        prop_assert_eq!(on_the_way, expected.map(|it| it.0).collect::<Vec<_>>());
+        prop_assert_eq!(&on_the_way, &expected.map(|it| it.0).collect::<Vec<_>>());
+        for id in on_the_way {
+            let owed = state.parts_of(id).map(|parts| parts.owed(RECORDS));
+            prop_assert_eq!(owed, Some(self.owed(id)));
+        }
         Ok(())
+    }
+
+    /// The records that are owed of a batch, by its parts.
+    fn owed(&self, id: BatchId) -> Vec<Range<u32>> {
+        let mut parts: Vec<Range<u32>> = Vec::new();
+        for record in (0..RECORDS).filter(|it| !self.fates.contains_key(&(id, *it))) {
+            match parts.last_mut() {
+                Some(part) if part.end == record && !self.cuts.contains(&(id, record)) => {
+                    part.end += 1;
+                }
+                _ => parts.push(record..record + 1),
+            }
+        }
+        parts
     }
 }

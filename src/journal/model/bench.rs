@@ -11,6 +11,7 @@ use super::super::simulated::Simulated;
 use super::super::{Cursor, Entry, Journal, Route, State};
 use super::acts::{Act, Simple};
 use crate::batch::BatchId;
+use crate::batch::parts::Fate;
 use crate::record::Time;
 use crate::span::{Anchor, GenerationId, Position, Span};
 
@@ -169,6 +170,28 @@ impl Bench {
                 if let Some(id) = sealed.get(which % sealed.len().max(1)) {
                     simple.unseal(*id);
                     self.append(&Entry::Unseal(*id), simple)?;
+                }
+            }
+            Act::Cut { which, at } => {
+                if let Some(id) = sealed.get(which % sealed.len().max(1)) {
+                    simple.cuts.insert((*id, at));
+                    self.append(&Entry::Cut(*id, vec![at]), simple)?;
+                }
+            }
+            Act::Settle {
+                which,
+                record,
+                is_refused,
+            } => {
+                if let Some(id) = sealed.get(which % sealed.len().max(1)) {
+                    let fate = if is_refused {
+                        Fate::Refused
+                    } else {
+                        Fate::Delivered
+                    };
+                    simple.fates.entry((*id, record)).or_insert(fate);
+                    let entry = Entry::Settle(*id, record..record + 1, fate);
+                    self.append(&entry, simple)?;
                 }
             }
             Act::Forget { which } => {
