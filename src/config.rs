@@ -89,6 +89,19 @@ pub struct Input {
     pub max_line: ByteSize,
     /// Texts for templates. No name is one of [`BUILT_IN_NAMES`].
     pub fields: BTreeMap<String, String>,
+    /// How long deleted files are held open until they are delivered.
+    pub hold_deleted: HoldDeleted,
+}
+
+/// Up to which of these limits deleted files are held open until they are delivered.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct HoldDeleted {
+    /// The most space that they may hold together.
+    pub max_bytes: ByteSize,
+    /// How long one is held while bytes of it are owed.
+    pub max_age: Duration,
+    /// With less free space on the volume they are let go.
+    pub min_free: ByteSize,
 }
 
 /// Where to begin in files never seen before.

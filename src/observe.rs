@@ -85,6 +85,7 @@ impl Observer {
                 Some(view) => {
                     troubles.extend(view.problems);
                     troubles.extend(view.journal_trouble);
+                    status.losses = view.losses;
                     status.files = view.files;
                     for (output, view) in agent.outputs.iter().zip(view.outputs) {
                         let blocked = output.blocked();

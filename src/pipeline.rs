@@ -20,7 +20,7 @@ use crate::record::Framer;
 use crate::source::Source;
 use crate::source::reader::{CHUNK, Reader};
 use crate::worker::{
-    self, Ending, InputFacts, Lane, Left, Mailbox, Message, Opening, Worker, gather_for,
+    self, Ending, InputFacts, Lane, Left, Losses, Mailbox, Message, Opening, Worker, gather_for,
 };
 
 /// A running agent.
@@ -183,6 +183,7 @@ fn worker(
             name: input.name.clone(),
             read_from: input.read_from,
             fields: input.fields.clone(),
+            hold_deleted: input.hold_deleted,
         })
         .collect();
     let namings = config
@@ -207,6 +208,7 @@ fn worker(
         outputs,
         health: Arc::clone(&observer.health),
         metrics: Arc::clone(&observer.metrics),
+        losses: Losses::new(Arc::clone(&observer.metrics)),
         gather: gather_for(shortest_wait.unwrap_or(Duration::from_secs(1))),
         reader: Reader::default(),
         tidy_at: now,

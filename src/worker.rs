@@ -22,11 +22,14 @@ use crate::source::{Moment, Source};
 
 mod changes;
 mod ending;
+mod holding;
+mod losses;
 mod opening;
 mod replay;
 mod view;
 
 pub(crate) use ending::{Ending, Left};
+pub(crate) use losses::Losses;
 pub(crate) use opening::{InputFacts, Opening};
 
 /// After a change, further ones are gathered for this long instead of waking for each.
@@ -115,6 +118,7 @@ pub(crate) struct Worker {
     pub(crate) opening: Opening,
     pub(crate) health: Arc<Health>,
     pub(crate) metrics: Arc<Metrics>,
+    pub(crate) losses: Losses,
     pub(crate) gather: Duration,
     pub(crate) reader: Reader,
     pub(crate) tidy_at: Instant,

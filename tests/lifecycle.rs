@@ -8,6 +8,8 @@
 
 #[path = "lifecycle/degraded.rs"]
 mod degraded;
+#[path = "lifecycle/disk.rs"]
+mod disk;
 #[path = "harness/harness.rs"]
 mod harness;
 #[path = "lifecycle/looking.rs"]

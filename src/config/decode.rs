@@ -13,8 +13,8 @@ use super::rules::with_push_path;
 use super::scalars::{Listen, Word};
 use super::template::Template;
 use super::{
-    Batch, CloudWatchCompression, CloudWatchLogs, Compression, Config, Create, Input, Loki, Output,
-    OutputKind, ReadFrom, Server, Shutdown, VerifyAfterError,
+    Batch, CloudWatchCompression, CloudWatchLogs, Compression, Config, Create, HoldDeleted, Input,
+    Loki, Output, OutputKind, ReadFrom, Server, Shutdown, VerifyAfterError,
 };
 
 /// Decodes the whole tree. Only without a mistake among the notes is the result to be used.
@@ -83,6 +83,15 @@ fn input(fields: &Fields<'_>, notes: &mut Notes) -> Input {
         read_from: word(fields, "read_from", notes),
         max_line: fields.scalar("max_line", notes),
         fields: fields.map("fields", notes).unwrap_or_default(),
+        hold_deleted: hold_deleted(&fields.section("hold_deleted", notes), notes),
+    }
+}
+
+fn hold_deleted(fields: &Fields<'_>, notes: &mut Notes) -> HoldDeleted {
+    HoldDeleted {
+        max_bytes: fields.scalar("max_bytes", notes),
+        max_age: fields.scalar("max_age", notes),
+        min_free: fields.scalar("min_free", notes),
     }
 }
 

@@ -49,6 +49,12 @@ fn input(out: &mut Writer<'_>, input: &Input) {
     );
     out.plain("max_line", &input.max_line.to_string());
     out.map("fields", &input.fields, Clone::clone);
+    out.mapping("hold_deleted", |out| {
+        let hold = &input.hold_deleted;
+        out.plain("max_bytes", &hold.max_bytes.to_string());
+        out.plain("max_age", &print_duration(hold.max_age));
+        out.plain("min_free", &hold.min_free.to_string());
+    });
 }
 
 fn output(out: &mut Writer<'_>, output: &Output) {

@@ -7,6 +7,7 @@ use std::time::Duration;
 use super::describe::{Absent, Key, Kind, Section};
 use super::rules;
 
+mod disk;
 mod outputs;
 
 use outputs::{CLOUDWATCH_LOGS, LOKI};
@@ -210,6 +211,13 @@ static INPUT: Section = Section {
             absent: Absent::Default("{}"),
             doc: "Texts that templates may use as `{name}`.",
             example: "{ service: checkout }",
+        },
+        Key {
+            name: "hold_deleted",
+            kind: Kind::Section(&disk::HOLD_DELETED),
+            absent: Absent::Means("the defaults of its keys"),
+            doc: "How long deleted files are held open until they are delivered.",
+            example: "{ max_bytes: 1GiB, max_age: 48h }",
         },
     ]],
 };

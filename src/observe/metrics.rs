@@ -62,6 +62,9 @@ pub(crate) struct Reason {
     pub(crate) reason: &'static str,
 }
 
+/// The reasons for which bytes are lost.
+const LOSSES: [&str; 2] = ["truncated", "hold_deleted"];
+
 type SecondsGauge = Gauge<f64, AtomicU64>;
 
 /// All metrics of the agent.
@@ -235,10 +238,9 @@ impl Metrics {
             metrics.cpu.clone(),
         );
         // A counter that is not there before its first loss is one whose increase nobody sees.
-        let truncated = Reason {
-            reason: "truncated",
-        };
-        drop(metrics.lost_bytes.get_or_create(&truncated));
+        for reason in LOSSES {
+            drop(metrics.lost_bytes.get_or_create(&Reason { reason }));
+        }
         Self {
             registry,
             ..metrics

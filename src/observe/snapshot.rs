@@ -19,6 +19,8 @@ pub(crate) struct WorkerView {
     pub(crate) open_files: usize,
     /// What cannot be read.
     pub(crate) problems: Vec<String>,
+    /// What was lost last.
+    pub(crate) losses: Vec<String>,
     /// Why the journal is not written.
     pub(crate) journal_trouble: Option<String>,
 }
@@ -51,6 +53,9 @@ pub(crate) struct Status {
     pub(crate) ready: bool,
     /// What does not, in sentences.
     pub(crate) troubles: Vec<String>,
+    /// What was lost last, in sentences.
+    #[serde(default)]
+    pub(crate) losses: Vec<String>,
     /// The outputs.
     pub(crate) outputs: Vec<OutputStatus>,
     /// The open files.
@@ -134,6 +139,9 @@ impl Status {
         )?;
         for trouble in &self.troubles {
             writeln!(out, "  ! {trouble}")?;
+        }
+        for loss in &self.losses {
+            writeln!(out, "  - {loss}")?;
         }
         writeln!(out)?;
         let mut rows = vec![

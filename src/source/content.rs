@@ -41,7 +41,7 @@ impl Content {
     }
 
     /// The open file.
-    pub(super) fn file(&self) -> &File {
+    pub(crate) fn file(&self) -> &File {
         match self {
             Self::Plain(file) => file,
             Self::Gzip(gzip) => &gzip.file,

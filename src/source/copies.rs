@@ -133,7 +133,7 @@ impl Source {
 
     /// The content of a generation was emptied: if a copy of it lies beside its name, it goes on
     /// there. `positions` are those that readers have reached.
-    pub(super) fn adopt_copy(
+    pub(crate) fn adopt_copy(
         &mut self,
         id: GenerationId,
         positions: &[Position],

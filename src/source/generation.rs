@@ -106,6 +106,8 @@ pub(crate) struct Generation {
     /// The furthest that any output has read.
     reached: Cell<Position>,
     last_change: Instant,
+    /// Since when it stands where it stands.
+    placed: Instant,
     /// The modification time when last seen, and when that was.
     modified: (Time, Time),
 }
@@ -157,6 +159,7 @@ impl Generation {
             times,
             is_over: false,
             last_change: now,
+            placed: now,
             modified: (modified, time),
         }
     }
@@ -217,9 +220,15 @@ impl Generation {
     pub(super) fn place_at(&mut self, place: Place, now: Instant) {
         if self.place != place {
             self.place = place;
+            self.placed = now;
             self.last_change = now;
             self.is_over = false;
         }
+    }
+
+    /// How long it has stood where it stands.
+    pub(crate) fn in_place_for(&self, now: Instant) -> Duration {
+        now.duration_since(self.placed)
     }
 
     /// When its last line can be taken as complete: never while it stands at its name.

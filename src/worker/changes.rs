@@ -4,9 +4,8 @@ use std::time::{Duration, Instant};
 
 use super::Worker;
 use crate::journal::{Entry, Identity};
-use crate::observe::metrics::Reason;
 use crate::source::{Change, Moment, Place};
-use crate::span::GenerationId;
+use crate::span::{GenerationId, Position};
 
 /// How often generations that were not seen for long are looked for in the journal.
 const PRUNE_EVERY: Duration = Duration::from_mins(1);
@@ -61,7 +60,7 @@ impl Worker {
         self.note_activity(at);
     }
 
-    fn recount(&mut self, id: GenerationId, at: Moment) {
+    pub(super) fn recount(&mut self, id: GenerationId, at: Moment) {
         let Some(generation) = self.source.get(id) else {
             return;
         };
@@ -105,26 +104,21 @@ impl Worker {
 
     /// The content of a generation is gone; its file begins a new one.
     fn begin_anew(&mut self, id: GenerationId, noticed: Noticed, at: Moment) {
-        let reason = "truncated";
         let Some(generation) = self.source.get(id) else {
             return;
         };
         if generation.place == Place::Gone {
             return;
         }
-        let path = generation.path.display().to_string();
+        let path = generation.path.clone();
         let own = generation.own_len();
         let is_seen = noticed == Noticed::BySize;
-        let positions: Vec<_> = self
-            .outputs
-            .iter()
-            .filter_map(|output| output.dispatcher.read_position(id))
-            .collect();
+        let positions = self.read_positions(id);
         let anew = self
             .source
             .begin_anew(id, &positions, &mut self.journal, at);
         if anew.goes_on_in_copy {
-            tracing::debug!(path, generation = %id, "the file was emptied; a copy of it is read on");
+            tracing::debug!(path = %path.display(), generation = %id, "the file was emptied; a copy of it is read on");
             self.recount(id, at);
             return self.apply(anew.changes, at);
         }
@@ -135,21 +129,29 @@ impl Worker {
             .max();
         let lost = lost.unwrap_or(0);
         if lost > 0 {
-            self.metrics
-                .lost_bytes
-                .get_or_create(&Reason { reason })
-                .inc_by(lost);
-            tracing::warn!(
-                path,
-                generation = %id,
-                reason,
-                lost_bytes = lost,
-                "bytes were lost: the file was emptied before they were read; rotate by renaming, or less often"
-            );
+            let why =
+                "the file was emptied before they were read; rotate by renaming, or less often";
+            self.losses.note("truncated", &path, lost, why, at.time);
         } else {
-            tracing::debug!(path, generation = %id, reason, "the file begins anew");
+            tracing::debug!(path = %path.display(), generation = %id, "the file begins anew");
         }
         self.apply(anew.changes, at);
+    }
+
+    /// Up to where each output has read a generation.
+    pub(super) fn read_positions(&self, id: GenerationId) -> Vec<Position> {
+        let outputs = self.outputs.iter();
+        outputs
+            .filter_map(|output| output.dispatcher.read_position(id))
+            .collect()
+    }
+
+    /// Closes a generation everywhere.
+    pub(super) fn close(&mut self, id: GenerationId, at: Moment) {
+        for output in &mut self.outputs {
+            output.dispatcher.close(id, at.now);
+        }
+        self.source.close(id);
     }
 
     /// Closes what is over and delivered, and tries again what could not be read.
@@ -176,12 +178,10 @@ impl Worker {
                 // A compressed copy may still turn up.
                 self.note_seen(id, at);
             }
-            for output in &mut self.outputs {
-                output.dispatcher.close(id, at.now);
-            }
-            self.source.close(id);
+            self.close(id, at);
             tracing::debug!(generation = %id, place = place.name(), "closed: all of it is delivered");
         }
+        self.let_go_of_deleted(at);
         let outputs = &self.outputs;
         self.source.forget_old_times(|id| {
             let progress = outputs

@@ -4,7 +4,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::Lane;
-use crate::config::ReadFrom;
+use crate::config::{HoldDeleted, ReadFrom};
 use crate::dispatch::Start;
 use crate::dispatch::naming::{Naming, Values};
 use crate::journal::{Cursor, Entry, Journal, Route};
@@ -19,6 +19,8 @@ pub(crate) struct InputFacts {
     pub(crate) read_from: ReadFrom,
     /// Texts for templates.
     pub(crate) fields: BTreeMap<String, String>,
+    /// How long deleted files are held.
+    pub(crate) hold_deleted: HoldDeleted,
 }
 
 /// Knows where to begin.
@@ -48,6 +50,11 @@ impl Opening {
             earlier,
             is_first_look: true,
         }
+    }
+
+    /// How long an input's deleted files are held.
+    pub(super) fn hold_deleted(&self, input: usize) -> Option<HoldDeleted> {
+        self.inputs.get(input).map(|input| input.hold_deleted)
     }
 
     /// Lets every output that takes it begin with a generation.

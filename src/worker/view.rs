@@ -33,6 +33,7 @@ impl Worker {
             },
             open_files: self.source.generations().count(),
             outputs,
+            losses: self.losses.last().map(str::to_owned).collect(),
             problems: self.source.problems().map(str::to_owned).collect(),
             journal_trouble,
         }

@@ -8,7 +8,7 @@ use proptest::collection::{btree_map, vec};
 use proptest::option;
 use proptest::prelude::*;
 
-use super::super::{ByteSize, Create, Environment, Server, Shutdown, Source, load};
+use super::super::{ByteSize, Create, Environment, HoldDeleted, Server, Shutdown, Source, load};
 use super::*;
 
 /// Any text but what a text may not be: empty.
@@ -60,6 +60,11 @@ fn inputs() -> impl Strategy<Value = Vec<Input>> {
                     },
                     max_line: ByteSize(line),
                     fields,
+                    hold_deleted: HoldDeleted {
+                        max_bytes: ByteSize(line * 7),
+                        max_age: Duration::from_millis(line),
+                        min_free: ByteSize(line),
+                    },
                 },
             )
             .collect()
