@@ -59,7 +59,10 @@ impl Filler<'_> {
         let mut in_hole = from.offset == 0;
         let mut hole = 0;
         loop {
-            let chunk = match self.reader.read(&generation.content, position, want)? {
+            let read =
+                self.reader
+                    .read(&generation.content, position, generation.reached(), want)?;
+            let chunk = match read {
                 Read::Bytes(chunk) => chunk,
                 Read::OtherContent => {
                     return Ok(Filled {

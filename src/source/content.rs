@@ -48,6 +48,11 @@ impl Content {
         }
     }
 
+    /// Whether it is complete, and never written again.
+    pub(super) fn is_whole(&self) -> bool {
+        matches!(self, Self::Gzip(_))
+    }
+
     /// How long the content is.
     pub(super) fn len(&self, metadata: &Metadata) -> u64 {
         match self {

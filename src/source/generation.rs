@@ -293,8 +293,7 @@ impl Generation {
     }
 
     /// The furthest that any output has read.
-    #[cfg(test)]
-    pub(super) fn reached(&self) -> Position {
+    pub(crate) fn reached(&self) -> Position {
         self.reached.get()
     }
 
@@ -304,7 +303,7 @@ impl Generation {
     }
 
     /// Whether the file still holds what was last seen of it.
-    pub(super) fn is_as_seen(&self) -> bool {
+    pub(crate) fn is_as_seen(&self) -> bool {
         let is_long_enough = self.len_now().is_ok_and(|len| len >= self.size);
         is_long_enough
             && self.begins_as_before()
@@ -329,9 +328,7 @@ impl Generation {
 
     /// Whether the bytes before `position` are what they were.
     pub(crate) fn proves(&self, position: Position) -> io::Result<bool> {
-        Ok(position
-            .anchor
-            .holds(&reader::read_before(&self.content, position.offset)?))
+        reader::holds(&self.content, position)
     }
 }
 
@@ -376,9 +373,7 @@ impl Opened {
 
     /// Whether it holds what lies before `position`.
     pub(super) fn proves(&self, position: Position) -> bool {
-        position.offset <= self.len()
-            && reader::read_before(&self.content, position.offset)
-                .is_ok_and(|before| position.anchor.holds(&before))
+        position.offset <= self.len() && reader::holds(&self.content, position).unwrap_or(false)
     }
 }
 

@@ -10,6 +10,9 @@ use crate::span::{Anchor, PROOF_BYTES, Position};
 /// in the processor's cache while it is encoded.
 pub(crate) const CHUNK: usize = 256 * 1024;
 
+/// How much of what was read is looked at again: what proves the position, and the page behind it.
+const LOOK_AGAIN: usize = PROOF_BYTES + 4096;
+
 /// A buffer that is used for one file after the other.
 #[derive(Debug, Default)]
 pub(crate) struct Reader {
@@ -52,11 +55,13 @@ pub(crate) enum Read<'a> {
 }
 
 impl Reader {
-    /// Reads up to `want` bytes from `position` on.
+    /// Reads up to `want` bytes from `position` on. `furthest` is up to where anyone has read the
+    /// content: whoever is behind may have seen nothing but a banner, which proves nothing.
     pub(crate) fn read<'a>(
         &'a mut self,
         content: &Content,
         position: Position,
+        furthest: Position,
         want: usize,
     ) -> io::Result<Read<'a>> {
         let anchor_len = usize::from(position.anchor.len);
@@ -70,10 +75,16 @@ impl Reader {
         if len < anchor_len || !position.anchor.holds(&read[..anchor_len]) {
             return Ok(Read::OtherContent);
         }
-        // Emptied and filled anew while it was read: then it begins differently now.
-        let again = &mut [0; PROOF_BYTES][..len.min(PROOF_BYTES)];
-        let (len_again, _) = content.read_at(again, from)?;
-        if again[..len_again] != read[..again.len()] {
+        // A second look, since the file can be emptied and filled anew before the first one or
+        // while it lasts. What still holds the furthest bytes that were read held them before.
+        let is_same = if furthest.offset > position.offset {
+            content.is_whole() || holds(content, furthest)?
+        } else {
+            let again = &mut [0; LOOK_AGAIN][..len.min(LOOK_AGAIN)];
+            let (len_again, _) = content.read_at(again, from)?;
+            again[..len_again] == read[..again.len()]
+        };
+        if !is_same {
             return Ok(Read::OtherContent);
         }
         Ok(Read::Bytes(Chunk {
@@ -88,6 +99,14 @@ impl Reader {
     pub(crate) fn shrink(&mut self) {
         self.buffer = Vec::new();
     }
+}
+
+/// Whether the bytes before `position` are what they were.
+pub(crate) fn holds(content: &Content, position: Position) -> io::Result<bool> {
+    let before = &mut [0; PROOF_BYTES][..usize::from(position.anchor.len)];
+    let from = position.offset.saturating_sub(before.len() as u64);
+    let (len, _) = content.read_at(before, from)?;
+    Ok(position.anchor.holds(&before[..len]))
 }
 
 /// The first bytes of a file, up to [`PROOF_BYTES`].
@@ -118,26 +137,52 @@ mod tests {
         std::fs::write(&path, "first\nsecond\n").unwrap();
         let file = Content::Plain(std::fs::File::open(&path).unwrap());
         let mut reader = Reader::default();
-        let Read::Bytes(chunk) = reader.read(&file, Position::default(), CHUNK).unwrap() else {
+        let Read::Bytes(chunk) = reader
+            .read(&file, Position::default(), Position::default(), CHUNK)
+            .unwrap()
+        else {
             panic!("there is nothing before offset 0 that could differ");
         };
         assert_eq!(chunk.bytes(), b"first\nsecond\n");
         assert!(chunk.is_end);
         let position = chunk.position_after(6);
         assert_eq!(position.offset, 6);
-        let Read::Bytes(chunk) = reader.read(&file, position, CHUNK).unwrap() else {
+        let Read::Bytes(chunk) = reader.read(&file, position, position, CHUNK).unwrap() else {
             panic!("same content");
         };
         assert_eq!(chunk.bytes(), b"second\n");
         std::fs::write(&path, "other content, and more of it than before").unwrap();
         assert!(matches!(
-            reader.read(&file, position, CHUNK).unwrap(),
+            reader.read(&file, position, position, CHUNK).unwrap(),
             Read::OtherContent
         ));
         std::fs::write(&path, "fir").unwrap();
         assert!(matches!(
-            reader.read(&file, position, CHUNK).unwrap(),
+            reader.read(&file, position, position, CHUNK).unwrap(),
             Read::OtherContent
         ));
+    }
+
+    #[test]
+    fn who_has_read_nothing_but_a_banner_knows_the_content_by_what_others_have_read() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("log");
+        let banner = "every file begins like this\n".repeat(80);
+        std::fs::write(&path, format!("{banner}first content\n")).unwrap();
+        let file = Content::Plain(std::fs::File::open(&path).unwrap());
+        let mut reader = Reader::default();
+        let nothing = Position::default();
+        let Read::Bytes(chunk) = reader.read(&file, nothing, nothing, CHUNK).unwrap() else {
+            panic!("nothing is known of it yet");
+        };
+        let behind = chunk.position_after(banner.len());
+        let furthest = chunk.position_after(chunk.bytes().len());
+        let mut is_first = |position| {
+            let read = reader.read(&file, position, furthest, CHUNK).unwrap();
+            matches!(read, Read::Bytes(_))
+        };
+        assert!(is_first(nothing) && is_first(behind) && is_first(furthest));
+        std::fs::write(&path, format!("{banner}second one, and more of it\n")).unwrap();
+        assert!(!is_first(nothing) && !is_first(behind) && !is_first(furthest));
     }
 }

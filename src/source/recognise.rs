@@ -63,6 +63,10 @@ impl Source {
         let id = known.unwrap_or_else(|| journal.new_generation());
         let path = path.to_owned();
         let generation = Generation::new(id, input, origin, path, opened, (at.now, at.time));
+        // Also what an output has read that is configured no longer, or what is on its way.
+        for position in journal.state().positions_in(id) {
+            generation.note_reached(position);
+        }
         self.by_key.insert((input, generation.key), id);
         self.generations.insert(id, generation);
         self.note_identity(id, journal, at);

@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 use super::Worker;
 use crate::journal::{Entry, Identity};
-use crate::source::{Change, Moment, Place};
+use crate::source::{Change, Generation, Moment, Place};
 use crate::span::{GenerationId, Position};
 
 /// How often generations that were not seen for long are looked for in the journal.
@@ -78,18 +78,7 @@ impl Worker {
     /// Whether what was read of a file is still there, although it has become shorter or was
     /// written without becoming longer.
     fn is_intact(&self, id: GenerationId) -> bool {
-        let Some(generation) = self.source.get(id) else {
-            return true;
-        };
-        generation.begins_as_before()
-            && self
-                .outputs
-                .iter()
-                .filter_map(|it| it.dispatcher.read_position(id))
-                .all(|position| {
-                    position.offset <= generation.size
-                        && generation.proves(position).unwrap_or(false)
-                })
+        self.source.get(id).is_none_or(Generation::is_as_seen)
     }
 
     /// An output read other content than it had read before. By the time it says so, another
