@@ -1,14 +1,14 @@
-//! The only wiring: makes the stages of a configuration, connects them, and takes them down in
-//! order. Holds no logic of any stage.
+//! The only wiring: makes the stages of a configuration, connects them, changes them to another
+//! one, and takes them down in order. Holds no logic of any stage.
 
 use std::io;
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use tokio::sync::{mpsc, oneshot};
 use tokio::task::JoinSet;
 
-use crate::batch::{self, Encoder};
+use crate::batch::{self, Batch, Encoder};
 use crate::config::{self, CloudWatchCompression, Compression, Config, OutputKind};
 use crate::deliver::{self, Delivery, Sender};
 use crate::dispatch::naming::Naming;
@@ -17,11 +17,8 @@ use crate::journal::Journal;
 use crate::observe::health::OutputHealth;
 use crate::observe::{Agent, Observer};
 use crate::record::Framer;
-use crate::source::Source;
-use crate::source::reader::{CHUNK, Reader};
-use crate::worker::{
-    self, Ending, InputFacts, Lane, Left, Losses, Mailbox, Message, Opening, Worker, gather_for,
-};
+use crate::source::reader::CHUNK;
+use crate::worker::{InputFacts, Lane, Left, Mailbox, Message, Settings, Worker};
 
 /// A running agent.
 #[derive(Debug)]
@@ -29,6 +26,14 @@ pub(crate) struct Pipeline {
     mailbox: Mailbox,
     ended: oneshot::Receiver<Vec<Left>>,
     deliveries: JoinSet<()>,
+    healths: Vec<Arc<OutputHealth>>,
+}
+
+/// The sending side of the outputs, not yet at work, with what belongs to it.
+struct Outputs {
+    lanes: Vec<Lane>,
+    healths: Vec<Arc<OutputHealth>>,
+    deliveries: Vec<(Delivery, mpsc::Receiver<Batch>)>,
 }
 
 impl Pipeline {
@@ -39,50 +44,61 @@ impl Pipeline {
         observer: &Observer,
     ) -> io::Result<Self> {
         let (mailbox, inbox) = Mailbox::new()?;
-        let budget = budget_of_each(config);
-        let mut lanes = Vec::new();
-        let mut healths = Vec::new();
+        let outputs = outputs(config, &[], observer).await;
         let mut deliveries = JoinSet::new();
-        for (index, output) in config.outputs.iter().enumerate() {
-            let (batches, incoming) = mpsc::channel(MAX_BATCHES);
-            let health = Arc::new(OutputHealth::new(&output.name));
-            observer.metrics.add_output(&output.name);
-            healths.push(Arc::clone(&health));
-            lanes.push(Lane {
-                dispatcher: Dispatcher::new(plan(config, output, budget)),
-                batches,
-            });
-            let delivery = Delivery {
-                output: index,
-                sender: sender(&output.kind).await,
-                health,
-                metrics: Arc::clone(&observer.metrics),
-            };
-            let acknowledge = mailbox.clone();
-            deliveries.spawn(delivery.run(incoming, move |done| {
-                acknowledge.send(Message::Acknowledged(done));
-            }));
-        }
-        observer.set_agent(Agent {
-            outputs: healths,
-            mailbox: mailbox.clone(),
-        });
-        let worker = worker(config, journal, inbox, lanes, observer);
-        let shutdown = config.shutdown.clone();
-        let ending =
-            move || Ending::new(shutdown.timeout, shutdown.quiet_for, shutdown.final_lines);
+        let healths = outputs.healths;
+        deliver(outputs.deliveries, &mut deliveries, &mailbox);
+        let worker = Worker::new(
+            inbox,
+            journal,
+            settings(config, outputs.lanes),
+            Arc::clone(&observer.health),
+            Arc::clone(&observer.metrics),
+        );
         let (tell, ended) = oneshot::channel();
         std::thread::Builder::new()
             .name("pinnace-read".to_owned())
             .spawn(move || {
                 // Nobody waits any more when the process ends at once.
-                let _ = tell.send(worker.run(ending));
+                let _ = tell.send(worker.run());
             })?;
-        Ok(Self {
+        let pipeline = Self {
             mailbox,
             ended,
             deliveries,
-        })
+            healths,
+        };
+        pipeline.show(observer);
+        Ok(pipeline)
+    }
+
+    /// Goes on by another configuration. Files stay open; what is on its way is waited for for a
+    /// moment and else taken up again, as after a restart.
+    pub(crate) async fn change(&mut self, config: &Config, observer: &Observer) {
+        let outputs = outputs(config, &self.healths, observer).await;
+        let (reply, is_paused) = oneshot::channel();
+        self.mailbox.send(Message::Pause { reply });
+        // Without an answer the worker has ended, and with it all that is done here.
+        let _ = is_paused.await;
+        self.deliveries.shutdown().await;
+        // What was acknowledged until now is in the mailbox before this.
+        let settings = Box::new(settings(config, outputs.lanes));
+        self.mailbox.send(Message::Change(settings));
+        deliver(outputs.deliveries, &mut self.deliveries, &self.mailbox);
+        for gone in &self.healths {
+            if outputs.healths.iter().all(|it| it.name != gone.name) {
+                observer.metrics.remove_output(&gone.name);
+            }
+        }
+        self.healths = outputs.healths;
+        self.show(observer);
+    }
+
+    fn show(&self, observer: &Observer) {
+        observer.set_agent(Agent {
+            outputs: self.healths.clone(),
+            mailbox: self.mailbox.clone(),
+        });
     }
 
     /// Delivers what is there and what still comes for a moment, and ends. Returns what is left.
@@ -91,6 +107,50 @@ impl Pipeline {
         let left = (&mut self.ended).await.unwrap_or_default();
         self.deliveries.abort_all();
         left
+    }
+}
+
+/// Makes the outputs of a configuration. What is known of those that were there `before` stays
+/// known.
+async fn outputs(config: &Config, before: &[Arc<OutputHealth>], observer: &Observer) -> Outputs {
+    let budget = budget_of_each(config);
+    let mut outputs = Outputs {
+        lanes: Vec::new(),
+        healths: Vec::new(),
+        deliveries: Vec::new(),
+    };
+    for (index, output) in config.outputs.iter().enumerate() {
+        let (batches, incoming) = mpsc::channel(MAX_BATCHES);
+        let known = before.iter().find(|health| health.name == output.name);
+        let health = known.map_or_else(|| Arc::new(OutputHealth::new(&output.name)), Arc::clone);
+        observer.metrics.add_output(&output.name);
+        outputs.healths.push(Arc::clone(&health));
+        outputs.lanes.push(Lane {
+            dispatcher: Dispatcher::new(plan(config, output, budget)),
+            batches,
+        });
+        let delivery = Delivery {
+            output: index,
+            sender: sender(&output.kind).await,
+            health,
+            metrics: Arc::clone(&observer.metrics),
+        };
+        outputs.deliveries.push((delivery, incoming));
+    }
+    outputs
+}
+
+/// Lets the outputs send.
+fn deliver(
+    outputs: Vec<(Delivery, mpsc::Receiver<Batch>)>,
+    deliveries: &mut JoinSet<()>,
+    mailbox: &Mailbox,
+) {
+    for (delivery, incoming) in outputs {
+        let acknowledge = mailbox.clone();
+        deliveries.spawn(delivery.run(incoming, move |done| {
+            acknowledge.send(Message::Acknowledged(done));
+        }));
     }
 }
 
@@ -161,26 +221,14 @@ fn budget_of_each(config: &Config) -> usize {
     limit.saturating_sub(reading + encoding) / config.outputs.len().max(1)
 }
 
-fn worker(
-    config: &Config,
-    journal: Journal,
-    inbox: worker::Inbox,
-    outputs: Vec<Lane>,
-    observer: &Observer,
-) -> Worker {
-    let now = Instant::now();
-    let source = Source::new(
-        config
-            .inputs
-            .iter()
-            .map(|it| (it.name.as_str(), &it.include[..], &it.exclude[..])),
-        now,
-    );
+fn settings(config: &Config, outputs: Vec<Lane>) -> Settings {
     let inputs = config
         .inputs
         .iter()
         .map(|input| InputFacts {
             name: input.name.clone(),
+            include: input.include.clone(),
+            exclude: input.exclude.clone(),
             read_from: input.read_from,
             fields: input.fields.clone(),
             hold_deleted: input.hold_deleted,
@@ -191,29 +239,16 @@ fn worker(
         .iter()
         .map(|output| Naming::of(&output.kind))
         .collect();
-    let hostname = rustix::system::uname()
-        .nodename()
-        .to_string_lossy()
-        .into_owned();
     let shortest_wait = config
         .outputs
         .iter()
         .map(|output| output.kind.batch().max_wait)
         .min();
-    Worker {
-        inbox,
-        source,
-        opening: Opening::new(inputs, namings, hostname, &journal),
-        journal,
+    Settings {
+        inputs,
         outputs,
-        health: Arc::clone(&observer.health),
-        metrics: Arc::clone(&observer.metrics),
-        losses: Losses::new(Arc::clone(&observer.metrics)),
-        gather: gather_for(shortest_wait.unwrap_or(Duration::from_secs(1))),
-        reader: Reader::default(),
-        tidy_at: now,
-        prune_at: now,
-        last_batch: None,
-        ending: None,
+        namings,
+        gather: Settings::gather_for(shortest_wait.unwrap_or(Duration::from_secs(1))),
+        shutdown: config.shutdown.clone(),
     }
 }

@@ -46,6 +46,15 @@ struct Input {
     globs: Globs,
 }
 
+impl Input {
+    fn new((name, include, exclude): (&str, &[String], &[String])) -> Self {
+        Self {
+            name: name.to_owned(),
+            globs: Globs::new(include, exclude),
+        }
+    }
+}
+
 /// What happened to a generation.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Change {
@@ -82,7 +91,9 @@ pub(crate) struct Source {
     aliases: HashMap<(usize, FileKey), Alias>,
     /// Names to look at again once the changes of the last look are dealt with.
     deferred: BTreeSet<(usize, PathBuf)>,
-    /// When all names were last looked at; nothing before the first look of the first run.
+    /// When this agent started.
+    started: Time,
+    /// When all names were last looked at, in this run or before; nothing before the first look.
     looked_at: Option<Time>,
     watch: watch::Watch,
     problems: Problems,
@@ -115,28 +126,66 @@ impl Source {
     /// to exclude.
     pub(crate) fn new<'a>(
         inputs: impl Iterator<Item = (&'a str, &'a [String], &'a [String])>,
-        now: Instant,
+        at: Moment,
     ) -> Self {
-        let inputs = inputs
-            .map(|(name, include, exclude)| Input {
-                name: name.to_owned(),
-                globs: Globs::new(include, exclude),
-            })
-            .collect();
         Self {
-            inputs,
+            inputs: inputs.map(Input::new).collect(),
             generations: BTreeMap::new(),
             by_key: HashMap::new(),
             by_path: HashMap::new(),
             aliases: HashMap::new(),
             deferred: BTreeSet::new(),
+            started: at.time,
             looked_at: None,
             watch: watch::Watch::new(),
             problems: Problems::default(),
-            next_walk: now,
-            next_retired: now + RETIRED_EVERY,
+            next_walk: at.now,
+            next_retired: at.now + RETIRED_EVERY,
             has_walked: false,
         }
+    }
+
+    /// Goes on with other inputs. What one of the same name still means stays open; all else is
+    /// closed and returned. A walk must follow.
+    pub(crate) fn set_inputs<'a>(
+        &mut self,
+        inputs: impl Iterator<Item = (&'a str, &'a [String], &'a [String])>,
+    ) -> Vec<Generation> {
+        let before = std::mem::replace(&mut self.inputs, inputs.map(Input::new).collect());
+        let mut now = HashMap::new();
+        for (index, input) in self.inputs.iter().enumerate() {
+            let old = before.iter().position(|it| it.name == input.name);
+            now.extend(old.map(|old| (old, index)));
+        }
+        let is_meant = |generation: &Generation| {
+            let input = now.get(&generation.input).map(|&it| &self.inputs[it]);
+            input.is_some_and(|it| it.globs.matches(&generation.origin))
+        };
+        let dropped: Vec<_> = self
+            .generations
+            .extract_if(.., |_, generation| !is_meant(generation))
+            .map(|(_, generation)| generation)
+            .collect();
+        for generation in self.generations.values_mut() {
+            generation.input = now[&generation.input];
+        }
+        let is_open = |id: &GenerationId| self.generations.contains_key(id);
+        let keys = std::mem::take(&mut self.by_key).into_iter();
+        self.by_key = keys
+            .filter(|(_, id)| is_open(id))
+            .map(|((input, key), id)| ((now[&input], key), id))
+            .collect();
+        let paths = std::mem::take(&mut self.by_path).into_iter();
+        self.by_path = paths
+            .filter(|(_, id)| is_open(id))
+            .map(|((input, path), id)| ((now[&input], path), id))
+            .filter(|((input, path), _)| self.inputs[*input].globs.matches(path))
+            .collect();
+        // They are found again by the walk.
+        self.aliases.clear();
+        self.deferred.clear();
+        self.has_walked = false;
+        dropped
     }
 
     /// The generation with this number, if its file is open.
@@ -250,7 +299,9 @@ impl Source {
         let meant: BTreeSet<_> = files.into_iter().chain(held).collect();
         let is_first = !std::mem::replace(&mut self.has_walked, true);
         if is_first {
-            self.looked_at = journal.state().looked_at;
+            // Before the very first look, what is made while the agent starts is not history.
+            let earlier = self.looked_at.or(journal.state().looked_at);
+            self.looked_at = earlier.or(Some(self.started));
         }
         // After that only those can be news that were made since: an event may have been missed.
         let made_since = if is_first { None } else { self.looked_at };

@@ -11,6 +11,7 @@ use rustix::event::{EventfdFlags, PollFd, PollFlags, Timespec, eventfd, poll};
 use tokio::sync::{mpsc, oneshot};
 
 use crate::batch::Batch;
+use crate::config::Shutdown;
 use crate::deliver::Acknowledgement;
 use crate::dispatch::Dispatcher;
 use crate::journal::{Entry, Journal};
@@ -26,14 +27,16 @@ mod holding;
 mod losses;
 mod opening;
 mod replay;
+mod settings;
 mod view;
 
-pub(crate) use ending::{Ending, Left};
-pub(crate) use losses::Losses;
-pub(crate) use opening::{InputFacts, Opening};
+use ending::Ending;
+pub(crate) use ending::Left;
+use losses::Losses;
+use opening::Opening;
+use settings::Pause;
+pub(crate) use settings::{InputFacts, Settings};
 
-/// After a change, further ones are gathered for this long instead of waking for each.
-const LONGEST_GATHER: Duration = Duration::from_millis(100);
 /// How often files are looked through for ones to close or to try again.
 const TIDY_EVERY: Duration = Duration::from_secs(1);
 /// Nothing to do for this long: buffers go back to the system.
@@ -55,6 +58,14 @@ pub(crate) enum Message {
         /// Where to.
         reply: oneshot::Sender<WorkerView>,
     },
+    /// Make no more batches. It is answered once those that are on their way are acknowledged,
+    /// or after a moment without that.
+    Pause {
+        /// Where to.
+        reply: oneshot::Sender<()>,
+    },
+    /// Go on by another configuration. Whoever sent batches before sends none any more.
+    Change(Box<Settings>),
     /// Deliver what is there, then end.
     Stop,
 }
@@ -111,36 +122,62 @@ pub(crate) struct Lane {
 /// All that the thread owns.
 #[derive(Debug)]
 pub(crate) struct Worker {
-    pub(crate) inbox: Inbox,
-    pub(crate) source: Source,
-    pub(crate) journal: Journal,
-    pub(crate) outputs: Vec<Lane>,
-    pub(crate) opening: Opening,
-    pub(crate) health: Arc<Health>,
-    pub(crate) metrics: Arc<Metrics>,
-    pub(crate) losses: Losses,
-    pub(crate) gather: Duration,
-    pub(crate) reader: Reader,
-    pub(crate) tidy_at: Instant,
-    pub(crate) prune_at: Instant,
-    pub(crate) last_batch: Option<Instant>,
-    pub(crate) ending: Option<Ending>,
+    inbox: Inbox,
+    source: Source,
+    journal: Journal,
+    outputs: Vec<Lane>,
+    opening: Opening,
+    health: Arc<Health>,
+    metrics: Arc<Metrics>,
+    losses: Losses,
+    shutdown: Shutdown,
+    gather: Duration,
+    reader: Reader,
+    tidy_at: Instant,
+    prune_at: Instant,
+    last_batch: Option<Instant>,
+    pause: Option<Pause>,
+    ending: Option<Ending>,
 }
 
 impl Worker {
-    /// Reads until it is stopped. Returns what is left undelivered.
-    pub(crate) fn run(mut self, ending: impl Fn() -> Ending) -> Vec<Left> {
-        let mut listen_from = Instant::now();
+    /// A worker that has not looked at anything yet.
+    pub(crate) fn new(
+        inbox: Inbox,
+        journal: Journal,
+        settings: Settings,
+        health: Arc<Health>,
+        metrics: Arc<Metrics>,
+    ) -> Self {
         let at = Moment::now();
-        self.take_up_batches();
-        let changes = self.source.walk(&mut self.journal, at);
-        self.apply(changes, at);
-        self.opening
-            .first_look_done(&mut self.journal, &self.outputs);
+        Self {
+            inbox,
+            source: Source::new(settings.patterns(), at),
+            opening: Opening::new(settings.inputs, settings.namings, &journal),
+            journal,
+            outputs: settings.outputs,
+            health,
+            losses: Losses::new(Arc::clone(&metrics)),
+            metrics,
+            shutdown: settings.shutdown,
+            gather: settings.gather,
+            reader: Reader::default(),
+            tidy_at: at.now,
+            prune_at: at.now,
+            last_batch: None,
+            pause: None,
+            ending: None,
+        }
+    }
+
+    /// Reads until it is stopped. Returns what is left undelivered.
+    pub(crate) fn run(mut self) -> Vec<Left> {
+        let mut listen_from = Instant::now();
+        self.begin(Moment::now());
         loop {
             let at = Moment::now();
             self.health.beat();
-            self.read_mail(at, &ending);
+            self.read_mail(at);
             if at.now >= listen_from {
                 let changes = self.source.look_at_events(&mut self.journal, at);
                 if !changes.is_empty() {
@@ -158,6 +195,7 @@ impl Worker {
             self.note_look();
             self.journal.commit(at.now);
             self.journal.sync_if_due(at.now);
+            self.answer_pause(at.now);
             if self.has_ended(at) {
                 self.journal.sync(at.now);
                 return self.left();
@@ -169,7 +207,17 @@ impl Worker {
         }
     }
 
-    fn read_mail(&mut self, at: Moment, ending: &impl Fn() -> Ending) {
+    /// Takes up what an earlier run left, then looks at all that the configuration means.
+    fn begin(&mut self, at: Moment) {
+        self.take_up_batches();
+        let changes = self.source.walk(&mut self.journal, at);
+        self.apply(changes, at);
+        self.opening
+            .first_look_done(&mut self.journal, &self.outputs);
+        self.say_what_removed_outputs_miss();
+    }
+
+    fn read_mail(&mut self, at: Moment) {
         let mut counter = [0u8; 8];
         // Nothing to read is the usual case.
         let _ = rustix::io::read(&self.inbox.wake, &mut counter);
@@ -190,7 +238,9 @@ impl Worker {
                     self.journal.commit(at.now);
                     let _ = reply.send(self.view(with_files, at));
                 }
-                Message::Stop => self.begin_to_end(ending(), at),
+                Message::Pause { reply } => self.pause = Some(Pause::new(reply, at.now)),
+                Message::Change(settings) => self.change(*settings, at),
+                Message::Stop => self.begin_to_end(at),
             }
         }
     }
@@ -199,7 +249,7 @@ impl Worker {
     /// Returns whether there may be more to make.
     fn make_batches(&mut self, at: Moment) -> bool {
         use crate::dispatch::Next;
-        if self.is_closing(at.now) {
+        if !self.makes_batches(at.now) {
             return false;
         }
         let mut is_busy = false;
@@ -243,10 +293,9 @@ impl Worker {
         is_busy
     }
 
-    fn is_closing(&self, now: Instant) -> bool {
-        self.ending
-            .as_ref()
-            .is_some_and(|ending| ending.is_closing(now))
+    fn makes_batches(&self, now: Instant) -> bool {
+        let ending = self.ending.as_ref();
+        self.pause.is_none() && !ending.is_some_and(|ending| ending.is_closing(now))
     }
 
     /// Tells the journal when all names were last looked at: with other news, never for itself.
@@ -279,7 +328,7 @@ impl Worker {
     fn wait(&self, listen_from: Instant) {
         let now = Instant::now();
         let is_listening = now >= listen_from;
-        let makes_batches = !self.is_closing(now);
+        let makes_batches = self.makes_batches(now);
         let dues = self
             .outputs
             .iter()
@@ -290,6 +339,7 @@ impl Worker {
             .chain((!is_listening || self.source.has_deferred()).then_some(listen_from))
             .chain(self.last_batch.map(|last| last + IDLE_AFTER))
             .chain(self.next_tidy())
+            .chain(self.pause.as_ref().and_then(Pause::next_due))
             .chain(self.ending.as_ref().map(|ending| ending.next_due(now)))
             .fold(self.source.next_due(), Instant::min);
         let timeout = until.saturating_duration_since(now).min(LONGEST_WAIT);
@@ -304,9 +354,4 @@ impl Worker {
             None => poll(&mut [wake], timeout.as_ref()),
         };
     }
-}
-
-/// How long to gather changes, for outputs of which the most impatient waits so long.
-pub(crate) fn gather_for(shortest_wait: Duration) -> Duration {
-    (shortest_wait / 4).clamp(Duration::from_millis(2), LONGEST_GATHER)
 }

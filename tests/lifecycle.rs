@@ -16,5 +16,7 @@ mod harness;
 mod looking;
 #[path = "lifecycle/refusing.rs"]
 mod refusing;
+#[path = "lifecycle/reloading.rs"]
+mod reloading;
 #[path = "lifecycle/stopping.rs"]
 mod stopping;

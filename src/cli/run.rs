@@ -15,6 +15,9 @@ use crate::journal::{Journal, OpenError};
 use crate::observe::{Observer, control, http};
 use crate::pipeline::Pipeline;
 use crate::worker::Left;
+use reload::{Changes, Reason, reload};
+
+mod reload;
 
 /// How often a fault at the start is looked at again.
 const TRY_AGAIN: Duration = Duration::from_secs(2);
@@ -138,13 +141,26 @@ async fn agent(arguments: &Arguments, on_error: OnError) -> Result<u8, Fault> {
     };
     let mut stop = Stop::new().map_err(fault)?;
     let observer = Arc::new(Observer::new());
+    let environment = Environment::from_process();
+    let source = Source::find(arguments.config.config.as_deref(), &environment);
+    let mut changes = Changes::new(&source).map_err(fault)?;
     let mut start = std::pin::pin!(start(arguments, on_error, &observer));
     let (pipeline, config) = tokio::select! {
         biased;
         started = &mut start => {
-            let started = started?;
-            stop.asked().await;
-            started
+            let (mut pipeline, mut config) = started?;
+            loop {
+                let reason = tokio::select! {
+                    () = stop.asked() => break,
+                    reason = changes.next() => reason,
+                };
+                if reason == Reason::TerminalGone {
+                    break;
+                }
+                tracing::debug!(?reason, "reading the configuration again");
+                reload(&source, &environment, &mut pipeline, &mut config, &observer).await;
+            }
+            (pipeline, config)
         }
         // What is in the files is delivered all the same, unless the start waits for something to
         // be mended.

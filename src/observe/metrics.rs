@@ -21,6 +21,22 @@ pub(crate) enum RecordResult {
     rejected,
 }
 
+/// What became of a configuration that was read again.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, EncodeLabelValue)]
+#[expect(non_camel_case_types, reason = "label values are lower case")]
+pub(crate) enum ReloadResult {
+    /// It is in force.
+    accepted,
+    /// It is wrong, and the earlier one stays in force.
+    refused,
+}
+
+/// Labels of configurations that were read again.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+pub(crate) struct Reloads {
+    result: ReloadResult,
+}
+
 /// Labels of an output's records.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
 pub(crate) struct Records {
@@ -107,6 +123,7 @@ pub(crate) struct Metrics {
     pub(crate) input_problems: Gauge,
     /// 1 while the journal cannot be written.
     pub(crate) unprotected: Gauge,
+    reloads: Family<Reloads, Counter>,
     resident: Gauge,
     cpu: SecondsGauge,
 }
@@ -134,6 +151,7 @@ impl Metrics {
             files: Gauge::default(),
             input_problems: Gauge::default(),
             unprotected: Gauge::default(),
+            reloads: Family::default(),
             resident: Gauge::default(),
             cpu: SecondsGauge::default(),
             registry: Registry::default(),
@@ -225,6 +243,11 @@ impl Metrics {
             "1 while the journal cannot be written: a restart would send again",
             metrics.unprotected.clone(),
         );
+        registry.register(
+            "config_reloads",
+            "Configurations read again while running, by what became of them: accepted, refused",
+            metrics.reloads.clone(),
+        );
         registry.register_with_unit(
             "process_resident_memory",
             "Memory of this process that is in RAM",
@@ -240,6 +263,9 @@ impl Metrics {
         // A counter that is not there before its first loss is one whose increase nobody sees.
         for reason in LOSSES {
             drop(metrics.lost_bytes.get_or_create(&Reason { reason }));
+        }
+        for result in [ReloadResult::accepted, ReloadResult::refused] {
+            drop(metrics.reloads.get_or_create(&Reloads { result }));
         }
         Self {
             registry,
@@ -266,6 +292,22 @@ impl Metrics {
         ] {
             drop(family.get_or_create(&of_output));
         }
+    }
+
+    /// A configuration was read again.
+    pub(crate) fn count_reload(&self, result: ReloadResult) {
+        self.reloads.get_or_create(&Reloads { result }).inc();
+    }
+
+    /// An output is no longer there: what it counted stays, how it stands is of no more use.
+    pub(crate) fn remove_output(&self, output: &str) {
+        let of_output = OfOutput {
+            output: output.to_owned(),
+        };
+        self.lag_bytes.remove(&of_output);
+        self.lag_seconds.remove(&of_output);
+        self.streams.remove(&of_output);
+        self.in_flight_bytes.remove(&of_output);
     }
 
     /// The text that Prometheus reads.

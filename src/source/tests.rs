@@ -29,7 +29,7 @@ fn source_of(dir: &Path, globs: &[&str]) -> Source {
         .collect();
     Source::new(
         std::iter::once(("app", &include[..], &[][..])),
-        Instant::now(),
+        Moment::now(),
     )
 }
 
@@ -374,12 +374,13 @@ fn what_was_copied_and_emptied_goes_on_in_the_copy() {
 fn rotations_that_nobody_saw_are_owed_oldest_first() {
     for is_away in [false, true] {
         let mut bench = bench(&["*.log"]);
-        // History from before the first look is nobody's debt.
+        // History from before the first start is nobody's debt; what is made from then on is.
         bench.write("a.log.7", "history\n");
         let before = SystemTime::now();
         while before.elapsed().unwrap() < Duration::from_millis(30) {
             std::thread::yield_now();
         }
+        bench.restart(&["*.log"]);
         bench.write("a.log", &lines("one", 100));
         let first = bench.opened();
         bench.deliver(first, 50);

@@ -39,7 +39,7 @@ impl Worker {
         }
     }
 
-    fn open(&mut self, id: GenerationId, at: Moment) {
+    pub(super) fn open(&mut self, id: GenerationId, at: Moment) {
         let Self {
             source,
             outputs,

@@ -4,6 +4,7 @@
 use std::time::{Duration, Instant};
 
 use super::Worker;
+use crate::config::Shutdown;
 use crate::source::{Change, Moment};
 
 /// So much of the time at most, and a quarter of it, is kept for the answers to what is on its
@@ -11,8 +12,8 @@ use crate::source::{Change, Moment};
 const LONGEST_RESERVE: Duration = Duration::from_secs(5);
 
 /// A stop under way.
-#[derive(Debug, Clone)]
-pub(crate) struct Ending {
+#[derive(Debug)]
+pub(super) struct Ending {
     deadline: Instant,
     last_batch_at: Instant,
     quiet_for: Duration,
@@ -32,16 +33,15 @@ pub(crate) struct Left {
 }
 
 impl Ending {
-    /// A stop that begins now. With `ships_last_lines` nothing more is expected to be written,
-    /// and a last line without its line end is shipped.
-    pub(crate) fn new(timeout: Duration, quiet_for: Duration, ships_last_lines: bool) -> Self {
-        let now = Instant::now();
+    /// A stop that begins now.
+    fn new(shutdown: &Shutdown, now: Instant) -> Self {
+        let timeout = shutdown.timeout;
         Self {
             deadline: now + timeout,
             last_batch_at: now + timeout.saturating_sub(LONGEST_RESERVE.min(timeout / 4)),
-            quiet_for,
+            quiet_for: shutdown.quiet_for,
             last_change: now,
-            ships_last_lines,
+            ships_last_lines: shutdown.final_lines,
         }
     }
 
@@ -66,11 +66,11 @@ impl Ending {
 }
 
 impl Worker {
-    pub(super) fn begin_to_end(&mut self, ending: Ending, at: Moment) {
+    pub(super) fn begin_to_end(&mut self, at: Moment) {
         if self.ending.is_some() {
             return;
         }
-        self.ending = Some(ending);
+        self.ending = Some(Ending::new(&self.shutdown, at.now));
         let changes = self.source.walk(&mut self.journal, at);
         self.apply(changes, at);
         for output in &mut self.outputs {

@@ -14,14 +14,14 @@ const REMEMBERED: usize = 20;
 
 /// Where losses are noted.
 #[derive(Debug)]
-pub(crate) struct Losses {
+pub(super) struct Losses {
     metrics: Arc<Metrics>,
     last: VecDeque<String>,
 }
 
 impl Losses {
     /// None yet.
-    pub(crate) fn new(metrics: Arc<Metrics>) -> Self {
+    pub(super) fn new(metrics: Arc<Metrics>) -> Self {
         Self {
             metrics,
             last: VecDeque::new(),

@@ -1,31 +1,18 @@
 //! Where each output begins in a file: at its cursor, at the beginning, or at the end of what
 //! was there before it was ever asked to read it.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 
-use super::Lane;
+use super::{InputFacts, Lane};
 use crate::config::{HoldDeleted, ReadFrom};
 use crate::dispatch::Start;
 use crate::dispatch::naming::{Naming, Values};
 use crate::journal::{Cursor, Entry, Journal, Route};
 use crate::source::{Generation, Moment};
 
-/// What is needed of an input's configuration.
-#[derive(Debug)]
-pub(crate) struct InputFacts {
-    /// Its name.
-    pub(crate) name: String,
-    /// Where to begin in files never seen before.
-    pub(crate) read_from: ReadFrom,
-    /// Texts for templates.
-    pub(crate) fields: BTreeMap<String, String>,
-    /// How long deleted files are held.
-    pub(crate) hold_deleted: HoldDeleted,
-}
-
 /// Knows where to begin.
 #[derive(Debug)]
-pub(crate) struct Opening {
+pub(super) struct Opening {
     inputs: Vec<InputFacts>,
     namings: Vec<Naming>,
     hostname: String,
@@ -36,13 +23,12 @@ pub(crate) struct Opening {
 
 impl Opening {
     /// For these inputs and, in their order, the naming rules of the outputs.
-    pub(crate) fn new(
-        inputs: Vec<InputFacts>,
-        namings: Vec<Naming>,
-        hostname: String,
-        journal: &Journal,
-    ) -> Self {
+    pub(super) fn new(inputs: Vec<InputFacts>, namings: Vec<Naming>, journal: &Journal) -> Self {
         let earlier = journal.state().routes.clone();
+        let hostname = rustix::system::uname()
+            .nodename()
+            .to_string_lossy()
+            .into_owned();
         Self {
             inputs,
             namings,

@@ -171,6 +171,11 @@ impl Agent {
         kill_process(Pid::from_child(&self.child), Signal::TERM).unwrap();
     }
 
+    /// Sends SIGHUP and waits for nothing.
+    pub(crate) fn hang_up(&self) {
+        kill_process(Pid::from_child(&self.child), Signal::HUP).unwrap();
+    }
+
     /// Sends SIGTERM and waits for the end.
     pub(crate) fn stop(self) -> Exit {
         self.terminate();
