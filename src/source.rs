@@ -93,8 +93,12 @@ pub(crate) struct Source {
     deferred: BTreeSet<(usize, PathBuf)>,
     /// When this agent started.
     started: Time,
-    /// When all names were last looked at, in this run or before; nothing before the first look.
+    /// Every file that was made before this was seen under its name, in this run or before;
+    /// nothing before the first look. It is the time of the look before the last one: a file
+    /// that was made before the last look may have been renamed while that went on.
     looked_at: Option<Time>,
+    /// When the last look began.
+    last_look: Option<Time>,
     watch: watch::Watch,
     problems: Problems,
     next_walk: Instant,
@@ -137,6 +141,7 @@ impl Source {
             deferred: BTreeSet::new(),
             started: at.time,
             looked_at: None,
+            last_look: None,
             watch: watch::Watch::new(),
             problems: Problems::default(),
             next_walk: at.now,
@@ -231,7 +236,7 @@ impl Source {
         !self.deferred.is_empty()
     }
 
-    /// When all names were last looked at.
+    /// Every file that was made before this was seen.
     pub(crate) fn looked_at(&self) -> Option<Time> {
         self.looked_at
     }
@@ -248,9 +253,9 @@ impl Source {
         }
         let deferred = deferred.into_iter().map(|(_, path)| path);
         let mut names = Vec::new();
-        for path in touched.names.into_iter().chain(deferred) {
+        for path in touched.names.iter().cloned().chain(deferred) {
             for input in 0..self.inputs.len() {
-                names.extend(self.name_of(input, &path, journal));
+                names.extend(self.name_of(input, &path, &touched.names, journal));
             }
             if let Some(folder) = path.parent() {
                 names.extend(self.retired_in(folder).into_iter().map(Name::Nameless));
@@ -310,7 +315,7 @@ impl Source {
             names.extend(self.siblings(input, &meant, made_since, journal));
         }
         for (input, path) in std::mem::take(&mut self.deferred) {
-            names.extend(self.name_of(input, &path, journal));
+            names.extend(self.name_of(input, &path, &BTreeSet::new(), journal));
         }
         let written = meant.into_iter().filter(|it| !self.is_unchanged(it));
         names.extend(written.map(Name::meant));

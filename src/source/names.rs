@@ -38,14 +38,24 @@ impl Name {
 
 impl Source {
     /// What a name is to an input: one that it means, or one that rotation gives to such a one.
-    pub(super) fn name_of(&self, input: usize, path: &Path, journal: &Journal) -> Option<Name> {
+    /// A file may be made and renamed between two looks, so those that changed together with it
+    /// count, whether they are there or not.
+    pub(super) fn name_of(
+        &self,
+        input: usize,
+        path: &Path,
+        changed: &BTreeSet<PathBuf>,
+        journal: &Journal,
+    ) -> Option<Name> {
         let is_held = self.by_path.contains_key(&(input, path.to_owned()));
         if is_held || self.inputs[input].globs.matches(path) {
             return Some(Name::Meant(input, path.to_owned()));
         }
-        let homes = self.homes_in(input, path.parent()?, journal);
+        let homes = self.homes_in(input, path.parent()?, journal).into_iter();
+        let changed = changed.iter().filter(|it| rotation::is_rotation(it, path));
+        let changed = changed.filter(|it| self.inputs[input].globs.matches(it));
         let home = homes
-            .into_iter()
+            .chain(changed.cloned())
             .find(|home| rotation::is_rotation(home, path))?;
         Some(Name::Sibling(input, home, path.to_owned()))
     }
@@ -92,7 +102,8 @@ impl Source {
         }
         // A name that must wait was not looked at.
         if self.deferred.is_empty() {
-            self.looked_at = Some(at.time);
+            let before = self.last_look.replace(at.time);
+            self.looked_at = before.or(self.looked_at);
         }
         changes
     }

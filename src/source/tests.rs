@@ -429,3 +429,32 @@ fn what_is_no_file_is_passed_over() {
     assert_eq!(bench.walk(), []);
     assert_eq!(bench.source.problems().count(), 0);
 }
+
+#[test]
+fn what_is_made_and_renamed_between_two_looks_is_owed_also_under_a_name_never_seen() {
+    let mut bench = bench(&["*.log"]);
+    assert_eq!(bench.walk(), []);
+    bench.write("a.log", "one\n");
+    bench.rename("a.log", "a.log.1");
+    let changes = bench.events();
+    assert!(matches!(changes[..], [Change::Opened(_)]), "{changes:?}");
+}
+
+#[test]
+fn what_is_renamed_while_a_look_goes_on_is_owed() {
+    let mut bench = bench(&["*.log"]);
+    bench.write("a.log", "one\n");
+    bench.opened();
+    bench.events();
+    bench.write("a.log.new", "two\n");
+    bench.rename("a.log.new", "../as-during-the-look");
+    let before = SystemTime::now();
+    while before.elapsed().unwrap() < Duration::from_millis(30) {
+        std::thread::yield_now();
+    }
+    bench.write("a.log", "more\n");
+    assert!(!bench.events().is_empty());
+    bench.rename("../as-during-the-look", "a.log.1");
+    let changes = bench.events();
+    assert!(matches!(changes[..], [Change::Opened(_)]), "{changes:?}");
+}
