@@ -16,6 +16,7 @@ use copies::Alias;
 use discover::{Found, Globs};
 use generation::{FileKey, Opened};
 pub(crate) use generation::{Generation, Place};
+pub(crate) use missing::Whereabouts;
 use names::Name;
 use problems::Problems;
 
@@ -24,6 +25,7 @@ mod copies;
 pub(crate) mod discover;
 mod generation;
 mod look;
+mod missing;
 mod names;
 mod problems;
 pub(crate) mod reader;

@@ -25,6 +25,7 @@ mod changes;
 mod ending;
 mod holding;
 mod losses;
+mod missing;
 mod opening;
 mod replay;
 mod settings;
@@ -33,6 +34,7 @@ mod view;
 use ending::Ending;
 pub(crate) use ending::Left;
 use losses::Losses;
+use missing::Missing;
 use opening::Opening;
 use settings::Pause;
 pub(crate) use settings::{InputFacts, Settings};
@@ -130,6 +132,7 @@ pub(crate) struct Worker {
     health: Arc<Health>,
     metrics: Arc<Metrics>,
     losses: Losses,
+    missing: Missing,
     shutdown: Shutdown,
     gather: Duration,
     reader: Reader,
@@ -158,6 +161,7 @@ impl Worker {
             outputs: settings.outputs,
             health,
             losses: Losses::new(Arc::clone(&metrics)),
+            missing: Missing::new(at.now),
             metrics,
             shutdown: settings.shutdown,
             gather: settings.gather,
@@ -197,6 +201,7 @@ impl Worker {
             self.journal.sync_if_due(at.now);
             self.answer_pause(at.now);
             if self.has_ended(at) {
+                self.note_all_sizes(at);
                 self.journal.sync(at.now);
                 return self.left();
             }
@@ -214,6 +219,7 @@ impl Worker {
         self.apply(changes, at);
         self.opening
             .first_look_done(&mut self.journal, &self.outputs);
+        self.miss_what_was_open();
         self.say_what_removed_outputs_miss();
     }
 

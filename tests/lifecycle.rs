@@ -14,6 +14,8 @@ mod disk;
 mod harness;
 #[path = "lifecycle/looking.rs"]
 mod looking;
+#[path = "lifecycle/missing.rs"]
+mod missing;
 #[path = "lifecycle/refusing.rs"]
 mod refusing;
 #[path = "lifecycle/reloading.rs"]

@@ -206,6 +206,7 @@ fn shown_as_json(dir: &Path, inspection: &Inspection) -> String {
             "inode": known.identity.inode,
             "head_bytes": known.identity.head.len,
             "seen_ns": known.identity.seen.0,
+            "size": known.identity.size,
             "cursors": cursors,
         })
     });

@@ -63,6 +63,10 @@ pub(crate) struct Identity {
     /// When it was last seen, in nanoseconds since the epoch.
     #[serde(with = "text::time")]
     pub(crate) seen: Time,
+    /// How long it was then, while it was held open; nothing once it was closed with all of it
+    /// delivered. Of a later version than the others.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) size: Option<u64>,
 }
 
 /// How far a generation is delivered to one output.

@@ -79,7 +79,7 @@ pub(crate) struct Reason {
 }
 
 /// The reasons for which bytes are lost.
-const LOSSES: [&str; 2] = ["truncated", "hold_deleted"];
+const LOSSES: [&str; 3] = ["truncated", "hold_deleted", "deleted_while_away"];
 
 type SecondsGauge = Gauge<f64, AtomicU64>;
 

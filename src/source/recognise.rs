@@ -74,7 +74,7 @@ impl Source {
     }
 
     /// Tells the journal how a generation is recognised.
-    pub(super) fn note_identity(&self, id: GenerationId, journal: &mut Journal, at: Moment) {
+    pub(crate) fn note_identity(&self, id: GenerationId, journal: &mut Journal, at: Moment) {
         let Some(generation) = self.generations.get(&id) else {
             return;
         };
@@ -86,6 +86,7 @@ impl Source {
             birth: generation.birth,
             head: generation.head,
             seen: at.time,
+            size: Some(generation.size),
         };
         journal.append(&Entry::Generation(id, identity));
     }

@@ -56,6 +56,7 @@ impl Worker {
     }
 
     fn grew(&mut self, id: GenerationId, at: Moment) {
+        self.missing.may_owe();
         self.recount(id, at);
         self.note_activity(at);
     }
@@ -171,6 +172,8 @@ impl Worker {
             tracing::debug!(generation = %id, place = place.name(), "closed: all of it is delivered");
         }
         self.let_go_of_deleted(at);
+        self.note_sizes(at);
+        self.look_for_missing(at);
         let outputs = &self.outputs;
         self.source.forget_old_times(|id| {
             let progress = outputs
@@ -184,10 +187,12 @@ impl Worker {
         }
     }
 
+    /// A generation is closed with all of it delivered.
     fn note_seen(&mut self, id: GenerationId, at: Moment) {
         if let Some(known) = self.journal.state().generations.get(&id) {
             let identity = Identity {
                 seen: at.time,
+                size: None,
                 ..known.identity.clone()
             };
             self.journal.append(&Entry::Generation(id, identity));
@@ -223,6 +228,6 @@ impl Worker {
             .outputs
             .iter()
             .any(|output| output.dispatcher.has_unreadable());
-        (has_loose_ends || is_waiting).then_some(self.tidy_at)
+        (has_loose_ends || is_waiting || self.missing.is_busy()).then_some(self.tidy_at)
     }
 }

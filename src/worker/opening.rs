@@ -43,6 +43,14 @@ impl Opening {
         self.inputs.get(input).map(|input| input.hold_deleted)
     }
 
+    /// Whether an output took an input in an earlier run.
+    pub(super) fn was_taken(&self, input: &str, output: &str) -> bool {
+        self.earlier.contains(&Route {
+            input: input.to_owned(),
+            output: output.to_owned(),
+        })
+    }
+
     /// Lets every output that takes it begin with a generation.
     pub(super) fn open(
         &self,

@@ -1,0 +1,179 @@
+//! Files that an earlier run had open and that are there no more: deleted while nobody looked.
+//! Counts what was seen of them and not delivered, and says that the rest is not known. In doubt
+//! a file is not missing: a folder that cannot be listed may come back.
+
+use std::collections::BTreeMap;
+use std::time::{Duration, Instant};
+
+use super::Worker;
+use crate::journal::{Entry, Identity};
+use crate::observe::snapshot::utc;
+use crate::record::Time;
+use crate::source::{Moment, Place, Whereabouts};
+use crate::span::GenerationId;
+
+/// How long bytes are owed before the size of their file is noted in the journal, in nanoseconds:
+/// while delivery keeps up, nothing need be noted.
+const OWED_FOR_LONG: i64 = 2_000_000_000;
+/// Sizes are noted this often at most.
+const NOTE_SIZES_EVERY: Duration = Duration::from_secs(5);
+/// A listing that is made while names change may leave one out: a file is missing when it was not
+/// found twice, with this between.
+const LOOK_AGAIN_AFTER: Duration = Duration::from_secs(1);
+/// What cannot be decided is looked at this often.
+const LOOK_EVERY: Duration = Duration::from_secs(10);
+
+/// What is to be found out about missing files, and noted so that another run can.
+#[derive(Debug)]
+pub(super) struct Missing {
+    /// Generations that an earlier run had open and that are not found yet; and whether a look
+    /// has said so.
+    unfound: BTreeMap<GenerationId, bool>,
+    next_look: Instant,
+    sizes_noted: Instant,
+    /// Whether a file has owed bytes that the journal does not know to be there.
+    has_unnoted: bool,
+}
+
+impl Missing {
+    /// Nothing is known to be missing.
+    pub(super) fn new(now: Instant) -> Self {
+        Self {
+            unfound: BTreeMap::new(),
+            next_look: now,
+            sizes_noted: now,
+            has_unnoted: false,
+        }
+    }
+
+    /// A file has grown.
+    pub(super) fn may_owe(&mut self) {
+        self.has_unnoted = true;
+    }
+
+    /// Whether there is something to look after.
+    pub(super) fn is_busy(&self) -> bool {
+        self.has_unnoted || self.unfound.values().any(|is_nowhere| *is_nowhere)
+    }
+}
+
+impl Worker {
+    /// After the first look: what was open before and is not now.
+    pub(super) fn miss_what_was_open(&mut self) {
+        let known = self.journal.state().generations.iter();
+        self.missing.unfound = known
+            .filter(|(id, known)| known.identity.size.is_some() && self.source.get(**id).is_none())
+            .map(|(id, _)| (*id, false))
+            .collect();
+    }
+
+    /// Looks for what is missing, and tells of what is gone for good.
+    pub(super) fn look_for_missing(&mut self, at: Moment) {
+        // What waits to be looked at may be one of them.
+        if at.now < self.missing.next_look || self.source.has_deferred() {
+            return;
+        }
+        self.missing.next_look = at.now + LOOK_EVERY;
+        for (id, was_nowhere) in self.missing.unfound.clone() {
+            let known = self.journal.state().generations.get(&id);
+            let Some(identity) = known.map(|known| known.identity.clone()) else {
+                self.missing.unfound.remove(&id);
+                continue;
+            };
+            let whereabouts = if self.source.get(id).is_some() {
+                Whereabouts::NotOurs
+            } else {
+                self.source.whereabouts(&identity)
+            };
+            match whereabouts {
+                Whereabouts::Unknown => {
+                    self.missing.unfound.insert(id, false);
+                    continue;
+                }
+                Whereabouts::Nowhere if !was_nowhere => {
+                    self.missing.unfound.insert(id, true);
+                    self.missing.next_look = at.now + LOOK_AGAIN_AFTER;
+                    continue;
+                }
+                Whereabouts::NotOurs => {}
+                Whereabouts::Nowhere => self.tell_missing(id, identity, at),
+            }
+            self.missing.unfound.remove(&id);
+        }
+    }
+
+    fn tell_missing(&mut self, id: GenerationId, identity: Identity, at: Moment) {
+        let size = identity.size.unwrap_or(0);
+        let state = self.journal.state();
+        let owed = self.outputs.iter().filter_map(|output| {
+            let name = output.dispatcher.name();
+            let read = state.read_from(id, name).map(|(position, _)| position);
+            // An output that is new to the input was never owed what is gone.
+            let is_owed = read.is_some() || self.opening.was_taken(&identity.input, name);
+            is_owed.then(|| size.saturating_sub(read.map_or(0, |it| it.offset)))
+        });
+        let lost = owed.max().unwrap_or(0);
+        let why = format!(
+            "the file was deleted while it was not held open by a running agent; whether it was written after {} is not known",
+            utc(identity.seen)
+        );
+        self.losses
+            .note("deleted_while_away", &identity.path, lost, &why, at.time);
+        // It may turn up again, but it is told only once.
+        let identity = Identity {
+            size: None,
+            ..identity
+        };
+        self.journal.append(&Entry::Generation(id, identity));
+    }
+
+    /// Notes how long files are of which bytes have been owed for a while: what is lost with a
+    /// file can only be told by another run when it knows what was there.
+    pub(super) fn note_sizes(&mut self, at: Moment) {
+        if !self.missing.has_unnoted
+            || at.now.duration_since(self.missing.sizes_noted) < NOTE_SIZES_EVERY
+        {
+            return;
+        }
+        let unnoted = self.unnoted();
+        let is_due = |owed_since: &Time| at.time.nanos_since(*owed_since) >= OWED_FOR_LONG;
+        let (due, early): (Vec<_>, Vec<_>) = unnoted.into_iter().partition(|(_, it)| is_due(it));
+        self.missing.has_unnoted = !early.is_empty();
+        if !due.is_empty() {
+            self.missing.sizes_noted = at.now;
+            self.note_sizes_of(due, at);
+        }
+    }
+
+    /// The same at the end, for all.
+    pub(super) fn note_all_sizes(&mut self, at: Moment) {
+        let unnoted = self.unnoted();
+        self.note_sizes_of(unnoted, at);
+        self.journal.commit(at.now);
+    }
+
+    fn note_sizes_of(&mut self, generations: Vec<(GenerationId, Time)>, at: Moment) {
+        for (id, _) in generations {
+            self.source.note_identity(id, &mut self.journal, at);
+        }
+    }
+
+    /// Files of which bytes are owed and whose size is another than noted; and since when.
+    fn unnoted(&self) -> Vec<(GenerationId, Time)> {
+        let known = &self.journal.state().generations;
+        let is_noted = |id, size| {
+            let known = known.get(&id);
+            known.is_some_and(|known| known.identity.size == Some(size))
+        };
+        let open = self.source.generations();
+        open.filter(|it| it.place != Place::Gone && !is_noted(it.id, it.size))
+            .filter_map(|it| {
+                let outputs = self.outputs.iter();
+                let progress = outputs.filter_map(|output| output.dispatcher.progress(it.id));
+                let done = progress.map(|progress| progress.done).min();
+                let done = done.filter(|done| *done < it.size)?;
+                Some((it.id, it.times.oldest_from(done)?))
+            })
+            .collect()
+    }
+}

@@ -1,0 +1,138 @@
+//! Files that were deleted while no agent ran: what was seen of them and not delivered is
+//! counted, and that there may have been more is said.
+
+use std::fs;
+
+use pinnace::receiver::Backend;
+
+use crate::harness::{Config, Numbered, Scene, append, eventually, get};
+
+fn lost(config: &Config) -> Option<u64> {
+    let (_, text) = get(config.port(), "/metrics")?;
+    let sample = "pinnace_lost_bytes_total{reason=\"deleted_while_away\"} ";
+    let line = text.lines().find_map(|line| line.strip_prefix(sample))?;
+    line.parse().ok()
+}
+
+/// Waits until the journal knows so many bytes of a file.
+fn wait_until_noted(config: &Config, size: u64) {
+    let is_noted = eventually(|| {
+        let output = std::process::Command::new(env!("CARGO_BIN_EXE_pinnace"))
+            .args(["journal", "show", "--json", "--state-dir"])
+            .arg(&config.state_dir)
+            .output()
+            .unwrap();
+        String::from_utf8_lossy(&output.stdout).contains(&format!("\"size\":{size}"))
+    });
+    assert!(is_noted, "the journal never knew of {size} bytes");
+}
+
+/// Something that is delivered before the backend goes away.
+fn deliver_first(scene: &Scene, config: &Config, series: &mut Numbered) -> crate::harness::Agent {
+    series.append_to(&scene.log("app.log"), 10);
+    append(&scene.log("other.log"), "stays\n");
+    let agent = scene.start(config);
+    scene.wait_for_stored(Backend::Loki, 11);
+    config.wait_until_all_is_answered();
+    agent
+}
+
+#[test]
+fn what_was_seen_of_a_file_that_was_deleted_after_a_kill_is_counted_to_the_byte() {
+    let scene = Scene::new();
+    let config = scene.loki_config().serving();
+    let mut series = Numbered::wide("killed", 199);
+    let agent = deliver_first(&scene, &config, &mut series);
+    scene.receiver.pause(Backend::Loki);
+    series.append_to(&scene.log("app.log"), 20_000);
+    agent.wait_for_log("not delivered; nothing is lost");
+    wait_until_noted(&config, fs::metadata(scene.log("app.log")).unwrap().len());
+    agent.kill();
+    fs::remove_file(scene.log("app.log")).unwrap();
+    scene.receiver.resume(Backend::Loki);
+    let agent = scene.start(&config);
+    let told = agent.wait_for_log("bytes were lost");
+    assert!(
+        told.contains("app.log") && told.contains("is not known"),
+        "{told}"
+    );
+    let (_, status) = config.status_text();
+    assert!(status.contains("is not known"), "{status}");
+    // What was on its way is in the journal, and arrives.
+    let missing = lost(&config).unwrap();
+    assert!(missing > 1 << 20, "{missing}");
+    let mut stored = 0;
+    let is_accounted = eventually(|| {
+        let records = scene.receiver.records(Backend::Loki);
+        let of_series = records.iter().filter(|it| it.line.starts_with("killed"));
+        stored = of_series.map(|it| it.line.len() as u64 + 1).sum();
+        stored + missing == 20_010 * 200
+    });
+    assert!(is_accounted, "{stored} stored and {missing} lost");
+    scene.assert_flawless(Backend::Loki);
+    agent.stop_well();
+    // It is told once.
+    let agent = scene.start(&config);
+    append(&scene.log("other.log"), "again\n");
+    wait_for_line(&scene, "again");
+    assert_eq!(lost(&config), Some(0));
+    assert!(!agent.stop_well().contains("bytes were lost"));
+}
+
+fn wait_for_line(scene: &Scene, line: &str) {
+    let has_it = eventually(|| {
+        let records = scene.receiver.records(Backend::Loki);
+        records.iter().any(|it| it.line == line)
+    });
+    assert!(has_it, "{line} never arrived");
+}
+
+#[test]
+fn what_is_left_at_a_stop_is_counted_when_its_file_is_deleted_before_the_next_start() {
+    let scene = Scene::new();
+    let mut config = scene.loki_config().serving();
+    config.shutdown = "timeout: 1s, quiet_for: 50ms".to_owned();
+    let mut series = Numbered::wide("stopped", 199);
+    let agent = deliver_first(&scene, &config, &mut series);
+    scene.receiver.pause(Backend::Loki);
+    series.append_to(&scene.log("app.log"), 20_000);
+    agent.stop_well();
+    fs::remove_file(scene.log("app.log")).unwrap();
+    let agent = scene.start(&config);
+    let told = agent.wait_for_log("bytes were lost");
+    assert!(told.contains("app.log"), "{told}");
+    assert!(lost(&config).unwrap() > 1 << 20);
+    agent.stop_well();
+}
+
+#[test]
+fn a_file_that_was_delivered_and_deleted_while_away_costs_nothing_that_is_known() {
+    let scene = Scene::new();
+    let config = scene.loki_config().serving();
+    let mut series = Numbered::new("whole");
+    let agent = deliver_first(&scene, &config, &mut series);
+    agent.stop_well();
+    fs::remove_file(scene.log("app.log")).unwrap();
+    let agent = scene.start(&config);
+    let told = agent.wait_for_log("whether it was written after");
+    assert!(told.contains("lost_bytes=0"), "{told}");
+    assert_eq!(lost(&config), Some(0));
+    agent.stop_well();
+}
+
+#[test]
+fn a_file_whose_folder_is_gone_is_not_missing_and_is_read_on_when_it_is_back() {
+    let scene = Scene::new();
+    let config = scene.loki_config().serving();
+    let mut series = Numbered::new("back");
+    let agent = deliver_first(&scene, &config, &mut series);
+    agent.stop_well();
+    let (logs, aside) = (scene.dir().join("logs"), scene.dir().join("aside"));
+    fs::rename(&logs, &aside).unwrap();
+    let agent = scene.start(&config);
+    series.append_to(&aside.join("app.log"), 10);
+    fs::rename(&aside, &logs).unwrap();
+    scene.wait_for_stored(Backend::Loki, 21);
+    assert!(!agent.stop_well().contains("is not known"));
+    scene.assert_series_arrived(Backend::Loki, &series);
+}
