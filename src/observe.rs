@@ -6,7 +6,7 @@ use std::time::Duration;
 use tokio::sync::oneshot;
 
 use crate::worker::{Mailbox, Message};
-use health::{Health, OutputHealth};
+use health::{Blocked, Health, OutputHealth};
 use metrics::{BlockedBy, Metrics, OfOutput};
 use snapshot::{OutputStatus, Status, WorkerView};
 
@@ -18,6 +18,8 @@ pub(crate) mod snapshot;
 
 /// The reading side is asked for its view this long.
 const VIEW_TIMEOUT: Duration = Duration::from_secs(5);
+/// How often it is said again that an output does not deliver.
+const REMIND_EVERY: Duration = Duration::from_mins(5);
 
 /// Answers for the agent, from its start on and whatever is wrong with it.
 #[derive(Debug)]
@@ -90,12 +92,7 @@ impl Observer {
                     for (output, view) in agent.outputs.iter().zip(view.outputs) {
                         let blocked = output.blocked();
                         if let Some(blocked) = &blocked {
-                            troubles.push(format!(
-                                "output {} has not delivered since {}: {}",
-                                output.name,
-                                snapshot::utc_of(blocked.since),
-                                blocked.sentence
-                            ));
+                            troubles.push(snapshot::why_blocked(&output.name, blocked, &view));
                         }
                         let error = output.last_error();
                         status.outputs.push(OutputStatus {
@@ -118,6 +115,30 @@ impl Observer {
         status.ready = troubles.is_empty();
         status.troubles = troubles;
         status
+    }
+
+    /// Says again and again why an output does not deliver, as long as it does not: the log may
+    /// be all that anybody reads.
+    pub(crate) async fn remind(self: Arc<Self>) {
+        loop {
+            tokio::time::sleep(REMIND_EVERY).await;
+            let Some(agent) = self.agent() else { continue };
+            let is_old = |it: &Blocked| it.since.elapsed().is_ok_and(|it| it >= REMIND_EVERY);
+            let mut healths = agent.outputs.iter();
+            if !healths.any(|health| health.blocked().is_some_and(|it| is_old(&it))) {
+                continue;
+            }
+            let Some(view) = self.view(&agent, false).await else {
+                continue;
+            };
+            for (health, view) in agent.outputs.iter().zip(&view.outputs) {
+                if let Some(blocked) = health.blocked().filter(is_old) {
+                    let reason = blocked.reason;
+                    let sentence = snapshot::why_blocked(&health.name, &blocked, view);
+                    tracing::warn!(reason, "{sentence}");
+                }
+            }
+        }
     }
 
     /// The metrics as text.
@@ -160,7 +181,13 @@ impl Observer {
                 .in_flight_bytes
                 .get_or_create(&of_output)
                 .set(gauge(view.in_flight_bytes as u64));
-            if let Some(blocked) = output.blocked() {
+            let blocked = output.blocked();
+            let since = blocked.as_ref().and_then(|it| it.since.elapsed().ok());
+            metrics
+                .blocked_seconds
+                .get_or_create(&of_output)
+                .set(since.unwrap_or_default().as_secs_f64());
+            if let Some(blocked) = blocked {
                 let labels = BlockedBy {
                     output: output.name.clone(),
                     reason: blocked.reason,

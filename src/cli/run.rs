@@ -144,6 +144,7 @@ async fn agent(arguments: &Arguments, on_error: OnError) -> Result<u8, Fault> {
     let environment = Environment::from_process();
     let source = Source::find(arguments.config.config.as_deref(), &environment);
     let mut changes = Changes::new(&source).map_err(fault)?;
+    tokio::spawn(Arc::clone(&observer).remind());
     let mut start = std::pin::pin!(start(arguments, on_error, &observer));
     let (pipeline, config) = tokio::select! {
         biased;

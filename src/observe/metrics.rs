@@ -113,6 +113,8 @@ pub(crate) struct Metrics {
     pub(crate) lag_seconds: Family<OfOutput, SecondsGauge>,
     /// 1 while an output does not deliver, by reason.
     pub(crate) blocked: Family<BlockedBy, Gauge>,
+    /// For how long an output has not delivered.
+    pub(crate) blocked_seconds: Family<OfOutput, SecondsGauge>,
     /// Streams that are fed.
     pub(crate) streams: Family<OfOutput, Gauge>,
     /// Bytes of sealed batches in memory.
@@ -146,6 +148,7 @@ impl Metrics {
             lag_bytes: Family::default(),
             lag_seconds: Family::default(),
             blocked: Family::default(),
+            blocked_seconds: Family::default(),
             streams: Family::default(),
             in_flight_bytes: Family::default(),
             files: Gauge::default(),
@@ -224,6 +227,12 @@ impl Metrics {
             "output_blocked",
             "1 while the output does not deliver, with the reason",
             metrics.blocked.clone(),
+        );
+        registry.register_with_unit(
+            "output_blocked",
+            "For how long the output has not delivered; 0 while it does",
+            Unit::Seconds,
+            metrics.blocked_seconds.clone(),
         );
         registry.register("streams", "Streams that are fed", metrics.streams.clone());
         registry.register_with_unit(
@@ -306,6 +315,7 @@ impl Metrics {
         };
         self.lag_bytes.remove(&of_output);
         self.lag_seconds.remove(&of_output);
+        self.blocked_seconds.remove(&of_output);
         self.streams.remove(&of_output);
         self.in_flight_bytes.remove(&of_output);
     }
@@ -384,6 +394,7 @@ mod tests {
                 reason: "down",
             })
             .set(1);
+        metrics.blocked_seconds.get_or_create(&of()).set(1.0);
         metrics.streams.get_or_create(&of()).set(1);
         metrics.in_flight_bytes.get_or_create(&of()).set(1);
         let text = metrics.text();

@@ -2,10 +2,11 @@
 //! each output's destination. Only data and its text.
 
 use std::fmt::Write as _;
-use std::time::SystemTime;
+use std::time::{Duration, SystemTime};
 
 use serde::{Deserialize, Serialize};
 
+use super::health::Blocked;
 use crate::record::Time;
 
 /// What the reading side knows.
@@ -38,6 +39,18 @@ pub(crate) struct OutputView {
     pub(crate) in_flight_batches: usize,
     /// Bytes of their bodies.
     pub(crate) in_flight_bytes: usize,
+}
+
+/// Why an output does not deliver, since when, what would mend it, and how much waits.
+pub(crate) fn why_blocked(output: &str, blocked: &Blocked, view: &OutputView) -> String {
+    let age = Duration::try_from_secs_f64(view.lag_seconds).unwrap_or_default();
+    format!(
+        "output {output} has not delivered since {}: {}; {} wait, the oldest for {}",
+        utc_of(blocked.since),
+        blocked.sentence,
+        bytes(view.lag_bytes),
+        duration(age.as_secs())
+    )
 }
 
 /// All that is told of a running agent. The field names are part of `status --json`.
@@ -293,6 +306,25 @@ mod tests {
         for (nanos, text) in table {
             assert_eq!(utc(Time(nanos)), text);
         }
+    }
+
+    #[test]
+    fn why_an_output_is_blocked_is_one_sentence() {
+        let blocked = Blocked {
+            reason: "down",
+            sentence: "no connection to http://x: refused".to_owned(),
+            since: SystemTime::UNIX_EPOCH,
+        };
+        let view = OutputView {
+            lag_bytes: 1536,
+            lag_seconds: 75.9,
+            ..OutputView::default()
+        };
+        assert_eq!(
+            why_blocked("loki", &blocked, &view),
+            "output loki has not delivered since 1970-01-01T00:00:00.000Z: no connection to \
+             http://x: refused; 1.5 KiB wait, the oldest for 1m15s"
+        );
     }
 
     #[test]
