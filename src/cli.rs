@@ -8,6 +8,7 @@ use clap::{Args, Parser, Subcommand};
 
 mod check;
 mod demo;
+mod explain;
 mod journal;
 mod receiver;
 mod run;
@@ -53,6 +54,8 @@ enum Command {
     Journal(journal::Arguments),
     /// Check the configuration, print every problem, and print what is in force.
     Check(check::Arguments),
+    /// Show how log files would be cut into records, and what is understood of each.
+    Explain(explain::Arguments),
     /// Print the JSON schema of the configuration.
     Schema(schema::Arguments),
     /// Run a strict stand-in for Loki and CloudWatch Logs and print what arrives.
@@ -89,6 +92,7 @@ pub fn main() -> ExitCode {
         Command::Status(arguments) => status::run(&arguments),
         Command::Journal(arguments) => journal::run(&arguments),
         Command::Check(arguments) => check::run(&arguments),
+        Command::Explain(arguments) => explain::run(&arguments),
         Command::Schema(arguments) => schema::run(&arguments),
         Command::Receiver(arguments) => receiver::run(&arguments),
     };

@@ -14,6 +14,7 @@ mod fields;
 mod interpolate;
 mod json_schema;
 mod keys;
+mod local_zone;
 mod mask;
 mod node;
 mod places;
@@ -34,6 +35,7 @@ pub use template::{BUILT_IN_NAMES, Template, TemplateError};
 pub use units::{ByteSize, UnitError};
 
 pub(crate) use json_schema::json_schema;
+pub(crate) use local_zone::local_zone;
 pub(crate) use places::places_at_best;
 pub(crate) use reference::reference;
 pub(crate) use warnings::warnings;

@@ -10,16 +10,21 @@ use hyper::StatusCode;
 
 use crate::config::{Environment, Source, load};
 use crate::deliver::{Class, cloudwatch::answers, loki};
+use crate::record::cut::{Behind, Cut, Cutter, Learned};
+use crate::record::facts;
 use crate::record::frame::{CUT_MARK, Framer};
+use crate::record::redact::{Detector, Redactor};
+use crate::record::rules::Rules;
 use crate::source::{discover::Globs, rotation::is_rotation};
 
 /// What is called with the bytes.
 pub type Target = fn(&[u8]) -> Result<(), String>;
 
 /// Every target, by the name of its folder in fuzz/corpus.
-pub const TARGETS: [(&str, Target); 5] = [
+pub const TARGETS: [(&str, Target); 6] = [
     ("journal", journal),
     ("framing", framing),
+    ("records", records),
     ("answers", answers),
     ("configuration", configuration),
     ("names", names),
@@ -70,6 +75,59 @@ fn cut(framer: Framer, text: &[u8], piece: usize) -> Vec<(usize, usize)> {
         }
         if is_over {
             return lines;
+        }
+        arrived = text.len().min(arrived + piece);
+    }
+}
+
+/// Records: the first byte is the limit of a record, the second the size of the pieces in which
+/// the rest arrives.
+pub fn records(bytes: &[u8]) -> Result<(), String> {
+    let [limit, piece, text @ ..] = bytes else {
+        return Ok(());
+    };
+    let max_line = usize::from(*limit) + 64;
+    let at_once = cut_records(max_line, text, text.len().max(1))?;
+    if cut_records(max_line, text, usize::from(*piece) + 1)? == at_once {
+        Ok(())
+    } else {
+        Err("where records are cut depends on how their bytes arrive".to_owned())
+    }
+}
+
+/// The records of `text`, which arrives in pieces: the text of each.
+fn cut_records(max_line: usize, text: &[u8], piece: usize) -> Result<Vec<String>, String> {
+    let rules = Rules::default();
+    let mut redactor = Redactor::new(&Detector::ALL, Vec::new());
+    let mut cutter = Cutter::new(max_line);
+    cutter.begin(Learned::default());
+    let mut records = Vec::new();
+    let (mut at, mut arrived) = (0, 0);
+    loop {
+        let is_over = arrived == text.len();
+        let behind = if is_over {
+            Behind::Nothing
+        } else {
+            Behind::More
+        };
+        cutter.rewind();
+        while let Cut::Record(record) = cutter.next(&text[at..arrived], 0, behind, &rules) {
+            if record.line.shipped_len() > max_line {
+                return Err(format!("a record of {} bytes", record.line.shipped_len()));
+            }
+            let mut shipped = String::new();
+            record.line.for_each_piece(|part| shipped.push_str(part));
+            let _ = facts::of(&record, None);
+            redactor.find(shipped.as_bytes());
+            records.push(shipped);
+            at += cutter.take();
+        }
+        if is_over {
+            return if at == text.len() {
+                Ok(records)
+            } else {
+                Err("bytes belong to no record".to_owned())
+            };
         }
         arrived = text.len().min(arrived + piece);
     }

@@ -1,7 +1,22 @@
 //! What is cut from a file: lines, later joined and understood. Pure: no clock, no file, no
 //! socket, and nothing here fails.
 
+pub(crate) mod civil;
+pub(crate) mod cut;
+pub(crate) mod envelope;
+pub(crate) mod explain;
+pub(crate) mod facts;
 pub(crate) mod frame;
+pub(crate) mod head;
+pub(crate) mod join;
+pub(crate) mod json;
+pub(crate) mod level;
+pub(crate) mod logfmt;
+pub(crate) mod redact;
+pub(crate) mod rules;
+pub(crate) mod stamp;
+pub(crate) mod trace;
+pub(crate) mod zone;
 
 pub(crate) use frame::{Framer, Line};
 
@@ -45,6 +60,25 @@ impl Time {
     /// How much later than `earlier`, in nanoseconds; negative when it is before.
     pub(crate) fn nanos_since(self, earlier: Self) -> i64 {
         self.0.saturating_sub(earlier.0)
+    }
+}
+
+impl std::fmt::Display for Time {
+    /// As RFC 3339 writes it, with as many digits as there are.
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let (seconds, nanos) = self.seconds_and_nanos();
+        let (year, month, day) = civil::date(seconds.div_euclid(civil::DAY));
+        let of_day = seconds.rem_euclid(civil::DAY);
+        let (hour, minute, second) = (of_day / 3600, of_day / 60 % 60, of_day % 60);
+        write!(
+            f,
+            "{year:04}-{month:02}-{day:02}T{hour:02}:{minute:02}:{second:02}"
+        )?;
+        if nanos > 0 {
+            let digits = format!("{nanos:09}");
+            write!(f, ".{}", digits.trim_end_matches('0'))?;
+        }
+        f.write_str("Z")
     }
 }
 

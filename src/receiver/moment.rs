@@ -2,8 +2,9 @@
 
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
+use crate::record::civil::{self, DAY};
+
 const SECOND: i64 = 1_000_000_000;
-const DAY: i64 = 86_400;
 
 /// Nanoseconds since 1970.
 pub(super) fn now_ns() -> i64 {
@@ -37,7 +38,7 @@ pub(super) fn go_string(timestamp_ns: i64) -> String {
 
 fn split(timestamp_ns: i64) -> (String, String, i64) {
     let seconds = timestamp_ns.div_euclid(SECOND);
-    let (year, month, day) = civil(seconds.div_euclid(DAY));
+    let (year, month, day) = civil::date(seconds.div_euclid(DAY));
     let of_day = seconds.rem_euclid(DAY);
     (
         format!("{year:04}-{month:02}-{day:02}"),
@@ -49,24 +50,6 @@ fn split(timestamp_ns: i64) -> (String, String, i64) {
         ),
         timestamp_ns.rem_euclid(SECOND),
     )
-}
-
-/// Year, month and day of a day counted from 1970-01-01. Years begin in March here, so that
-/// the leap day is the last of its year.
-fn civil(days: i64) -> (i64, i64, i64) {
-    let shifted = days + 719_468;
-    let era = shifted.div_euclid(146_097);
-    let of_era = shifted.rem_euclid(146_097);
-    let year_of_era = (of_era - of_era / 1460 + of_era / 36_524 - of_era / 146_096) / 365;
-    let of_year = of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
-    let from_march = (5 * of_year + 2) / 153;
-    let day = of_year - (153 * from_march + 2) / 5 + 1;
-    let month = if from_march < 10 {
-        from_march + 3
-    } else {
-        from_march - 9
-    };
-    (era * 400 + year_of_era + i64::from(month <= 2), month, day)
 }
 
 #[cfg(test)]

@@ -85,6 +85,24 @@ impl Framer {
         self.max_line + 2
     }
 
+    /// The most bytes of shipped text.
+    pub(crate) fn max_line(self) -> usize {
+        self.max_line
+    }
+
+    /// Whether a text can be shipped in one piece.
+    pub(crate) fn holds(self, line: &Line<'_>) -> bool {
+        let mark = if line.is_cut { CUT_MARK.len() } else { 0 };
+        // What is not UTF-8 grows to three times its length at most.
+        line.bytes.len() * if line.is_utf8 { 1 } else { 3 } + mark <= self.max_line
+            || line.shipped_len() <= self.max_line
+    }
+
+    /// How many bytes of a text that is too long its first piece takes.
+    pub(crate) fn piece_len(self, content: &[u8]) -> usize {
+        self.cut(content).consumed
+    }
+
     /// The first line of `bytes`, or nothing when its end is not there yet. With `is_over` no
     /// more bytes will come, and what is left is a line too. The first `known_utf8` bytes are
     /// known to be UTF-8.

@@ -1,0 +1,352 @@
+//! Cuts bytes into records: envelopes off, lines joined. Where a record is cut depends on the
+//! bytes, on what was learned before them, and on nothing else but a wait that is over, which is
+//! noted in what was learned.
+
+use serde::{Deserialize, Serialize};
+
+use super::Time;
+use super::envelope::{Envelope, Pipe};
+use super::frame::{CUT_MARK, Framer, Line};
+use super::head::Head;
+use super::join::{Before, Joiner, head_of};
+use super::rules::Rules;
+use super::trace::Mode;
+
+mod enveloped;
+
+use enveloped::Group;
+
+/// What goes in front of a record that continues one which was given out because nothing more
+/// came in time.
+pub(crate) const CONTINUED_MARK: &str = "[continued] ";
+
+/// What must be known to go on in a file at a position. Small, and written with the cursor.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(default)]
+pub(crate) struct Learned {
+    /// The envelope of the file's lines.
+    #[serde(skip_serializing_if = "is_unknown")]
+    pub(crate) envelope: Envelope,
+    /// The lines of the program's stdout, and of every file without an envelope.
+    #[serde(skip_serializing_if = "is_new")]
+    pub(crate) out: Joiner,
+    /// The lines of its stderr.
+    #[serde(skip_serializing_if = "is_new")]
+    pub(crate) err: Joiner,
+    /// So many records that end behind the position were given out: records of two pipes that lie
+    /// in each other.
+    #[serde(skip_serializing_if = "is_zero")]
+    pub(crate) given: u32,
+    /// Whether records had times of their own.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub(crate) is_timed: bool,
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde asks for it so")]
+fn is_unknown(envelope: &Envelope) -> bool {
+    *envelope == Envelope::Unknown
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde asks for it so")]
+fn is_zero(count: &u32) -> bool {
+    *count == 0
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde asks for it so")]
+fn is_new(joiner: &Joiner) -> bool {
+    *joiner == Joiner::default()
+}
+
+impl Learned {
+    /// Whether there is nothing to remember.
+    pub(crate) fn is_nothing(&self) -> bool {
+        *self == Self::default()
+    }
+}
+
+/// What comes behind the bytes at hand.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Behind {
+    /// More bytes of the file.
+    More,
+    /// Its end, for now: a record may go on.
+    End,
+    /// Its end, and nothing came for as long as is waited.
+    Silence,
+    /// Its end for good: what is left is a line too.
+    Nothing,
+}
+
+impl Behind {
+    /// Whether a record that may go on is given out.
+    fn is_patient(self) -> bool {
+        matches!(self, Self::More | Self::End)
+    }
+}
+
+/// A record.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Record<'a> {
+    /// Its text, lines joined.
+    pub(crate) line: Line<'a>,
+    /// The head of its first line.
+    pub(crate) head: Option<Head>,
+    /// How many lines it has.
+    pub(crate) lines: u32,
+    /// The trace that is in it.
+    pub(crate) trace: Mode,
+    /// Whether it continues a record that was given out because nothing more came in time.
+    pub(crate) is_continued: bool,
+    /// Where the program wrote it, as the envelope says.
+    pub(crate) pipe: Option<Pipe>,
+    /// When, as the envelope says.
+    pub(crate) time: Option<Time>,
+}
+
+/// What came of asking for a record.
+#[derive(Debug)]
+pub(crate) enum Cut<'a> {
+    /// A record. It counts once it is [taken](Cutter::take).
+    Record(Record<'a>),
+    /// None yet. `is_held` says that there is one which may go on.
+    None { is_held: bool },
+}
+
+/// The head of a line that was looked at, if it has one.
+#[derive(Debug, Clone, Copy)]
+struct HeadOf(Option<Head>);
+
+/// Cuts records at one place in a file after the other.
+#[derive(Debug)]
+pub(crate) struct Cutter {
+    framer: Framer,
+    learned: Learned,
+    /// What becomes of `learned` and how far it goes on, once the record at hand is taken.
+    taken: (Learned, usize),
+    /// The head of the line at the position, where it was looked at already.
+    seen_head: Option<HeadOf>,
+    /// The same of the line behind the record at hand.
+    next_head: Option<HeadOf>,
+    group: Group,
+}
+
+impl Cutter {
+    /// Cuts records whose text has at most `max_line` bytes.
+    pub(crate) fn new(max_line: usize) -> Self {
+        Self {
+            framer: Framer::new(max_line),
+            learned: Learned::default(),
+            taken: (Learned::default(), 0),
+            seen_head: None,
+            next_head: None,
+            group: Group::new(max_line),
+        }
+    }
+
+    /// How many bytes must be at hand for [`Cutter::next`] to say something in any case but that
+    /// a record may go on.
+    pub(crate) fn window(&self) -> usize {
+        2 * self.framer.window() + enveloped::LONGEST_PART
+    }
+
+    /// Begins at a position for which this was learned.
+    pub(crate) fn begin(&mut self, learned: Learned) {
+        self.learned = learned;
+        self.rewind();
+    }
+
+    /// The bytes that come next are read anew from the position.
+    pub(crate) fn rewind(&mut self) {
+        self.seen_head = None;
+        self.group.rewind(self.learned);
+    }
+
+    /// What was learned up to the position.
+    pub(crate) fn learned(&self) -> Learned {
+        self.learned
+    }
+
+    /// Notes that the records of this file have times of their own.
+    pub(crate) fn note_timed(&mut self) {
+        self.learned.is_timed = true;
+    }
+
+    /// The record at the position, which is where `bytes` begin. The first `known_utf8` bytes are
+    /// known to be UTF-8.
+    #[inline]
+    pub(crate) fn next<'a>(
+        &'a mut self,
+        bytes: &'a [u8],
+        known_utf8: usize,
+        behind: Behind,
+        rules: &Rules,
+    ) -> Cut<'a> {
+        if self.learned.envelope == Envelope::Unknown {
+            self.learned.envelope = match rules.envelope() {
+                Envelope::Unknown => {
+                    match self
+                        .framer
+                        .next(bytes, known_utf8, behind == Behind::Nothing)
+                    {
+                        Some(framed) => Envelope::of_first(framed.line.bytes),
+                        None => return Cut::None { is_held: false },
+                    }
+                }
+                known => known,
+            };
+            self.group.rewind(self.learned);
+        }
+        if self.learned.envelope == Envelope::Bare {
+            self.next_bare(bytes, known_utf8, behind, rules)
+        } else {
+            self.group.next(self.learned.envelope, bytes, behind, rules)
+        }
+    }
+
+    /// Takes the record that was just returned: how many bytes further the position is.
+    #[inline]
+    pub(crate) fn take(&mut self) -> usize {
+        if self.learned.envelope == Envelope::Bare {
+            let is_timed = self.learned.is_timed;
+            let (learned, consumed) = self.taken;
+            self.learned = Learned {
+                is_timed,
+                ..learned
+            };
+            self.seen_head = self.next_head.take();
+            return consumed;
+        }
+        self.group.take(&mut self.learned)
+    }
+
+    fn next_bare<'a>(
+        &mut self,
+        bytes: &'a [u8],
+        known_utf8: usize,
+        behind: Behind,
+        rules: &Rules,
+    ) -> Cut<'a> {
+        let is_over = behind == Behind::Nothing;
+        let Some(first) = self.framer.next(bytes, known_utf8, is_over) else {
+            return Cut::None { is_held: false };
+        };
+        let mut joiner = self.learned.out;
+        let is_mid_line = joiner.before == Before::MidLine;
+        let head = match self.seen_head.take() {
+            Some(HeadOf(head)) => head,
+            None if is_mid_line || !rules.reads_heads() => None,
+            None => head_of(first.line.bytes, rules),
+        };
+        // So that a record which is held is looked at again without looking twice at its head.
+        self.seen_head = Some(HeadOf(head));
+        let mut record = Record {
+            line: first.line,
+            head,
+            lines: 1,
+            trace: Mode::None,
+            is_continued: false,
+            pipe: None,
+            time: None,
+        };
+        if is_mid_line || first.line.is_cut {
+            if !is_mid_line {
+                joiner.begin(first.line.bytes, head, rules);
+            }
+            joiner.before = if first.line.is_cut {
+                Before::MidLine
+            } else {
+                Before::Cut
+            };
+            return self.found(record, joiner, first.consumed, None);
+        }
+        let before = joiner.before;
+        let mut open = joiner.begin(first.line.bytes, head, rules);
+        record.is_continued = open.continues && before == Before::Waited;
+        if open.is_whole {
+            joiner.before = Before::Whole;
+            return self.found(record, joiner, first.consumed, None);
+        }
+        let mut at = first.consumed;
+        let mut end = first.line.bytes.len();
+        let mut text_len = first.line.shipped_len();
+        let mut is_utf8 = first.line.is_utf8;
+        let mut is_cut = false;
+        let mut next_head = None;
+        loop {
+            let Some(next) = self
+                .framer
+                .next(&bytes[at..], known_utf8.saturating_sub(at), is_over)
+            else {
+                if behind.is_patient() {
+                    return Cut::None {
+                        is_held: behind == Behind::End,
+                    };
+                }
+                joiner.before = Before::Waited;
+                break;
+            };
+            let line = next.line.bytes;
+            let continued = joiner.continued_by(line, &mut open, rules, || {
+                let head = head_of(line, rules);
+                next_head = Some(HeadOf(head));
+                head
+            });
+            let Some(continued) = continued else {
+                joiner.before = Before::Whole;
+                break;
+            };
+            let gap = at - end;
+            let longer = text_len + gap + next.line.shipped_len();
+            if next.line.is_cut || open.lines >= rules.max_lines || !self.framer.has_room(longer) {
+                joiner.before = Before::Cut;
+                is_cut = self.framer.has_room(text_len);
+                break;
+            }
+            text_len = longer;
+            next_head = None;
+            joiner = continued;
+            open.lines += 1;
+            is_utf8 &= next.line.is_utf8;
+            end = at + line.len();
+            at += next.consumed;
+        }
+        record.head = open.head;
+        record.lines = open.lines;
+        record.trace = joiner.mode();
+        record.line = Line {
+            bytes: &bytes[..end],
+            is_utf8,
+            is_cut,
+        };
+        self.found(record, joiner, at, next_head)
+    }
+
+    #[inline]
+    fn found<'a>(
+        &mut self,
+        record: Record<'a>,
+        joiner: Joiner,
+        consumed: usize,
+        next_head: Option<HeadOf>,
+    ) -> Cut<'a> {
+        self.taken = (
+            Learned {
+                out: joiner,
+                ..self.learned
+            },
+            consumed,
+        );
+        self.next_head = next_head;
+        Cut::Record(record)
+    }
+}
+
+impl Framer {
+    /// Whether a record of so many bytes has room for the mark of a cut.
+    pub(super) fn has_room(self, text_len: usize) -> bool {
+        text_len + CUT_MARK.len() + CONTINUED_MARK.len() <= self.max_line()
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,404 @@
+//! Heads: what the first line of a record begins with. Tells a line that begins a record from one
+//! that continues it, and finds the timestamp and the level on the way. Pure; copies nothing.
+
+use super::level::Level;
+use super::stamp::{self, Found, Shape, Stamp, custom};
+use super::{json, logfmt};
+
+/// A level is looked for in so many bytes behind the timestamp.
+const LEVEL_WITHIN: usize = 160;
+/// And in so many words.
+const LEVEL_WORDS: usize = 10;
+/// The timestamp of an access log stands within so many bytes.
+const ACCESS_WITHIN: usize = 256;
+
+/// What kind of a head.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Kind {
+    /// A timestamp with a date, or something as telling. Lines without one continue the record.
+    Text,
+    /// A level or a time of day alone: telling only when there are several.
+    Weak,
+    /// A line of an access log: a record by itself.
+    Access,
+    /// An object of JSON: a record by itself.
+    Json,
+    /// `key=value` pairs: a record by itself.
+    Logfmt,
+}
+
+impl Kind {
+    /// The kind in a word, for people.
+    pub(crate) fn name(self) -> &'static str {
+        match self {
+            Self::Text => "text",
+            Self::Weak => "text without a date",
+            Self::Access => "access log",
+            Self::Json => "json",
+            Self::Logfmt => "logfmt",
+        }
+    }
+
+    /// Whether no other line belongs to the record.
+    pub(crate) fn is_whole(self) -> bool {
+        matches!(self, Self::Access | Self::Json | Self::Logfmt)
+    }
+}
+
+/// What a line begins with.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Head {
+    pub(crate) kind: Kind,
+    pub(crate) stamp: Option<(Stamp, Shape)>,
+    pub(crate) level: Option<Level>,
+    /// Where the timestamp ends, or what stands for it.
+    pub(crate) len: usize,
+}
+
+impl Head {
+    fn text(found: Found, before: usize, line: &[u8]) -> Self {
+        let len = before + found.len;
+        let kind = match found.stamp {
+            Stamp::NoDate { .. } => Kind::Weak,
+            _ => Kind::Text,
+        };
+        Self {
+            kind,
+            stamp: Some((found.stamp, found.shape)),
+            level: level_in(&line[len..]),
+            len,
+        }
+    }
+
+    fn with_level(self, level: Option<Level>) -> Self {
+        Self {
+            level: level.or(self.level),
+            ..self
+        }
+    }
+}
+
+/// The head of a line, if it has one. A format of the configuration is looked for first.
+pub(crate) fn of(line: &[u8], format: Option<&custom::Format>) -> Option<Head> {
+    let start = skip_colours(line, 0);
+    let text = &line[start..];
+    let first = *text.first()?;
+    if let Some(format) = format {
+        let bracket = usize::from(first == b'[');
+        if let Some(found) = format.at_start(&text[bracket..]) {
+            return Some(Head::text(found, start + bracket, line));
+        }
+    }
+    match first {
+        b'0'..=b'9' => stamp::at_start(text)
+            .map(|found| Head::text(found, start, line))
+            .or_else(|| redis(line, start))
+            .or_else(|| access(line)),
+        b'{' => object(line),
+        b'[' => bracket(line, start),
+        b'<' => syslog(line, start),
+        b'A'..=b'Z' | b'a'..=b'z' => word(line, start),
+        b' ' | b'\t' => None,
+        _ => access(line),
+    }
+}
+
+/// Where the escapes that colour text end.
+fn skip_colours(line: &[u8], mut at: usize) -> usize {
+    while line.get(at) == Some(&0x1B) && line.get(at + 1) == Some(&b'[') {
+        let rest = &line[at + 2..];
+        match rest.iter().take(12).position(u8::is_ascii_alphabetic) {
+            Some(end) => at += 3 + end,
+            None => break,
+        }
+    }
+    at
+}
+
+fn object(line: &[u8]) -> Option<Head> {
+    json::is_object(line).then_some(Head {
+        kind: Kind::Json,
+        stamp: None,
+        level: None,
+        len: 0,
+    })
+}
+
+/// `[2026-11-22 22:08:23] …`, `[INFO] …`, `[   12.345678] …`.
+fn bracket(line: &[u8], start: usize) -> Option<Head> {
+    let inner = skip_colours(line, start + 1);
+    let text = &line[inner..];
+    if let Some(found) = stamp::at_start(text) {
+        return Some(Head::text(found, inner, line));
+    }
+    if let Some(len) = uptime(text) {
+        return Some(Head {
+            kind: Kind::Weak,
+            stamp: None,
+            level: level_in(&line[inner + len..]),
+            len: inner + len,
+        });
+    }
+    level_first(line, inner).or_else(|| access(line))
+}
+
+/// The length of `   12.345678]` or `0.005s]`.
+fn uptime(text: &[u8]) -> Option<usize> {
+    let blanks = text.iter().take_while(|byte| **byte == b' ').count();
+    let rest = &text[blanks..];
+    let digits = rest.iter().take_while(|byte| byte.is_ascii_digit()).count();
+    if digits == 0 || rest.get(digits) != Some(&b'.') {
+        return None;
+    }
+    let fraction = rest[digits + 1..]
+        .iter()
+        .take_while(|byte| byte.is_ascii_digit())
+        .count();
+    let mut at = digits + 1 + fraction;
+    at += usize::from(rest.get(at) == Some(&b's'));
+    (fraction > 0 && rest.get(at) == Some(&b']')).then_some(blanks + at + 1)
+}
+
+/// `<34>1 2026-11-22T22:08:23Z host …`, `<34>Nov 22 22:08:23 host …`.
+fn syslog(line: &[u8], start: usize) -> Option<Head> {
+    let mut cursor = stamp::Cursor::new(&line[start + 1..]);
+    let priority = cursor.some_digits(1, 3)?;
+    if !cursor.take(b'>') || priority > 191 {
+        return None;
+    }
+    let before = cursor;
+    if cursor.some_digits(1, 2).is_none() || !cursor.take(b' ') {
+        cursor = before;
+    }
+    let at = start + 1 + cursor.at();
+    let level = Some(Level::of_syslog(priority % 8));
+    match stamp::at_start(cursor.rest()) {
+        Some(found) => Some(Head::text(found, at, line).with_level(level)),
+        None => Some(Head {
+            kind: Kind::Weak,
+            stamp: None,
+            level,
+            len: at,
+        }),
+    }
+}
+
+/// `12345:M 22 Nov 2026 22:08:23.702 * …`, as Redis writes.
+fn redis(line: &[u8], start: usize) -> Option<Head> {
+    let mut cursor = stamp::Cursor::new(&line[start..]);
+    cursor.some_digits(1, 7)?;
+    if !cursor.take(b':') {
+        return None;
+    }
+    cursor.skip(1);
+    cursor.blanks()?;
+    let found = stamp::at_start(cursor.rest())?;
+    let head = Head::text(found, start + cursor.at(), line);
+    let level = match line.get(head.len..head.len + 3) {
+        Some(b" # ") => Some(Level::Warn),
+        Some(b" * ") => Some(Level::Info),
+        Some(b" - " | b" . ") => Some(Level::Debug),
+        _ => None,
+    };
+    Some(head.with_level(level))
+}
+
+/// A line that begins with a word: of syslog, klog, Ruby, logfmt, or a level.
+fn word(line: &[u8], start: usize) -> Option<Head> {
+    let text = &line[start..];
+    if let Some(found) = stamp::at_start(text) {
+        return Some(Head::text(found, start, line));
+    }
+    if let [letter, second, ..] = *text {
+        if second.is_ascii_digit()
+            && matches!(letter, b'I' | b'W' | b'E' | b'F' | b'D' | b'C')
+            && let Some(found) = stamp::klog(&text[1..])
+        {
+            let head = Head::text(found, start + 1, line);
+            return Some(head.with_level(Level::of_letter(letter)));
+        }
+        if second == b','
+            && let Some(rest) = text[2..].strip_prefix(b" [")
+            && let Some(found) = stamp::at_start(rest)
+        {
+            let head = Head::text(found, start + 4, line);
+            return Some(head.with_level(Level::of_letter(letter)));
+        }
+    }
+    if logfmt::is_line(text) {
+        return Some(Head {
+            kind: Kind::Logfmt,
+            stamp: None,
+            level: None,
+            len: 0,
+        });
+    }
+    level_first(line, start)
+        .or_else(|| named(line, start))
+        .or_else(|| access(line))
+}
+
+/// `web_1  | 2026-11-22 22:08:23 …`, as several programs in one file are told apart.
+fn named(line: &[u8], start: usize) -> Option<Head> {
+    let text = &line[start..];
+    let name = text.iter().take(64).position(|byte| *byte == b' ')?;
+    let bar = name
+        + text[name..]
+            .iter()
+            .take_while(|byte| **byte == b' ')
+            .count();
+    if text.get(bar..bar + 2) != Some(b"| ") {
+        return None;
+    }
+    let found = stamp::at_start(&text[bar + 2..])?;
+    Some(Head::text(found, start + bar + 2, line))
+}
+
+/// A level at the beginning, perhaps with a timestamp behind it.
+fn level_first(line: &[u8], at: usize) -> Option<Head> {
+    let text = &line[at..];
+    let len = text
+        .iter()
+        .take(14)
+        .take_while(|byte| byte.is_ascii_alphanumeric())
+        .count();
+    let word = &text[..len];
+    let level = Level::of_word(word)?;
+    let end = skip_colours(line, at + len);
+    let is_upper = word.iter().all(|byte| !byte.is_ascii_lowercase());
+    let is_told = match line.get(end) {
+        // `fail:` is what .NET writes; `panic:` and `note:` begin other things.
+        // And `Error:` is the name of an exception.
+        Some(b':' | b']' | b'|') => {
+            is_upper || word == b"fail" || word != b"Error" && !is_a_word_too(word)
+        }
+        Some(b' ') => is_upper && !is_a_word_too(word),
+        _ => false,
+    };
+    if !is_told {
+        return None;
+    }
+    // `INFO  [main] 2026-11-22 22:08:23,702 …`
+    let mut before = b' ';
+    for (offset, &byte) in line[end..].iter().enumerate().take(48) {
+        if byte.is_ascii_digit()
+            && !before.is_ascii_alphanumeric()
+            && let Some(found) = stamp::at_start(&line[end + offset..])
+        {
+            return Some(Head::text(found, end + offset, line).with_level(Some(level)));
+        }
+        before = byte;
+    }
+    Some(Head {
+        kind: Kind::Weak,
+        stamp: None,
+        level: Some(level),
+        len: end,
+    })
+}
+
+/// `10.0.0.1 - - [22/Nov/2026:22:08:23 +0000] "GET / HTTP/1.1" 200 5`.
+fn access(line: &[u8]) -> Option<Head> {
+    let window = &line[..line.len().min(ACCESS_WITHIN)];
+    let mut from = 0;
+    while let Some(at) = memchr::memchr(b'[', &window[from..]) {
+        from += at + 1;
+        if let Some(found) = stamp::at_start(&line[from..])
+            && found.shape == Shape::AccessLog
+        {
+            return Some(Head {
+                kind: Kind::Access,
+                stamp: Some((found.stamp, found.shape)),
+                level: None,
+                len: from + found.len,
+            });
+        }
+    }
+    None
+}
+
+/// Words that stand for a level only where they stand apart.
+fn is_a_word_too(word: &[u8]) -> bool {
+    matches!(
+        word.to_ascii_lowercase().as_slice(),
+        b"fail"
+            | b"failure"
+            | b"note"
+            | b"log"
+            | b"success"
+            | b"config"
+            | b"fine"
+            | b"panic"
+            | b"alert"
+    )
+}
+
+/// The level that is named behind the timestamp. In capitals it counts wherever it stands among
+/// the first words; in small letters only where it stands apart: first, or in brackets or bars.
+pub(crate) fn level_in(text: &[u8]) -> Option<Level> {
+    let text = &text[..text.len().min(LEVEL_WITHIN)];
+    let mut before = b' ';
+    let mut words = 0;
+    let mut at = 0;
+    // `PHP Warning:` counts wherever it stands.
+    let mut is_php = false;
+    while at < text.len() && words < LEVEL_WORDS {
+        let byte = text[at];
+        if !byte.is_ascii_alphanumeric() {
+            if byte == 0x1B {
+                at = skip_colours(text, at).max(at + 1);
+                continue;
+            }
+            if byte != b' ' {
+                before = byte;
+            }
+            at += 1;
+            continue;
+        }
+        let len = text[at..]
+            .iter()
+            .take_while(|byte| byte.is_ascii_alphanumeric())
+            .count();
+        let word = &text[at..at + len];
+        at += len;
+        words += 1;
+        let end = skip_colours(text, at);
+        let after = text[end..]
+            .iter()
+            .copied()
+            .find(|byte| *byte != b' ')
+            .unwrap_or(b'\n');
+        if let Some(level) = level_of(word, before, after, words == 1 || is_php) {
+            return Some(level);
+        }
+        is_php = word == b"PHP";
+        before = b'a';
+    }
+    None
+}
+
+fn level_of(word: &[u8], before: u8, after: u8, is_first: bool) -> Option<Level> {
+    let is_enclosed = matches!(
+        (before, after),
+        (b'[' | b':', b']') | (b'<', b'>') | (b'(', b')') | (b'|', b'|')
+    );
+    if word.len() == 1 {
+        return if is_enclosed {
+            Level::of_letter(word[0])
+        } else {
+            None
+        };
+    }
+    let level = Level::of_word(word)?;
+    let is_upper = word.iter().all(|byte| !byte.is_ascii_lowercase());
+    let is_apart = is_enclosed || after == b':' && (is_first || is_upper);
+    let is_level = if is_a_word_too(word) {
+        is_apart
+    } else {
+        is_upper || is_apart || is_first || matches!(before, b'[' | b'|' | b'<' | b'(')
+    };
+    is_level.then_some(level)
+}
+
+#[cfg(test)]
+mod tests;

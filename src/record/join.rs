@@ -1,0 +1,213 @@
+//! Which lines make one record. Owns the one rule: a line without a head continues the record
+//! before it where the file's lines have heads; beyond that, only lines that look like the
+//! continuation of a trace do. What was learned on the way is small, and goes into the journal.
+
+use serde::{Deserialize, Serialize};
+
+use super::head::{self, Head, Kind};
+use super::json;
+use super::rules::{Multiline, Rules};
+use super::trace::{self, Mode};
+
+/// A head that tells much, and one that tells little, count so much.
+const TELLING: u8 = 16;
+const WEAK: u8 = 8;
+/// Lines have heads in a file when so much was counted.
+const TRUSTED: u8 = 16;
+/// More is not counted, so that a file whose lines lose their heads is soon noticed.
+const MOST: u8 = 64;
+
+/// How the record before ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub(crate) enum Before {
+    /// It is whole.
+    #[default]
+    Whole,
+    /// In the middle of a line that is too long.
+    MidLine,
+    /// At a limit of lines or bytes.
+    Cut,
+    /// Nothing more came in time.
+    Waited,
+}
+
+/// What was learned of the lines of one stream.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(default)]
+pub(crate) struct Joiner {
+    /// How sure it is that lines have heads.
+    #[serde(skip_serializing_if = "is_zero")]
+    trust: u8,
+    /// The trace in which the record stands, or stood when it was cut.
+    #[serde(skip_serializing_if = "is_none")]
+    mode: Mode,
+    /// How the record before ended.
+    #[serde(skip_serializing_if = "is_whole")]
+    pub(super) before: Before,
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde asks for it so")]
+fn is_zero(trust: &u8) -> bool {
+    *trust == 0
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde asks for it so")]
+fn is_none(mode: &Mode) -> bool {
+    *mode == Mode::None
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde asks for it so")]
+fn is_whole(before: &Before) -> bool {
+    *before == Before::Whole
+}
+
+/// A record that was begun.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Open {
+    pub(super) head: Option<Head>,
+    /// Whether every line without a head continues it.
+    takes_all: bool,
+    /// Whether no other line belongs to it.
+    pub(super) is_whole: bool,
+    /// Whether it continues a record that was given out.
+    pub(super) continues: bool,
+    pub(super) lines: u32,
+}
+
+impl Open {
+    /// The rest of a line whose beginning was given out.
+    pub(super) fn rest_of_line() -> Self {
+        Self {
+            head: None,
+            takes_all: false,
+            is_whole: true,
+            continues: false,
+            lines: 1,
+        }
+    }
+}
+
+impl Joiner {
+    /// Whether the file's lines have heads.
+    pub(crate) fn is_trusted(self) -> bool {
+        self.trust >= TRUSTED
+    }
+
+    /// The trace that the record went into, if it did.
+    pub(crate) fn mode(self) -> Mode {
+        self.mode
+    }
+
+    /// Begins a record with a line. `head` is that of the line.
+    #[inline]
+    pub(super) fn begin(&mut self, line: &[u8], head: Option<Head>, rules: &Rules) -> Open {
+        let was_cut = self.before != Before::Whole;
+        let mut open = Open {
+            head,
+            ..Open::rest_of_line()
+        };
+        let mode = std::mem::take(&mut self.mode);
+        match &rules.multiline {
+            Multiline::Off => return open,
+            Multiline::Auto => {}
+            Multiline::Start(pattern) | Multiline::Continue(pattern) => {
+                let is_start = matches!(rules.multiline, Multiline::Start(_));
+                open.is_whole = false;
+                open.continues = was_cut && pattern.is_match(line) != is_start;
+                return open;
+            }
+        }
+        match head {
+            Some(head) if head.kind.is_whole() => {}
+            Some(head) => {
+                let weight = if head.kind == Kind::Weak {
+                    WEAK
+                } else {
+                    TELLING
+                };
+                self.trust = (self.trust + weight).min(MOST);
+                open.is_whole = false;
+                open.takes_all = self.is_trusted();
+            }
+            None => {
+                let goes_on = if was_cut {
+                    trace::within_record(mode, line)
+                } else {
+                    None
+                };
+                open.takes_all = self.is_trusted();
+                open.continues = was_cut && (goes_on.is_some() || open.takes_all);
+                self.mode = goes_on.unwrap_or_else(|| Mode::begun_by(line));
+                let is_shaped = goes_on.is_some() || self.mode != Mode::None;
+                if !is_shaped {
+                    self.trust = self.trust.saturating_sub(1);
+                }
+                open.is_whole = !is_shaped && !open.takes_all;
+            }
+        }
+        open
+    }
+
+    /// Whether a line continues the open record; then this is the joiner behind it. `head` is
+    /// asked for only where it matters.
+    #[inline]
+    pub(super) fn continued_by(
+        mut self,
+        line: &[u8],
+        open: &mut Open,
+        rules: &Rules,
+        head: impl FnOnce() -> Option<Head>,
+    ) -> Option<Self> {
+        match &rules.multiline {
+            Multiline::Off => return None,
+            Multiline::Start(pattern) => return (!pattern.is_match(line)).then_some(self),
+            Multiline::Continue(pattern) => return pattern.is_match(line).then_some(self),
+            Multiline::Auto => {}
+        }
+        if self.mode != Mode::Pem
+            && let Some(head) = head()
+        {
+            if !self.belongs(line, head, open) {
+                return None;
+            }
+            if open.lines == 1
+                && let Some(first) = &mut open.head
+            {
+                first.level = first.level.or(head.level);
+            }
+            self.mode = trace::within_record(self.mode, line).unwrap_or_default();
+            return Some(self);
+        }
+        if let Some(mode) = trace::within_record(self.mode, line) {
+            self.mode = mode;
+        } else if open.takes_all {
+            self.mode = Mode::None;
+            self.trust = self.trust.saturating_sub(1);
+        } else {
+            return None;
+        }
+        Some(self)
+    }
+
+    /// Whether a line with a head belongs to the open record all the same: the second line of
+    /// those who write the level on a line of its own, what Python prints of an exception, and
+    /// objects that are no records.
+    fn belongs(self, line: &[u8], head: Head, open: &Open) -> bool {
+        let is_text = open.head.is_some_and(|first| first.kind == Kind::Text);
+        match head.kind {
+            Kind::Weak if head.stamp.is_none() => {
+                let lacks_level = open.head.is_some_and(|first| first.level.is_none());
+                self.mode == Mode::PythonFrames || is_text && lacks_level && open.lines == 1
+            }
+            Kind::Json => open.takes_all && is_text && !json::is_record(line),
+            _ => false,
+        }
+    }
+}
+
+/// The head of a line, as the rules ask for it.
+#[inline]
+pub(super) fn head_of(line: &[u8], rules: &Rules) -> Option<Head> {
+    head::of(line, rules.timestamp.as_ref())
+}

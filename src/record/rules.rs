@@ -1,0 +1,115 @@
+//! How the lines of one input become records: everything that its configuration says, compiled
+//! once.
+
+use super::envelope::Envelope;
+use super::stamp::custom;
+use super::zone::Zone;
+
+/// The rules of one input.
+#[derive(Debug, Clone)]
+pub(crate) struct Rules {
+    /// What is around the lines and in them.
+    pub(crate) format: Format,
+    /// Which lines make one record.
+    pub(crate) multiline: Multiline,
+    /// Most lines in a record.
+    pub(crate) max_lines: u32,
+    /// Whether timestamps are read.
+    pub(crate) is_timed: bool,
+    /// A timestamp's format, where it is none that is known.
+    pub(crate) timestamp: Option<custom::Format>,
+    /// The zone of timestamps that name none.
+    pub(crate) zone: Zone,
+    /// Whether levels are read.
+    pub(crate) has_levels: bool,
+}
+
+/// What is around the lines of a file and in them.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub(crate) enum Format {
+    /// Recognised.
+    #[default]
+    Auto,
+    /// Lines, and nothing is looked for in them.
+    Plain,
+    /// Lines as they are, without an envelope.
+    Bare,
+    /// The container runtime's lines.
+    Cri,
+    /// Docker's json-file.
+    Docker,
+}
+
+/// Which lines make one record.
+#[derive(Debug, Clone)]
+pub(crate) enum Multiline {
+    /// Each for itself.
+    Off,
+    /// As heads and traces tell.
+    Auto,
+    /// A record begins with a line that matches.
+    Start(Pattern),
+    /// A line that matches continues a record.
+    Continue(Pattern),
+}
+
+/// A regular expression over a line.
+#[derive(Debug, Clone)]
+pub(crate) struct Pattern(regex_lite::Regex);
+
+impl Pattern {
+    /// Compiles one, or says what is wrong with it.
+    pub(crate) fn new(text: &str) -> Result<Self, String> {
+        regex_lite::RegexBuilder::new(text)
+            .size_limit(1 << 20)
+            .build()
+            .map(Self)
+            .map_err(|error| error.to_string())
+    }
+
+    /// Whether a line matches; what is not UTF-8 in it is looked at as U+FFFD.
+    pub(crate) fn is_match(&self, line: &[u8]) -> bool {
+        self.0.is_match(&String::from_utf8_lossy(line))
+    }
+
+    /// The expression itself.
+    pub(crate) fn regex(&self) -> &regex_lite::Regex {
+        &self.0
+    }
+}
+
+impl Default for Rules {
+    fn default() -> Self {
+        Self {
+            format: Format::Auto,
+            multiline: Multiline::Auto,
+            max_lines: 500,
+            is_timed: true,
+            timestamp: None,
+            zone: Zone::utc(),
+            has_levels: true,
+        }
+    }
+}
+
+impl Rules {
+    /// Whether lines are shipped as they are, with nothing looked for.
+    pub(crate) fn is_plain(&self) -> bool {
+        self.format == Format::Plain && matches!(self.multiline, Multiline::Off)
+    }
+
+    /// Whether heads are looked for.
+    pub(super) fn reads_heads(&self) -> bool {
+        self.format != Format::Plain || matches!(self.multiline, Multiline::Auto)
+    }
+
+    /// The envelope, where the configuration says which.
+    pub(super) fn envelope(&self) -> Envelope {
+        match self.format {
+            Format::Auto => Envelope::Unknown,
+            Format::Plain | Format::Bare => Envelope::Bare,
+            Format::Cri => Envelope::Cri,
+            Format::Docker => Envelope::Docker,
+        }
+    }
+}
