@@ -147,6 +147,8 @@ pub struct Loki {
     pub labels: BTreeMap<String, Template>,
     /// Sent with each line.
     pub structured_metadata: BTreeMap<String, Template>,
+    /// How many streams may be fed within an hour.
+    pub max_streams: u32,
     /// How a body is packed.
     pub compression: Compression,
     /// How much goes into one request.

@@ -127,6 +127,7 @@ async fn outputs(config: &Config, before: &[Arc<OutputHealth>], observer: &Obser
         outputs.healths.push(Arc::clone(&health));
         outputs.lanes.push(Lane {
             dispatcher: Dispatcher::new(plan(config, output, budget)),
+            naming: Naming::of(&output.kind),
             batches,
         });
         let delivery = Delivery {
@@ -234,11 +235,6 @@ fn settings(config: &Config, outputs: Vec<Lane>) -> Settings {
             hold_deleted: input.hold_deleted,
         })
         .collect();
-    let namings = config
-        .outputs
-        .iter()
-        .map(|output| Naming::of(&output.kind))
-        .collect();
     let shortest_wait = config
         .outputs
         .iter()
@@ -247,7 +243,6 @@ fn settings(config: &Config, outputs: Vec<Lane>) -> Settings {
     Settings {
         inputs,
         outputs,
-        namings,
         gather: Settings::gather_for(shortest_wait.unwrap_or(Duration::from_secs(1))),
         shutdown: config.shutdown.clone(),
     }

@@ -14,6 +14,7 @@ use crate::batch::Batch;
 use crate::config::Shutdown;
 use crate::deliver::Acknowledgement;
 use crate::dispatch::Dispatcher;
+use crate::dispatch::naming::Naming;
 use crate::journal::{Entry, Journal};
 use crate::observe::health::Health;
 use crate::observe::metrics::Metrics;
@@ -117,6 +118,8 @@ pub(crate) struct Inbox {
 pub(crate) struct Lane {
     /// Makes its batches.
     pub(crate) dispatcher: Dispatcher,
+    /// What its streams are called.
+    pub(crate) naming: Naming,
     /// Takes them to the network. Its room is what the dispatcher keeps in flight at most.
     pub(crate) batches: mpsc::Sender<Batch>,
 }
@@ -156,7 +159,7 @@ impl Worker {
         Self {
             inbox,
             source: Source::new(settings.patterns(), at),
-            opening: Opening::new(settings.inputs, settings.namings, &journal),
+            opening: Opening::new(settings.inputs, &journal),
             journal,
             outputs: settings.outputs,
             health,

@@ -145,6 +145,7 @@ fn loki(fields: &Fields<'_>, inputs: &[Input], taken: &[String], notes: &mut Not
             .map("labels", notes)
             .unwrap_or_else(|| default_labels(inputs, taken)),
         structured_metadata: fields.map("structured_metadata", notes).unwrap_or_default(),
+        max_streams: fields.scalar("max_streams", notes),
         compression: word(fields, "compression", notes),
         batch: batch(&fields.section("batch", notes), notes),
         request_timeout: fields.scalar("request_timeout", notes),

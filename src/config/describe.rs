@@ -61,6 +61,8 @@ pub(crate) enum Kind {
     Duration { least: Duration, most: Duration },
     /// One of these numbers.
     Number(&'static [u32]),
+    /// A whole number between two bounds, both included.
+    Count { least: u32, most: u32 },
     /// One of these words, each with its meaning.
     Choice(&'static [(&'static str, &'static str)]),
     /// An address and port to listen on, or `off`.
@@ -130,6 +132,7 @@ impl Kind {
                 let all: Vec<String> = allowed.iter().map(ToString::to_string).collect();
                 format!("one of {}", all.join(", "))
             }
+            Self::Count { least, most } => format!("a number from {least} to {most}"),
             Self::Choice(words) => {
                 let all: Vec<&str> = words.iter().map(|(word, _)| *word).collect();
                 format!("one of {}", all.join(", "))
@@ -156,7 +159,7 @@ impl Kind {
             Self::Flag => "flag".to_owned(),
             Self::Size { .. } => "size".to_owned(),
             Self::Duration { .. } => "duration".to_owned(),
-            Self::Number(_) => "number".to_owned(),
+            Self::Number(_) | Self::Count { .. } => "number".to_owned(),
             Self::Choice(_) => "word".to_owned(),
             Self::Listen => "address".to_owned(),
             Self::List { of, .. } => format!("list of {}s", of.noun()),

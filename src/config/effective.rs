@@ -80,6 +80,7 @@ fn loki(out: &mut Writer<'_>, loki: &Loki) {
         &loki.structured_metadata,
         Template::to_string,
     );
+    out.plain("max_streams", &loki.max_streams.to_string());
     out.plain(
         "compression",
         match loki.compression {

@@ -73,7 +73,7 @@ fn described(key: &Key) -> Value {
 fn default(kind: &Kind, text: &str) -> Value {
     match kind {
         Kind::Flag => json!(text == "true"),
-        Kind::Number(_) => text
+        Kind::Number(_) | Kind::Count { .. } => text
             .parse::<u32>()
             .map_or_else(|_| json!(text), |n| json!(n)),
         Kind::List { .. } => json!([]),
@@ -101,6 +101,9 @@ fn kind(kind: &Kind) -> Value {
             "type": "string", "pattern": r"^\s*([0-9]+\s*(ms|s|m|h))+\s*$"
         })),
         Kind::Number(allowed) => or_interpolated(&json!({ "enum": allowed })),
+        Kind::Count { least, most } => or_interpolated(&json!({
+            "type": "integer", "minimum": least, "maximum": most
+        })),
         Kind::Choice(words) => {
             let all: Vec<&str> = words.iter().map(|(word, _)| *word).collect();
             or_interpolated(&json!({ "enum": all }))

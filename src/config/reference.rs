@@ -132,7 +132,11 @@ fn row(text: &mut String, key: &Key) {
         }
     }
     let limits = match &key.kind {
-        Kind::Size { .. } | Kind::Duration { .. } | Kind::Number(_) | Kind::Listen => {
+        Kind::Size { .. }
+        | Kind::Duration { .. }
+        | Kind::Number(_)
+        | Kind::Count { .. }
+        | Kind::Listen => {
             format!("<br>{}.", capitalized(&key.kind.expected()))
         }
         Kind::Text(rule) | Kind::Template(rule) if !matches!(rule.noun, "URL" | "path") => {

@@ -158,8 +158,21 @@ impl FromScalar for u32 {
                 ..complaint("is a text")
             });
         }
-        let Kind::Number(allowed) = kind else {
-            return Ok(number);
+        let allowed = match kind {
+            Kind::Number(allowed) => allowed,
+            Kind::Count { least, .. } if number < *least => {
+                return Err(Complaint {
+                    mend: Some(format!("write {least} or more")),
+                    ..complaint("is too small")
+                });
+            }
+            Kind::Count { most, .. } if number > *most => {
+                return Err(Complaint {
+                    mend: Some(format!("write {most} or less")),
+                    ..complaint("is too large")
+                });
+            }
+            _ => return Ok(number),
         };
         if allowed.contains(&number) {
             return Ok(number);

@@ -1,8 +1,10 @@
 //! What a generation's stream is called at an output: renders the templates of the configuration
-//! once for each generation. Keeps the rules for names; knows no file's content.
+//! once for each generation. Keeps the rules for names, and how many streams there may be; knows
+//! no file's content.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 use std::path::Path;
+use std::time::{Duration, Instant};
 
 use crate::batch::{StreamName, loki};
 use crate::config::{OutputKind, Template};
@@ -11,6 +13,11 @@ use crate::config::{OutputKind, Template};
 const MAX_CLOUDWATCH_NAME: usize = 512;
 /// Most bytes in a Loki label's value.
 const MAX_LABEL_VALUE: usize = 2048;
+/// A stream that was not begun with again for this long counts no more: Loki forgets an idle one
+/// about as soon.
+const COUNTED_FOR: Duration = Duration::from_hours(1);
+/// Names in templates that have another value for each file.
+const OF_EACH_FILE: [&str; 2] = ["path", "file"];
 
 /// The naming rules of one output.
 #[derive(Debug)]
@@ -19,9 +26,74 @@ pub(crate) enum Naming {
     Loki {
         labels: BTreeMap<String, Template>,
         metadata: BTreeMap<String, Template>,
+        streams: Streams,
     },
     /// Group and stream.
     CloudWatch { group: Template, stream: Template },
+}
+
+/// Which streams were begun with, so that a label with ever new values makes no more of them than
+/// the destination bears.
+#[derive(Debug)]
+pub(crate) struct Streams {
+    most: usize,
+    /// By the hash of their labels: a collision lets one stream too many be fed.
+    begun: HashMap<u64, Instant>,
+    /// When somebody was last told that there are too many.
+    told: Option<Instant>,
+}
+
+/// What a generation's stream is called.
+#[derive(Debug)]
+pub(crate) struct Named {
+    /// The stream.
+    pub(crate) stream: StreamName,
+    /// The encoded metadata of each record in it.
+    pub(crate) metadata: Vec<u8>,
+    /// Whether labels became metadata, since there are too many streams.
+    pub(crate) merged: Merged,
+}
+
+/// Whether a generation's stream is one that it shares because there are too many.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Merged {
+    /// It has the stream that the templates give.
+    No,
+    /// For the first time, or for the first time since long.
+    News,
+    /// As others before it.
+    Again,
+}
+
+impl Streams {
+    fn new(most: u32) -> Self {
+        Self {
+            most: usize::try_from(most).unwrap_or(usize::MAX),
+            begun: HashMap::new(),
+            told: None,
+        }
+    }
+
+    /// Whether a stream may be fed, or must be merged with others.
+    fn admit(&mut self, labels: &str, now: Instant) -> Merged {
+        let labels = xxhash_rust::xxh3::xxh3_64(labels.as_bytes());
+        let is_known = self.begun.contains_key(&labels);
+        if !is_known && self.begun.len() >= self.most {
+            self.begun
+                .retain(|_, begun| now.duration_since(*begun) < COUNTED_FOR);
+        }
+        if is_known || self.begun.len() < self.most {
+            self.begun.insert(labels, now);
+            return Merged::No;
+        }
+        let told = self.told.filter(|it| now.duration_since(*it) < COUNTED_FOR);
+        self.told = told.or(Some(now));
+        if told.is_none() {
+            Merged::News
+        } else {
+            Merged::Again
+        }
+    }
 }
 
 /// What the names in templates stand for.
@@ -44,6 +116,7 @@ impl Naming {
             OutputKind::Loki(output) => Self::Loki {
                 labels: output.labels.clone(),
                 metadata: output.structured_metadata.clone(),
+                streams: Streams::new(output.max_streams),
             },
             OutputKind::CloudWatchLogs(output) => Self::CloudWatch {
                 group: output.log_group.clone(),
@@ -52,8 +125,8 @@ impl Naming {
         }
     }
 
-    /// The name of the stream, and the encoded metadata of each record in it.
-    pub(crate) fn name(&self, values: &Values<'_>) -> (StreamName, Vec<u8>) {
+    /// The name of the stream of a generation that is opened now.
+    pub(crate) fn name(&mut self, values: &Values<'_>, now: Instant) -> Named {
         let path = values.path.to_string_lossy();
         let file = values
             .path
@@ -70,37 +143,55 @@ impl Naming {
             })
         };
         match self {
-            Self::Loki { labels, metadata } => {
-                let render_all = |templates: &BTreeMap<String, Template>| -> Vec<_> {
+            Self::Loki {
+                labels,
+                metadata,
+                streams,
+            } => {
+                let render_all = |templates: &mut dyn Iterator<Item = (&String, &Template)>| {
                     templates
-                        .iter()
                         .map(|(name, template)| {
                             (name.clone(), cut(render(template), MAX_LABEL_VALUE))
                         })
                         // To Loki an empty label is no label.
                         .filter(|(_, value)| !value.is_empty())
-                        .collect()
+                        .collect::<Vec<_>>()
                 };
-                let mut labels = render_all(labels);
-                if labels.is_empty() {
-                    labels.push(("service_name".to_owned(), values.input.to_owned()));
+                let label_set = |mut labels: Vec<(String, String)>| {
+                    if labels.is_empty() {
+                        labels.push(("service_name".to_owned(), values.input.to_owned()));
+                    }
+                    loki::label_set(as_text(&labels))
+                };
+                let mut metadata = render_all(&mut metadata.iter());
+                let mut labels_text = label_set(render_all(&mut labels.iter()));
+                let merged = streams.admit(&labels_text, now);
+                if merged != Merged::No {
+                    let (of_each, common): (Vec<_>, Vec<_>) = labels
+                        .iter()
+                        .partition(|(_, it)| it.names().any(|name| OF_EACH_FILE.contains(&name)));
+                    labels_text = label_set(render_all(&mut common.into_iter()));
+                    metadata.extend(render_all(&mut of_each.into_iter()));
                 }
-                let metadata = render_all(metadata);
-                (
-                    StreamName::Loki {
-                        labels: loki::label_set(as_text(&labels)),
+                Named {
+                    stream: StreamName::Loki {
+                        labels: labels_text,
                     },
-                    loki::encode_metadata(as_text(&metadata)),
-                )
+                    metadata: loki::encode_metadata(as_text(&metadata)),
+                    merged,
+                }
             }
             Self::CloudWatch { group, stream } => {
                 let is_group = |c: char| c.is_ascii_alphanumeric() || ".-_/#".contains(c);
                 let is_stream = |c: char| c != ':' && c != '*' && !c.is_control();
-                let name = StreamName::CloudWatch {
-                    group: sanitised(&render(group), values.input, is_group),
-                    stream: sanitised(&render(stream), values.input, is_stream),
-                };
-                (name, Vec::new())
+                Named {
+                    stream: StreamName::CloudWatch {
+                        group: sanitised(&render(group), values.input, is_group),
+                        stream: sanitised(&render(stream), values.input, is_stream),
+                    },
+                    metadata: Vec::new(),
+                    merged: Merged::No,
+                }
             }
         }
     }
@@ -147,31 +238,31 @@ mod tests {
             hostname: "pod-1",
             fields: &fields,
         };
-        let naming = Naming::Loki {
+        let mut naming = Naming::Loki {
             labels: templates(&[
                 ("service_name", "{service}"),
                 ("filename", "{path}"),
                 ("none", "{missing}"),
             ]),
             metadata: templates(&[("pod", "{hostname}")]),
+            streams: Streams::new(9),
         };
-        let (name, metadata) = naming.name(&values);
+        let named = naming.name(&values, Instant::now());
         assert_eq!(
-            name.to_string(),
+            named.stream.to_string(),
             r#"{filename="/var/log/app/a:b*.log", service_name="checkout"}"#
         );
         assert_eq!(
-            metadata,
+            named.metadata,
             loki::encode_metadata([("pod", "pod-1")].into_iter())
         );
 
-        let naming = Naming::CloudWatch {
+        let mut naming = Naming::CloudWatch {
             group: "/apps/{service} é".parse().unwrap(),
             stream: "{hostname}/{file}".parse().unwrap(),
         };
-        let (name, _) = naming.name(&values);
         assert_eq!(
-            name,
+            naming.name(&values, Instant::now()).stream,
             StreamName::CloudWatch {
                 group: "/apps/checkout__".into(),
                 stream: "pod-1/a_b_.log".into()
@@ -188,18 +279,60 @@ mod tests {
             hostname: "",
             fields: &fields,
         };
-        let naming = Naming::Loki {
+        let mut naming = Naming::Loki {
             labels: BTreeMap::new(),
             metadata: BTreeMap::new(),
+            streams: Streams::new(9),
         };
+        let now = Instant::now();
         assert_eq!(
-            naming.name(&values).0.to_string(),
+            naming.name(&values, now).stream.to_string(),
             r#"{service_name="app"}"#
         );
-        let naming = Naming::CloudWatch {
+        let mut naming = Naming::CloudWatch {
             group: "{hostname}".parse().unwrap(),
             stream: "{hostname}".parse().unwrap(),
         };
-        assert_eq!(naming.name(&values).0.to_string(), "app:app");
+        assert_eq!(naming.name(&values, now).stream.to_string(), "app:app");
+    }
+
+    #[test]
+    fn beyond_the_limit_of_streams_what_differs_by_file_becomes_metadata() {
+        let fields = BTreeMap::new();
+        let mut naming = Naming::Loki {
+            labels: templates(&[("service_name", "{input}"), ("filename", "{path}")]),
+            metadata: templates(&[("pod", "{hostname}")]),
+            streams: Streams::new(2),
+        };
+        let start = Instant::now();
+        let mut name = |path: &str, after: Duration| {
+            let path = Path::new(path);
+            let values = Values {
+                input: "app",
+                path,
+                hostname: "p",
+                fields: &fields,
+            };
+            naming.name(&values, start + after)
+        };
+        let (soon, late) = (Duration::from_secs(1), COUNTED_FOR + Duration::from_secs(2));
+        for path in ["/1", "/2", "/1"] {
+            assert_eq!(name(path, soon).merged, Merged::No);
+        }
+        let merged = name("/3", soon);
+        assert_eq!(merged.merged, Merged::News);
+        assert_eq!(merged.stream.to_string(), r#"{service_name="app"}"#);
+        assert_eq!(
+            merged.metadata,
+            loki::encode_metadata([("pod", "p"), ("filename", "/3")].into_iter())
+        );
+        assert_eq!(name("/4", soon).merged, Merged::Again);
+        assert_eq!(name("/2", late).merged, Merged::No, "a known one");
+        assert_eq!(
+            name("/3", late).merged,
+            Merged::No,
+            "the first is forgotten"
+        );
+        assert_eq!(name("/4", late).merged, Merged::News, "said again");
     }
 }

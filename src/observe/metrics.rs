@@ -103,6 +103,8 @@ pub(crate) struct Metrics {
     pub(crate) replaced: Family<OfOutput, Counter>,
     /// Pieces that lines above `max_line` were cut into.
     pub(crate) cut: Family<OfOutput, Counter>,
+    /// Files whose lines go to a stream with fewer labels.
+    pub(crate) merged_files: Family<OfOutput, Counter>,
     /// Bytes that were seen and can no longer be delivered.
     pub(crate) lost_bytes: Family<Reason, Counter>,
     /// Bytes of holes that were skipped.
@@ -143,6 +145,7 @@ impl Metrics {
             delivered_bytes: Family::default(),
             replaced: Family::default(),
             cut: Family::default(),
+            merged_files: Family::default(),
             lost_bytes: Family::default(),
             hole_bytes: Counter::default(),
             lag_bytes: Family::default(),
@@ -200,6 +203,11 @@ impl Metrics {
             "cut_lines",
             "Pieces of lines above max_line, all but the last of each line",
             metrics.cut.clone(),
+        );
+        registry.register(
+            "merged_files",
+            "Files whose lines go to a stream with fewer labels, because max_streams is reached",
+            metrics.merged_files.clone(),
         );
         registry.register(
             "lost_bytes",
@@ -298,9 +306,16 @@ impl Metrics {
             &self.delivered_bytes,
             &self.replaced,
             &self.cut,
+            &self.merged_files,
         ] {
             drop(family.get_or_create(&of_output));
         }
+    }
+
+    /// A file's lines go to a stream with fewer labels.
+    pub(crate) fn count_merged(&self, output: &str) {
+        let output = output.to_owned();
+        self.merged_files.get_or_create(&OfOutput { output }).inc();
     }
 
     /// A configuration was read again.
@@ -379,6 +394,7 @@ mod tests {
         metrics.delivered_bytes.get_or_create(&of()).inc();
         metrics.replaced.get_or_create(&of()).inc();
         metrics.cut.get_or_create(&of()).inc();
+        metrics.merged_files.get_or_create(&of()).inc();
         metrics
             .lost_bytes
             .get_or_create(&Reason {

@@ -45,13 +45,14 @@ impl Worker {
             outputs,
             opening,
             journal,
+            metrics,
             ..
         } = self;
         let Some(generation) = source.get(id) else {
             return;
         };
         tracing::debug!(path = %generation.path.display(), generation = %id, "opened");
-        opening.open(generation, outputs, journal, at);
+        opening.open(generation, outputs, journal, metrics, at);
         self.note_activity(at);
     }
 

@@ -6,15 +6,15 @@ use std::collections::BTreeSet;
 use super::{InputFacts, Lane};
 use crate::config::{HoldDeleted, ReadFrom};
 use crate::dispatch::Start;
-use crate::dispatch::naming::{Naming, Values};
+use crate::dispatch::naming::{Merged, Values};
 use crate::journal::{Cursor, Entry, Journal, Route};
+use crate::observe::metrics::Metrics;
 use crate::source::{Generation, Moment};
 
 /// Knows where to begin.
 #[derive(Debug)]
 pub(super) struct Opening {
     inputs: Vec<InputFacts>,
-    namings: Vec<Naming>,
     hostname: String,
     /// What outputs took which inputs in earlier runs.
     earlier: BTreeSet<Route>,
@@ -22,8 +22,8 @@ pub(super) struct Opening {
 }
 
 impl Opening {
-    /// For these inputs and, in their order, the naming rules of the outputs.
-    pub(super) fn new(inputs: Vec<InputFacts>, namings: Vec<Naming>, journal: &Journal) -> Self {
+    /// For these inputs.
+    pub(super) fn new(inputs: Vec<InputFacts>, journal: &Journal) -> Self {
         let earlier = journal.state().routes.clone();
         let hostname = rustix::system::uname()
             .nodename()
@@ -31,7 +31,6 @@ impl Opening {
             .into_owned();
         Self {
             inputs,
-            namings,
             hostname,
             earlier,
             is_first_look: true,
@@ -57,6 +56,7 @@ impl Opening {
         generation: &Generation,
         outputs: &mut [Lane],
         journal: &mut Journal,
+        metrics: &Metrics,
         at: Moment,
     ) {
         let Some(input) = self.inputs.get(generation.input) else {
@@ -68,14 +68,26 @@ impl Opening {
             hostname: &self.hostname,
             fields: &input.fields,
         };
-        for (output, naming) in outputs.iter_mut().zip(&self.namings) {
+        for output in outputs.iter_mut() {
             if !output.dispatcher.takes(generation.input) {
                 continue;
             }
             let start = self.start(input, generation, output.dispatcher.name(), journal);
+            let named = output.naming.name(&values, at.now);
+            if named.merged != Merged::No {
+                let output = output.dispatcher.name();
+                metrics.count_merged(output);
+                if named.merged == Merged::News {
+                    tracing::warn!(
+                        output,
+                        path = %generation.path.display(),
+                        "max_streams is reached: the lines of files like this one go to a stream without the labels that differ by file, which become structured metadata; take such a label out, or raise max_streams"
+                    );
+                }
+            }
             output
                 .dispatcher
-                .open(generation, start, naming.name(&values), at.now);
+                .open(generation, start, (named.stream, named.metadata), at.now);
         }
     }
 

@@ -10,7 +10,6 @@ use tokio::sync::oneshot;
 use super::opening::Opening;
 use super::{Lane, Worker};
 use crate::config::{HoldDeleted, ReadFrom, Shutdown};
-use crate::dispatch::naming::Naming;
 use crate::journal::Journal;
 use crate::source::{Generation, Moment, Place};
 
@@ -26,8 +25,6 @@ pub(crate) struct Settings {
     pub(crate) inputs: Vec<InputFacts>,
     /// Where their lines go.
     pub(crate) outputs: Vec<Lane>,
-    /// The naming rules of the outputs, in their order.
-    pub(crate) namings: Vec<Naming>,
     /// How long changes of files are gathered.
     pub(crate) gather: Duration,
     /// What happens between SIGTERM and the end.
@@ -103,7 +100,7 @@ impl Worker {
         self.journal.commit(at.now);
         let dropped = self.source.set_inputs(settings.patterns());
         self.say_what_is_dropped(&dropped);
-        self.opening = Opening::new(settings.inputs, settings.namings, &self.journal);
+        self.opening = Opening::new(settings.inputs, &self.journal);
         self.outputs = settings.outputs;
         self.gather = settings.gather;
         self.shutdown = settings.shutdown;

@@ -10,6 +10,40 @@ use crate::harness::{Agent, Config, Numbered, Scene, append, eventually, get, li
 const CUT_MARK: &str = " [line continues]";
 
 #[test]
+fn a_label_with_ever_new_values_makes_no_more_streams_than_is_said_and_nothing_is_lost() {
+    let scene = Scene::new();
+    let mut config = scene.loki_config();
+    config.outputs = vec![scene.loki("max_streams: 2")];
+    let series: Vec<_> = (0..5)
+        .map(|number| Numbered::new(&format!("f{number}")))
+        .collect();
+    let agent = scene.start(&config);
+    for (number, mut series) in series.clone().into_iter().enumerate() {
+        series.append_to(&scene.log(&format!("{number}.log")), 20);
+        scene.wait_for_stored(Backend::Loki, 20 * (number as u64 + 1));
+    }
+    assert!(agent.log_text().contains("max_streams is reached"));
+    agent.stop_well();
+    let summary = scene.receiver.summary(Backend::Loki);
+    assert_eq!(summary.streams.len(), 3, "{summary:#?}");
+    let merged = r#"{service_name="app"}"#;
+    for record in scene.receiver.records(Backend::Loki) {
+        let file = scene.log(&format!("{}.log", &record.line[1..2]));
+        let file = file.display().to_string();
+        let is_own = record.stream.contains(&file);
+        let is_told = record
+            .metadata
+            .iter()
+            .any(|(name, value)| name == "filename" && *value == file);
+        assert!(
+            is_own || (&*record.stream == merged && is_told),
+            "{record:?}"
+        );
+    }
+    scene.assert_flawless(Backend::Loki);
+}
+
+#[test]
 fn loki_gets_the_tenant_the_labels_and_the_structured_metadata() {
     let scene = Scene::with(Options {
         loki_auth: true,

@@ -79,14 +79,16 @@ fn loki() -> impl Strategy<Value = OutputKind> {
         any::<bool>(),
         batches(4 << 20),
         100u64..300_000,
+        1u32..1_000_000,
     )
         .prop_map(
-            |(tenant_id, labels, structured_metadata, packed, batch, timeout)| {
+            |(tenant_id, labels, structured_metadata, packed, batch, timeout, max_streams)| {
                 OutputKind::Loki(Loki {
                     url: "http://loki:3100/loki/api/v1/push".to_owned(),
                     tenant_id,
                     labels,
                     structured_metadata,
+                    max_streams,
                     compression: if packed {
                         Compression::Snappy
                     } else {

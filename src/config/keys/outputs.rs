@@ -91,6 +91,16 @@ pub(super) static LOKI: Section = Section {
                 example: "{ pod: \"${POD_NAME}\" }",
             },
             Key {
+                name: "max_streams",
+                kind: Kind::Count {
+                    least: 1,
+                    most: 1_000_000,
+                },
+                absent: Absent::Default("5000"),
+                doc: "How many streams, that is label sets, may be fed within an hour; Loki's own limit for a tenant is 5000. Beyond it the lines of a file go to the stream without the labels made of `{path}` or `{file}`, which are sent as structured metadata instead.",
+                example: "500",
+            },
+            Key {
                 name: "compression",
                 kind: Kind::Choice(&[
                     ("snappy", "compressed"),
