@@ -17,6 +17,7 @@ pub(crate) use state::State;
 use volume::{Real, Volume};
 
 use crate::batch::BatchId;
+use crate::crash_point;
 use crate::span::GenerationId;
 
 mod bodies;
@@ -37,6 +38,8 @@ mod volume;
 
 /// After this many bytes a segment is full and the other one is begun with a checkpoint.
 const SEGMENT_BYTES: u64 = 1 << 20;
+/// The same where the crash suite wants to see segments recycled.
+const SMALL_SEGMENT_BYTES: u64 = 8 << 10;
 /// How often the segment is synced to the device: what a power loss can cost.
 const SYNC_EVERY: Duration = Duration::from_secs(1);
 /// How long to wait after a failed write before the next attempt.
@@ -90,7 +93,7 @@ pub(crate) struct Recovery {
 impl Journal {
     /// Opens the journal in `dir`, which is created when it is missing, and locks it.
     pub(crate) fn open(dir: &Path, now: Instant) -> Result<(Self, Recovery), OpenError> {
-        Self::open_on(Real, dir, SEGMENT_BYTES, now)
+        Self::open_on(Real, dir, segment_bytes(), now)
     }
 
     /// A journal that lives in memory until `dir` can be used.
@@ -98,7 +101,7 @@ impl Journal {
         Self {
             volume: Real,
             dir: dir.to_owned(),
-            segment_bytes: SEGMENT_BYTES,
+            segment_bytes: segment_bytes(),
             state: State::default(),
             disk: Disk::Failed {
                 tried: now,
@@ -152,7 +155,10 @@ impl<V: Volume> Journal<V> {
         let id = BatchId(self.state.next_batch);
         if let Disk::Good(files) = &mut self.disk {
             match files.bodies.store(body) {
-                Ok(place) => seal.body = Some(place),
+                Ok(place) => {
+                    seal.body = Some(place);
+                    crash_point::pass("body_written");
+                }
                 Err(error) => self.fail(now, &error),
             }
         }
@@ -313,6 +319,9 @@ impl<V: Volume> Files<V> {
         let written = self.segments.write(&self.pending);
         self.pending.clear();
         written?;
+        if !self.released.is_empty() {
+            crash_point::pass("acknowledged");
+        }
         for place in self.released.drain(..) {
             self.bodies.release(place);
         }
@@ -320,6 +329,14 @@ impl<V: Volume> Files<V> {
             self.segments.switch(state)?;
         }
         Ok(())
+    }
+}
+
+fn segment_bytes() -> u64 {
+    if crash_point::is_asked_for() {
+        SMALL_SEGMENT_BYTES
+    } else {
+        SEGMENT_BYTES
     }
 }
 

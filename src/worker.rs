@@ -12,6 +12,7 @@ use tokio::sync::{mpsc, oneshot};
 
 use crate::batch::Batch;
 use crate::config::Shutdown;
+use crate::crash_point;
 use crate::deliver::Acknowledgement;
 use crate::dispatch::Dispatcher;
 use crate::dispatch::naming::Naming;
@@ -280,6 +281,7 @@ impl Worker {
                     self.last_batch = Some(at.now);
                     // Before the first byte goes out.
                     journal.commit(at.now);
+                    crash_point::pass("sealed");
                     // There is room for all that may be in flight; a sender that is gone has
                     // been told to end.
                     let _ = output.batches.try_send(batch);

@@ -30,6 +30,9 @@ mod dice;
 mod harness;
 #[path = "crash/outcome.rs"]
 mod outcome;
+#[allow(dead_code, reason = "a release build has no such places")]
+#[path = "crash/points.rs"]
+mod points;
 #[path = "crash/run.rs"]
 mod run;
 
@@ -48,6 +51,7 @@ fn main() -> ExitCode {
         },
         rounds: 3,
         kills: 16,
+        deaths: 0,
         trouble: Duration::from_secs(20),
     };
     let cases: Vec<_> = CASES
@@ -106,6 +110,7 @@ fn gather(rows: &mut Vec<Row>, done: Vec<Row>) {
         sum.replayed += row.replayed;
         sum.duplicated += row.duplicated;
         sum.doubtful += row.doubtful;
+        sum.time += row.time;
         sum.problems.extend(row.problems);
     }
 }

@@ -8,6 +8,7 @@ use tokio::sync::Semaphore;
 use super::retry::{Backoff, Gate};
 use super::{Answer, Class, Delivery, Doubts, Look};
 use crate::batch::{Batch, BatchId, StreamId};
+use crate::crash_point;
 use crate::observe::metrics::OfOutput;
 
 /// So many requests of one output are under way at once, each of another stream.
@@ -109,6 +110,7 @@ impl Attempts {
         let turn = self.gate.pass().await;
         let started = Instant::now();
         let look = self.delivery.sender.look_for(batch).await;
+        crash_point::pass("looked_for");
         let step = match look {
             Look::Stored => {
                 self.gate.succeeded();
@@ -158,6 +160,7 @@ impl Attempts {
         self.count(batch, &answer);
         let step = match answer.class {
             Class::Delivered | Class::Partial { .. } => {
+                crash_point::pass("stored");
                 self.gate.succeeded();
                 self.tell_delivered(batch, &answer);
                 Step::Done

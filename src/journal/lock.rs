@@ -7,6 +7,7 @@ use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Path, PathBuf};
 
 use super::volume::PRIVATE;
+use crate::crash_point;
 
 /// Why a state directory cannot be used.
 #[derive(Debug, thiserror::Error)]
@@ -65,6 +66,9 @@ impl Lock {
     pub(super) fn take(dir: &Path) -> Result<Self, OpenError> {
         let missing: Vec<_> = dir.ancestors().take_while(|it| !it.exists()).collect();
         std::fs::create_dir_all(dir).map_err(OpenError::io("create the state directory", dir))?;
+        if !missing.is_empty() {
+            crash_point::pass("state_dir_made");
+        }
         // What is synced in a directory is lost with the directory's name. Where the folder above
         // cannot be opened for reading there is no other way.
         for parent in missing.iter().filter_map(|it| it.parent()) {

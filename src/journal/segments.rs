@@ -11,6 +11,7 @@ use super::lock::OpenError;
 use super::recovery::{Found, NAMES};
 use super::state::State;
 use super::volume::{Handle as _, Volume};
+use crate::crash_point;
 
 /// What outlives a failure of the disk.
 #[derive(Debug)]
@@ -110,6 +111,7 @@ impl<V: Volume> Segments<V> {
             Ok(file) => file,
             Err(error) => return Err((error, kept)),
         };
+        crash_point::pass("segment_begun");
         let mut segments = Self {
             volume,
             dir: dir.to_owned(),
@@ -134,7 +136,9 @@ impl<V: Volume> Segments<V> {
             .for_each(|entry| format::put(&mut bytes, epoch, &entry));
         self.write(&bytes)?;
         self.checkpoint_len = self.len;
+        crash_point::pass("checkpoint_written");
         self.sync()?;
+        crash_point::pass("checkpoint_synced");
         // The name must be as durable as the content.
         self.volume.sync_dir(&self.dir)?;
         self.kept.safe = Some(self.current);
@@ -159,6 +163,7 @@ impl<V: Volume> Segments<V> {
         self.sync()?;
         let next = 1 - self.current;
         self.file = begin_file(&self.volume, &self.dir.join(NAMES[next]))?;
+        crash_point::pass("segment_recycled");
         self.current = next;
         self.kept.epoch += 1;
         self.len = 0;
@@ -234,6 +239,7 @@ fn set_aside<V: Volume>(volume: &V, dir: &Path, name: &str) -> Result<PathBuf, O
             volume
                 .rename(&path, &aside)
                 .map_err(OpenError::io("set aside", &path))?;
+            crash_point::pass("set_aside");
             return Ok(aside);
         }
     }

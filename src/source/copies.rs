@@ -12,7 +12,7 @@ use super::generation::{FileKey, Generation, Opened, Place, birth_of, modified};
 use super::{Change, Moment, Name, Source, reader, rotation};
 use crate::journal::Journal;
 use crate::record::Time;
-use crate::span::{GenerationId, PROOF_BYTES, Position};
+use crate::span::{GenerationId, Position};
 
 /// File systems note times by a clock that ticks this slowly at most, in nanoseconds.
 const CLOCK_SLACK: i64 = 15_000_000;
@@ -351,7 +351,8 @@ fn likeness(generation: &Generation, opened: &Opened, at: Moment) -> Likeness {
     if end > len || !head.starts_with(&opened.head) {
         return Likeness::Other;
     }
-    if end < len && end < PROOF_BYTES as u64 {
+    // Shorter than its original and not growing: as likely a file that begins with the same banner.
+    if end < len && end < rotation::PROOF_ENOUGH {
         let age = at.time.nanos_since(modified(&opened.metadata));
         return if age < COPIED_AFTER {
             Likeness::MayBecome

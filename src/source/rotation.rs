@@ -25,7 +25,7 @@ pub(crate) struct Candidate<'a> {
 
 /// With less than this before the furthest cursor, equal bytes prove little: they may be a banner
 /// that every file begins with.
-const PROOF_ENOUGH: u64 = 4096;
+pub(super) const PROOF_ENOUGH: u64 = 4096;
 
 /// How strongly a known generation is suggested before its content was looked at; smaller is
 /// stronger.

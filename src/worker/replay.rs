@@ -2,6 +2,7 @@
 //! out again, byte for byte, before anything new of their streams.
 
 use super::Worker;
+use crate::crash_point;
 use crate::journal::{Entry, Seal};
 
 impl Worker {
@@ -44,6 +45,7 @@ impl Worker {
                     "no room for a batch of an earlier run"
                 );
             }
+            crash_point::pass("taken_up");
         }
     }
 }

@@ -26,6 +26,7 @@ const STEP: Duration = Duration::from_millis(5);
 
 /// The application.
 pub(crate) struct Application {
+    /// The file that is written to.
     log: PathBuf,
     rotation: Rotation,
     file: File,
@@ -87,8 +88,16 @@ impl Application {
 
     /// Rotates the log.
     pub(crate) fn rotate(&mut self) {
-        if self.rotation == Rotation::Never {
-            return;
+        match self.rotation {
+            Rotation::Never => return,
+            Rotation::NewName => {
+                self.rotations += 1;
+                self.log
+                    .set_file_name(format!("app-{:04}.log", self.rotations));
+                self.file = open_to_append(&self.log);
+                return self.write_banner();
+            }
+            Rotation::Rename | Rotation::CopyTruncate | Rotation::Gzip => {}
         }
         for number in (1..=self.rotations).rev() {
             for end in ["", ".gz"] {

@@ -1,5 +1,9 @@
 //! The cases, as a table. Does nothing.
 
+use pinnace::receiver::Backend;
+
+use crate::points::Point;
+
 /// One way of living.
 #[derive(Debug)]
 pub(crate) struct Case {
@@ -23,6 +27,8 @@ pub(crate) enum Rotation {
     CopyTruncate,
     /// Renamed and made anew, and compressed at once.
     Gzip,
+    /// Left as it is: the application goes on in a file of another name.
+    NewName,
 }
 
 /// What happens meanwhile.
@@ -30,6 +36,8 @@ pub(crate) enum Rotation {
 pub(crate) enum Script {
     /// Kills at any moment.
     Kills,
+    /// Deaths at a named place of the code.
+    Point(Point),
     /// The same while every second answer is 500, though the request was carried out.
     StoredThenFailed,
     /// The same while some requests are carried out and never answered.
@@ -57,6 +65,16 @@ impl Script {
     }
 }
 
+impl Case {
+    /// The outputs of its agent.
+    pub(crate) fn backends(&self) -> &'static [Backend] {
+        match self.script {
+            Script::Point(point) => point.backends,
+            _ => &Backend::ALL,
+        }
+    }
+}
+
 const fn kills(name: &'static str, glob: &'static str, rotation: Rotation) -> Case {
     case(name, glob, rotation, Script::Kills)
 }
@@ -71,7 +89,7 @@ const fn case(name: &'static str, glob: &'static str, rotation: Rotation, script
 }
 
 /// The log alone is meant.
-const LOG: &str = "*.log";
+pub(crate) const LOG: &str = "*.log";
 /// What it is rotated to is meant too.
 const ALL: &str = "app.log*";
 

@@ -3,6 +3,7 @@
 
 use std::collections::HashMap;
 use std::fmt::Write as _;
+use std::time::Duration;
 
 use pinnace::receiver::{Backend, Record, Summary};
 use xxhash_rust::xxh3::xxh3_64;
@@ -24,6 +25,8 @@ pub(crate) struct Row {
     pub(crate) duplicated: u64,
     /// Batches sent again though they may have been stored, as the agents counted them.
     pub(crate) doubtful: u64,
+    /// How long it took.
+    pub(crate) time: Duration,
     /// Whatever else was not as it should be, in sentences.
     pub(crate) problems: Vec<String>,
 }
@@ -92,13 +95,22 @@ impl Row {
 /// The rows for people, with what is wrong below each.
 pub(crate) fn table(rows: &[Row]) -> String {
     let mut text = format!(
-        "{:<34}{:<12}{:>10}{:>7}{:>7}{:>9}{:>10}{:>12}{:>10}\n",
-        "case", "backend", "lines", "rot.", "kills", "lost", "replayed", "duplicated", "doubtful"
+        "{:<34}{:<12}{:>10}{:>7}{:>7}{:>9}{:>10}{:>12}{:>10}{:>6}\n",
+        "case",
+        "backend",
+        "lines",
+        "rot.",
+        "kills",
+        "lost",
+        "replayed",
+        "duplicated",
+        "doubtful",
+        "s"
     );
     for row in rows {
         writeln!(
             text,
-            "{:<34}{:<12}{:>10}{:>7}{:>7}{:>9}{:>10}{:>12}{:>10}",
+            "{:<34}{:<12}{:>10}{:>7}{:>7}{:>9}{:>10}{:>12}{:>10}{:>6}",
             row.case,
             row.backend.name(),
             row.lines,
@@ -107,7 +119,8 @@ pub(crate) fn table(rows: &[Row]) -> String {
             row.lost,
             row.replayed,
             row.duplicated,
-            row.doubtful
+            row.doubtful,
+            row.time.as_secs()
         )
         .unwrap();
         for problem in row.problems.iter().take(20) {

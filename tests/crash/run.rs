@@ -11,10 +11,12 @@ use std::time::{Duration, Instant};
 use pinnace::receiver::{Action, Backend, Faults};
 
 use crate::application::{Application, Pace, lock, work};
-use crate::case::{Case, Script};
+use crate::case::{Case, Rotation, Script};
 use crate::dice::Dice;
 use crate::harness::{Agent, Config, Scene, eventually, get, pass};
 use crate::outcome::Row;
+
+mod deaths;
 
 /// How long everything may take to arrive once nothing is in its way.
 const DRAIN: Duration = Duration::from_mins(2);
@@ -22,6 +24,8 @@ const DRAIN: Duration = Duration::from_mins(2);
 const GOES_ON: Duration = Duration::from_secs(30);
 /// Kills of an outage, and its rotations.
 const OUTAGE: (u64, u32) = (3, 10);
+/// As in a sidecar.
+const ON_ERROR: [&str; 1] = ["--on-error=degrade"];
 
 /// How large a life is.
 #[derive(Debug)]
@@ -31,6 +35,8 @@ pub(crate) struct Scale {
     pub(crate) rounds: u64,
     /// Kills of a round, one soon after the other.
     pub(crate) kills: u64,
+    /// Deaths at each named place.
+    pub(crate) deaths: u64,
     /// How long a hang or an outage goes on.
     pub(crate) trouble: Duration,
 }
@@ -50,12 +56,13 @@ pub(crate) fn live(case: &'static Case, seed: u64, scale: &Scale) -> Vec<Row> {
     let application = Application::new(scene.log("app.log"), case.rotation, dice.split());
     let application = Mutex::new(application);
     let (is_over, rotates) = (AtomicBool::new(false), AtomicBool::new(true));
+    let rows = case.backends().iter().map(|backend| row(case, *backend));
     let mut life = Life {
         config: config_of(&scene, case, false),
         agent: None,
         application: &application,
         rotates: &rotates,
-        rows: Backend::ALL.map(|backend| row(case, backend)).to_vec(),
+        rows: rows.collect(),
         told: String::new(),
         begun: Instant::now(),
         case,
@@ -66,7 +73,9 @@ pub(crate) fn live(case: &'static Case, seed: u64, scale: &Scale) -> Vec<Row> {
     std::thread::scope(|scope| {
         scope.spawn(|| work(&application, scale.pace, &is_over, &rotates));
         let stop_writing = StopOnDrop(&is_over);
-        life.start();
+        if !matches!(case.script, Script::Point(_)) {
+            life.start();
+        }
         for round in 0..scale.rounds * case.script.times() {
             life.play(round);
         }
@@ -111,6 +120,7 @@ impl Life<'_> {
                 });
                 self.kill_often(self.scale.kills);
             }
+            Script::Point(point) => self.die_at(point),
             Script::StoredThenFailed => {
                 self.half_of_all(&Action::Status(500), true, 0.5);
                 self.kill_often(self.scale.kills / 2);
@@ -152,20 +162,6 @@ impl Life<'_> {
             }
         }
         self.drain();
-    }
-
-    /// Kills one agent soon after the other.
-    fn kill_often(&mut self, kills: u64) {
-        for _ in 0..kills {
-            // Some do not live to be ready.
-            let lives = match self.dice.roll(0..8) {
-                0 => self.dice.millis(0..40),
-                _ => self.dice.millis(60..500),
-            };
-            pass(lives);
-            self.kill();
-            self.start();
-        }
     }
 
     /// Lets the trouble go on for its time, with kills and, in an outage, with rotations; then
@@ -245,7 +241,7 @@ impl Life<'_> {
 
     fn start(&mut self) {
         let path = self.scene.write(&self.config);
-        self.agent = Some(Agent::launch(&path, &["--on-error=degrade"]));
+        self.agent = Some(Agent::launch(&path, &ON_ERROR));
     }
 
     fn kill(&mut self) {
@@ -269,7 +265,7 @@ impl Life<'_> {
     /// Waits until all that is written by now is stored.
     fn drain(&mut self) {
         let lines = lock(self.application).lines;
-        for backend in Backend::ALL {
+        for &backend in self.case.backends() {
             let receiver = &self.scene.receiver;
             if !receiver.wait_for(backend, DRAIN, |it| it.stored >= lines) {
                 let stored = receiver.summary(backend).stored;
@@ -309,12 +305,13 @@ impl Life<'_> {
             let _ = writeln!(self.told, "{}", exit.log);
             if exit.code != Some(0) || !answers {
                 let problem = format!("the agent ended with {:?}: {}", exit.code, exit.log);
-                self.problem(Backend::Loki, problem);
+                self.problem(self.rows[0].backend, problem);
             }
         }
         let application = lock(self.application);
         for row in &mut self.rows {
             row.lines = application.lines;
+            row.time = self.begun.elapsed();
             row.rotations = application.rotations.into();
             let records = self.scene.receiver.records(row.backend);
             let summary = self.scene.receiver.summary(row.backend);
@@ -354,6 +351,7 @@ fn row(case: &Case, backend: Backend) -> Row {
         replayed: 0,
         duplicated: 0,
         doubtful: 0,
+        time: Duration::ZERO,
         problems: Vec::new(),
     }
 }
@@ -369,13 +367,19 @@ fn config_of(scene: &Scene, case: &Case, is_other: bool) -> Config {
     } else {
         ("labels: { service_name: app }", "all", "2s")
     };
+    let stream = if case.rotation == Rotation::NewName {
+        "\"{file}\""
+    } else {
+        stream
+    };
     let more = format!("request_timeout: {limit}");
+    let output = |backend: &Backend| match backend {
+        Backend::Loki => scene.loki(&format!("{labels}, {more}")),
+        Backend::Cloudwatch => scene.cloudwatch(&format!("log_stream: {stream}, {more}")),
+    };
     Config {
         inputs: vec![scene.input("app", &[case.glob], "")],
-        outputs: vec![
-            scene.loki(&format!("{labels}, {more}")),
-            scene.cloudwatch(&format!("log_stream: {stream}, {more}")),
-        ],
+        outputs: case.backends().iter().map(output).collect(),
         ..scene.empty_config()
     }
     .serving()

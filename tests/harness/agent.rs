@@ -2,7 +2,7 @@
 //! and shown when the test fails.
 
 use std::io::{self, BufRead as _, BufReader};
-use std::os::unix::process::CommandExt as _;
+use std::os::unix::process::{CommandExt as _, ExitStatusExt as _};
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::sync::{Arc, Condvar, Mutex, PoisonError};
@@ -25,6 +25,8 @@ pub(crate) struct Agent {
 pub(crate) struct Exit {
     /// The exit code; none after a signal.
     pub(crate) code: Option<i32>,
+    /// The signal that ended it.
+    pub(crate) signal: Option<i32>,
     /// All that it said.
     pub(crate) log: String,
 }
@@ -43,6 +45,15 @@ impl Agent {
         command.arg("run").arg("--config").arg(config);
         command.args(arguments);
         Self::of(command, &[]).unwrap()
+    }
+
+    /// The same, to die by its own hand: `at` is a place and the passing of it, as in
+    /// `sealed:3` (`src/crash_point.rs`).
+    pub(crate) fn launch_to_die(config: &Path, arguments: &[&str], at: &str) -> Self {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_pinnace"));
+        command.arg("run").arg("--config").arg(config);
+        command.args(arguments);
+        Self::of(command, &[("PINNACE_CRASH_AT", at.to_owned())]).unwrap()
     }
 
     /// The same as another user; nothing when that user cannot run the program.
@@ -215,6 +226,7 @@ impl Agent {
         self.has_ended = true;
         Exit {
             code: status.code(),
+            signal: status.signal(),
             log,
         }
     }

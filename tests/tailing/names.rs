@@ -43,6 +43,19 @@ fn files_and_folders_that_appear_later_are_found() {
 }
 
 #[test]
+fn a_file_that_holds_only_the_banner_of_another_is_a_file_of_its_own() {
+    let scene = Scene::new();
+    let agent = scene.start(&scene.loki_config());
+    let banner = Numbered::wide("banner", 127).take(16);
+    append(&scene.log("app.log"), banner.clone() + "and more\n");
+    scene.wait_for_stored(Backend::Loki, 17);
+    // Rotation gives such names, and its bytes are those of the other file: as a copy's would be.
+    append(&scene.log("app-0001.log"), banner);
+    scene.wait_for_stored(Backend::Loki, 33);
+    agent.stop_well();
+}
+
+#[test]
 fn the_whole_path_of_an_input_may_appear_later() {
     let scene = Scene::new();
     let config = with_input(&scene, &["not/yet/there/*.log"], "");
