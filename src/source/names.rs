@@ -101,7 +101,10 @@ impl Source {
             self.settle(id, at, &mut changes);
         }
         // A name that must wait was not looked at.
-        if self.deferred.is_empty() {
+        let has_missed = std::mem::take(&mut self.has_missed);
+        let is_whole = self.deferred.is_empty() && self.unfinished.is_empty() && !has_missed;
+        // What follows from a look belongs to it.
+        if is_whole && self.last_look != Some(at.time) {
             let before = self.last_look.replace(at.time);
             self.looked_at = before.or(self.looked_at);
         }

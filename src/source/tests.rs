@@ -458,3 +458,68 @@ fn what_is_renamed_while_a_look_goes_on_is_owed() {
     let changes = bench.events();
     assert!(matches!(changes[..], [Change::Opened(_)]), "{changes:?}");
 }
+
+/// A moment by a clock that is ahead, so that all that is there by now is older.
+fn in_seconds(seconds: u64) -> Moment {
+    let time = SystemTime::now() + std::time::Duration::from_secs(seconds);
+    Moment {
+        time: time.into(),
+        ..Moment::now()
+    }
+}
+
+impl Bench {
+    fn look_at(&mut self, name: Name, in_so_many: u64) {
+        let at = in_seconds(in_so_many);
+        self.source.look_at_names(vec![name], &mut self.journal, at);
+    }
+}
+
+/// A compressed file of which so many bytes are there.
+fn begin_gzip(bench: &Bench, name: &str, text: &str) -> Vec<u8> {
+    use std::io::Write as _;
+    let mut gzip = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
+    gzip.write_all(text.as_bytes()).unwrap();
+    let whole = gzip.finish().unwrap();
+    fs::write(bench.path(name), &whole[..20]).unwrap();
+    whole
+}
+
+#[test]
+fn a_rotation_that_is_still_being_compressed_when_it_is_first_looked_for_is_found() {
+    for is_killed in [false, true] {
+        let mut bench = bench(&["*.log"]);
+        bench.write("app.log", "one\n");
+        bench.walk();
+        // Written and rotated while nobody looked; only the half of it is there.
+        let whole = begin_gzip(&bench, "app.log.1.gz", "two\n");
+        bench.restart(&["*.log"]);
+        bench.source.walk(&mut bench.journal, in_seconds(1));
+        bench.source.walk(&mut bench.journal, in_seconds(2));
+        if is_killed {
+            bench.restart(&["*.log"]);
+            bench.source.walk(&mut bench.journal, in_seconds(3));
+        }
+        fs::write(bench.path("app.log.1.gz"), whole).unwrap();
+        bench.events();
+        let row = row("app.log", "app.log.1.gz", Place::Rotated, 4);
+        assert!(bench.shown().contains(&row), "{:?}", bench.shown());
+    }
+}
+
+#[test]
+fn a_rotation_that_is_renamed_under_the_look_is_found_under_its_next_name() {
+    let mut bench = bench(&["*.log"]);
+    bench.write("app.log", "one\n");
+    bench.walk();
+    bench.write("app.log.1", "two\n");
+    // Listed under this name, and gone from it before it was opened.
+    let (home, path) = (bench.path("app.log"), bench.path("app.log.1"));
+    bench.rename("app.log.1", "app.log.2");
+    for seconds in [1, 2] {
+        bench.look_at(Name::Sibling(0, home.clone(), path.clone()), seconds);
+    }
+    bench.events();
+    let row = row("app.log", "app.log.2", Place::Rotated, 4);
+    assert!(bench.shown().contains(&row), "{:?}", bench.shown());
+}

@@ -26,6 +26,7 @@ impl Life<'_> {
 
     /// Lets one agent after the other die at a place, and starts one that lives.
     pub(super) fn die_at(&mut self, point: Point) {
+        self.kill();
         for number in 0..self.scale.deaths {
             if let Some(place) = point.before {
                 let passing = self.dice.roll(1..3);

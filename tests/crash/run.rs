@@ -8,7 +8,7 @@ use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
-use pinnace::receiver::{Action, Backend, Faults};
+use pinnace::receiver::{Action, Backend, Faults, Summary};
 
 use crate::application::{Application, Pace, lock, work};
 use crate::case::{Case, Rotation, Script};
@@ -55,7 +55,7 @@ pub(crate) fn live(case: &'static Case, seed: u64, scale: &Scale) -> Vec<Row> {
     let scene = Scene::new();
     let application = Application::new(scene.log("app.log"), case.rotation, dice.split());
     let application = Mutex::new(application);
-    let (is_over, rotates) = (AtomicBool::new(false), AtomicBool::new(true));
+    let (is_over, rotates) = (AtomicBool::new(false), AtomicBool::new(false));
     let rows = case.backends().iter().map(|backend| row(case, *backend));
     let mut life = Life {
         config: config_of(&scene, case, false),
@@ -73,8 +73,8 @@ pub(crate) fn live(case: &'static Case, seed: u64, scale: &Scale) -> Vec<Row> {
     std::thread::scope(|scope| {
         scope.spawn(|| work(&application, scale.pace, &is_over, &rotates));
         let stop_writing = StopOnDrop(&is_over);
-        if !matches!(case.script, Script::Point(_)) {
-            life.start();
+        if case.rotation != Rotation::Never || !matches!(case.script, Script::Point(_)) {
+            life.begin();
         }
         for round in 0..scale.rounds * case.script.times() {
             life.play(round);
@@ -110,6 +110,18 @@ struct Life<'a> {
 }
 
 impl Life<'_> {
+    /// Starts the first agent. What was rotated before it looked would be nobody's debt.
+    fn begin(&mut self) {
+        self.start();
+        for &backend in self.case.backends() {
+            let has_begun = |it: &Summary| it.stored > 0;
+            if !self.scene.receiver.wait_for(backend, DRAIN, has_begun) {
+                self.problem(backend, "nothing came".to_owned());
+            }
+        }
+        self.rotates.store(true, Ordering::Relaxed);
+    }
+
     fn play(&mut self, round: u64) {
         match self.case.script {
             Script::Kills => {
