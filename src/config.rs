@@ -7,6 +7,7 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
+mod connection;
 mod decode;
 mod describe;
 mod effective;
@@ -29,6 +30,7 @@ mod units;
 mod variables;
 mod warnings;
 
+pub use connection::{AssumeRole, Auth, Connection, Proxy, Secret, Tls};
 pub use problem::{Place, Problem, Problems};
 pub use source::{DEFAULT_FILE, Environment, Source, TEXT_VARIABLE};
 pub use template::{BUILT_IN_NAMES, Template, TemplateError};
@@ -143,6 +145,10 @@ pub struct Loki {
     pub url: String,
     /// Sent as `X-Scope-OrgID`.
     pub tenant_id: Option<String>,
+    /// Who we are; `None` when the URL says it, or nothing.
+    pub auth: Option<Auth>,
+    /// Headers of every request; none that Pinnace sets itself.
+    pub headers: BTreeMap<String, Secret>,
     /// The labels of a stream; 1 to 15. Every name in the templates is known for every input.
     pub labels: BTreeMap<String, Template>,
     /// Sent with each line.
@@ -155,6 +161,8 @@ pub struct Loki {
     pub batch: Batch,
     /// The time limit of one request.
     pub request_timeout: Duration,
+    /// How connections are made.
+    pub connection: Connection,
 }
 
 /// How a body for Loki is packed.
@@ -186,6 +194,10 @@ pub struct CloudWatchLogs {
     pub log_stream: Template,
     /// The region; `None` takes that of the environment.
     pub region: Option<String>,
+    /// The profile that credentials come from; `None` looks in every place.
+    pub profile: Option<String>,
+    /// A role that is taken on.
+    pub assume_role: Option<AssumeRole>,
     /// Another endpoint than AWS's.
     pub endpoint_url: Option<String>,
     /// What is created when it does not exist.
@@ -198,6 +210,8 @@ pub struct CloudWatchLogs {
     pub batch: Batch,
     /// The time limit of one request.
     pub request_timeout: Duration,
+    /// How connections are made.
+    pub connection: Connection,
 }
 
 /// What is created in CloudWatch Logs when it does not exist.
@@ -207,8 +221,22 @@ pub struct Create {
     pub log_group: bool,
     /// The log stream.
     pub log_stream: bool,
+    /// The class of a log group that Pinnace creates.
+    pub class: LogClass,
     /// How many days a log group that Pinnace creates keeps its events; `None` is for ever.
     pub retention_in_days: Option<u32>,
+}
+
+/// The class of a log group; fixed when it is created.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum LogClass {
+    /// All that CloudWatch Logs can do.
+    #[default]
+    Standard,
+    /// Cheaper, without reading back.
+    InfrequentAccess,
+    /// For events that are handed on to other services, without reading back.
+    Delivery,
 }
 
 /// How a body for CloudWatch Logs is packed.

@@ -10,6 +10,7 @@ use tokio::sync::mpsc;
 use tokio::task::JoinSet;
 
 use crate::batch::{Batch, BatchId, StreamId};
+use crate::connect::{Failure, Kind};
 use crate::observe::health::OutputHealth;
 use crate::observe::metrics::Metrics;
 use attempts::Attempts;
@@ -92,6 +93,18 @@ impl Answer {
     }
 }
 
+/// What it means for a batch that a connection failed.
+fn of_failure(failure: &Failure) -> Answer {
+    let (class, reason) = match failure.kind() {
+        Kind::Settings => (Class::Hold, "config"),
+        Kind::Unreachable => (Class::Retry, "unreachable"),
+        Kind::Proxy => (Class::Hold, "proxy"),
+        Kind::Tls => (Class::Hold, "tls"),
+        Kind::Broken => (Class::Open, "connection"),
+    };
+    Answer::new(class, reason, failure.to_string())
+}
+
 /// What a batch needs before it is sent again when it may be stored already.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Doubts {
@@ -119,7 +132,6 @@ enum Look {
 }
 
 /// Speaks to one kind of backend.
-#[expect(clippy::large_enum_variant, reason = "there is one for each output")]
 pub(crate) enum Sender {
     /// A Loki push endpoint.
     Loki(loki::Sender),

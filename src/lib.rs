@@ -14,6 +14,7 @@
 mod batch;
 pub mod cli;
 pub mod config;
+mod connect;
 mod crash_point;
 mod deliver;
 mod dispatch;

@@ -38,13 +38,13 @@ struct Outputs {
 
 impl Pipeline {
     /// Starts everything that the configuration asks for.
-    pub(crate) async fn start(
+    pub(crate) fn start(
         config: &Config,
         journal: Journal,
         observer: &Observer,
     ) -> io::Result<Self> {
         let (mailbox, inbox) = Mailbox::new()?;
-        let outputs = outputs(config, &[], observer).await;
+        let outputs = outputs(config, &[], observer);
         let mut deliveries = JoinSet::new();
         let healths = outputs.healths;
         deliver(outputs.deliveries, &mut deliveries, &mailbox);
@@ -75,7 +75,7 @@ impl Pipeline {
     /// Goes on by another configuration. Files stay open; what is on its way is waited for for a
     /// moment and else taken up again, as after a restart.
     pub(crate) async fn change(&mut self, config: &Config, observer: &Observer) {
-        let outputs = outputs(config, &self.healths, observer).await;
+        let outputs = outputs(config, &self.healths, observer);
         let (reply, is_paused) = oneshot::channel();
         self.mailbox.send(Message::Pause { reply });
         // Without an answer the worker has ended, and with it all that is done here.
@@ -112,7 +112,7 @@ impl Pipeline {
 
 /// Makes the outputs of a configuration. What is known of those that were there `before` stays
 /// known.
-async fn outputs(config: &Config, before: &[Arc<OutputHealth>], observer: &Observer) -> Outputs {
+fn outputs(config: &Config, before: &[Arc<OutputHealth>], observer: &Observer) -> Outputs {
     let budget = budget_of_each(config);
     let mut outputs = Outputs {
         lanes: Vec::new(),
@@ -132,7 +132,7 @@ async fn outputs(config: &Config, before: &[Arc<OutputHealth>], observer: &Obser
         });
         let delivery = Delivery {
             output: index,
-            sender: sender(&output.kind).await,
+            sender: sender(&output.kind),
             health,
             metrics: Arc::clone(&observer.metrics),
         };
@@ -155,11 +155,11 @@ fn deliver(
     }
 }
 
-async fn sender(kind: &OutputKind) -> Sender {
+fn sender(kind: &OutputKind) -> Sender {
     match kind {
         OutputKind::Loki(output) => Sender::Loki(deliver::loki::Sender::new(output)),
         OutputKind::CloudWatchLogs(output) => {
-            Sender::CloudWatch(deliver::cloudwatch::Sender::new(output).await)
+            Sender::CloudWatch(deliver::cloudwatch::Sender::new(output))
         }
     }
 }

@@ -218,12 +218,10 @@ async fn start(
     serve_http(&config, on_error, observer, &mut early).await?;
     let journal = journal(&config, on_error, observer).await?;
     serve_control(&config.state_dir, observer, &mut early);
-    let pipeline = Pipeline::start(&config, journal, observer)
-        .await
-        .map_err(|error| Fault {
-            code: exit::FAILED,
-            sentence: error.to_string(),
-        })?;
+    let pipeline = Pipeline::start(&config, journal, observer).map_err(|error| Fault {
+        code: exit::FAILED,
+        sentence: error.to_string(),
+    })?;
     tracing::info!(
         version = env!("CARGO_PKG_VERSION"),
         inputs = config.inputs.len(),

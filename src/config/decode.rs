@@ -14,8 +14,10 @@ use super::scalars::{Listen, Word};
 use super::template::Template;
 use super::{
     Batch, CloudWatchCompression, CloudWatchLogs, Compression, Config, Create, HoldDeleted, Input,
-    Loki, Output, OutputKind, ReadFrom, Server, Shutdown, VerifyAfterError,
+    LogClass, Loki, Output, OutputKind, ReadFrom, Server, Shutdown, VerifyAfterError,
 };
+
+mod transport;
 
 /// Decodes the whole tree. Only without a mistake among the notes is the result to be used.
 pub(crate) fn decode(root: &Node, notes: &mut Notes) -> Config {
@@ -141,6 +143,8 @@ fn loki(fields: &Fields<'_>, inputs: &[Input], taken: &[String], notes: &mut Not
     Loki {
         url: with_push_path(&url),
         tenant_id: fields.optional("tenant_id", notes),
+        auth: transport::auth(fields, notes),
+        headers: transport::headers(fields, notes),
         labels: fields
             .map("labels", notes)
             .unwrap_or_else(|| default_labels(inputs, taken)),
@@ -149,6 +153,7 @@ fn loki(fields: &Fields<'_>, inputs: &[Input], taken: &[String], notes: &mut Not
         compression: word(fields, "compression", notes),
         batch: batch(&fields.section("batch", notes), notes),
         request_timeout: fields.scalar("request_timeout", notes),
+        connection: transport::connection(fields, notes),
     }
 }
 
@@ -157,12 +162,15 @@ fn cloudwatch_logs(fields: &Fields<'_>, notes: &mut Notes) -> CloudWatchLogs {
         log_group: fields.scalar("log_group", notes),
         log_stream: fields.scalar("log_stream", notes),
         region: fields.optional("region", notes),
+        profile: fields.optional("profile", notes),
+        assume_role: transport::assume_role(fields, notes),
         endpoint_url: fields.optional("endpoint_url", notes),
         create: create(&fields.section("create", notes), notes),
         compression: word(fields, "compression", notes),
         verify_after_error: word(fields, "verify_after_error", notes),
         batch: batch(&fields.section("batch", notes), notes),
         request_timeout: fields.scalar("request_timeout", notes),
+        connection: transport::connection(fields, notes),
     }
 }
 
@@ -170,6 +178,7 @@ fn create(fields: &Fields<'_>, notes: &mut Notes) -> Create {
     Create {
         log_group: fields.scalar("log_group", notes),
         log_stream: fields.scalar("log_stream", notes),
+        class: word(fields, "class", notes),
         retention_in_days: fields.optional("retention_in_days", notes),
     }
 }
@@ -302,6 +311,16 @@ impl Choice for CloudWatchCompression {
             Self::None
         } else {
             Self::Gzip
+        }
+    }
+}
+
+impl Choice for LogClass {
+    fn from_word(word: &str) -> Self {
+        match word {
+            "infrequent_access" => Self::InfrequentAccess,
+            "delivery" => Self::Delivery,
+            _ => Self::Standard,
         }
     }
 }

@@ -51,6 +51,8 @@ pub(crate) enum Absent {
 pub(crate) enum Kind {
     /// A text that a rule checks.
     Text(&'static TextRule),
+    /// A text that is never shown.
+    Secret(&'static TextRule),
     /// A text with `{name}` in it.
     Template(&'static TextRule),
     /// `true` or `false`.
@@ -116,7 +118,9 @@ impl Kind {
     /// What was expected, in words.
     pub(crate) fn expected(&self) -> String {
         match self {
-            Self::Text(rule) | Self::Template(rule) => rule.expected.to_owned(),
+            Self::Text(rule) | Self::Secret(rule) | Self::Template(rule) => {
+                rule.expected.to_owned()
+            }
             Self::Flag => "true or false".to_owned(),
             Self::Size { least, most } => {
                 format!("a size from {} to {}", ByteSize(*least), ByteSize(*most))
@@ -154,7 +158,7 @@ impl Kind {
     /// The kind in a word or two, for the reference.
     pub(crate) fn noun(&self) -> String {
         match self {
-            Self::Text(rule) => rule.noun.to_owned(),
+            Self::Text(rule) | Self::Secret(rule) => rule.noun.to_owned(),
             Self::Template(_) => "template".to_owned(),
             Self::Flag => "flag".to_owned(),
             Self::Size { .. } => "size".to_owned(),
@@ -171,7 +175,7 @@ impl Kind {
     /// How a value of the wrong kind is mended.
     pub(crate) fn mend(&self, example: &str) -> String {
         match self {
-            Self::Text(rule) | Self::Template(rule) => rule.mend.to_owned(),
+            Self::Text(rule) | Self::Secret(rule) | Self::Template(rule) => rule.mend.to_owned(),
             _ => format!("write for example {example}"),
         }
     }

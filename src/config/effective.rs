@@ -4,12 +4,17 @@
 use std::collections::BTreeMap;
 use std::fmt::Write;
 
-use super::mask::mask_url;
+use super::mask::{mask_defaults, mask_url};
 use super::units::print_duration;
 use super::{
-    Batch, CloudWatchCompression, CloudWatchLogs, Compression, Config, Input, Loki, Output,
-    OutputKind, ReadFrom, Template, VerifyAfterError,
+    Batch, CloudWatchCompression, CloudWatchLogs, Compression, Config, Input, LogClass, Loki,
+    Output, OutputKind, ReadFrom, Template, VerifyAfterError,
 };
+
+mod transport;
+
+/// What is shown of a secret that stands in the configuration itself.
+pub(super) const HIDDEN: &str = "********";
 
 /// Prints the whole configuration. `secrets` holds, by full key, what is shown instead.
 pub(crate) fn yaml(config: &Config, secrets: &BTreeMap<String, String>) -> String {
@@ -74,6 +79,10 @@ fn output(out: &mut Writer<'_>, output: &Output) {
 fn loki(out: &mut Writer<'_>, loki: &Loki) {
     out.string("url", &loki.url);
     out.optional("tenant_id", loki.tenant_id.as_deref());
+    if let Some(auth) = &loki.auth {
+        out.mapping("auth", |out| transport::auth(out, auth));
+    }
+    out.mapping_unless_empty("headers", &loki.headers, transport::header);
     out.map("labels", &loki.labels, Template::to_string);
     out.map(
         "structured_metadata",
@@ -90,16 +99,29 @@ fn loki(out: &mut Writer<'_>, loki: &Loki) {
     );
     batch(out, &loki.batch);
     out.plain("request_timeout", &print_duration(loki.request_timeout));
+    transport::connection(out, &loki.connection);
 }
 
 fn cloudwatch_logs(out: &mut Writer<'_>, cloudwatch: &CloudWatchLogs) {
     out.string("log_group", &cloudwatch.log_group.to_string());
     out.string("log_stream", &cloudwatch.log_stream.to_string());
     out.optional("region", cloudwatch.region.as_deref());
+    out.optional("profile", cloudwatch.profile.as_deref());
+    if let Some(role) = &cloudwatch.assume_role {
+        out.mapping("assume_role", |out| transport::assume_role(out, role));
+    }
     out.optional("endpoint_url", cloudwatch.endpoint_url.as_deref());
     out.mapping("create", |out| {
         out.plain("log_group", flag(cloudwatch.create.log_group));
         out.plain("log_stream", flag(cloudwatch.create.log_stream));
+        out.plain(
+            "class",
+            match cloudwatch.create.class {
+                LogClass::Standard => "standard",
+                LogClass::InfrequentAccess => "infrequent_access",
+                LogClass::Delivery => "delivery",
+            },
+        );
         if let Some(days) = cloudwatch.create.retention_in_days {
             out.plain("retention_in_days", &days.to_string());
         }
@@ -124,6 +146,7 @@ fn cloudwatch_logs(out: &mut Writer<'_>, cloudwatch: &CloudWatchLogs) {
         "request_timeout",
         &print_duration(cloudwatch.request_timeout),
     );
+    transport::connection(out, &cloudwatch.connection);
 }
 
 fn batch(out: &mut Writer<'_>, batch: &Batch) {
@@ -184,6 +207,30 @@ impl Writer<'_> {
                 out.string(name, &text(value));
             }
         });
+    }
+
+    /// A value that is shown as the variable it came from, or as stars.
+    fn secret_string(&mut self, key: &str) {
+        let value = match self.secret(&format!(".{key}")) {
+            Some(reference) => quoted(&mask_defaults(reference)),
+            None => quoted(HIDDEN),
+        };
+        self.line(key, &value);
+    }
+
+    fn mapping_unless_empty<T>(
+        &mut self,
+        key: &str,
+        map: &BTreeMap<String, T>,
+        write: impl Fn(&mut Self, &str, &T),
+    ) {
+        if !map.is_empty() {
+            self.mapping(key, |out| {
+                for (name, value) in map {
+                    write(out, name, value);
+                }
+            });
+        }
     }
 
     fn mapping(&mut self, key: &str, write: impl FnOnce(&mut Self)) {

@@ -309,10 +309,15 @@ fn read<T: FromScalar>(
     notes: &mut Notes,
 ) -> Option<T> {
     notes.places.insert(path.to_owned(), node.place);
-    let problem = |what: &str| Problem::new(path, node.place, what).expected(kind.expected());
+    let is_secret = matches!(kind, Kind::Secret(_));
+    let problem = |what: &str| {
+        Problem::new(path, node.place, what)
+            .expected(kind.expected())
+            .secret(is_secret)
+    };
     let Content::Scalar(scalar) = &node.content else {
         let hint = match (&node.content, kind) {
-            (Content::Map(_), Kind::Text(_) | Kind::Template(_)) => {
+            (Content::Map(_), Kind::Text(_) | Kind::Secret(_) | Kind::Template(_)) => {
                 "put the value in quotes, such as \"{service}\"".to_owned()
             }
             _ => kind.mend(example),
@@ -327,7 +332,7 @@ fn read<T: FromScalar>(
     if let Some(reference) = scalar
         .reference
         .as_ref()
-        .filter(|reference| reference.is_secret)
+        .filter(|reference| reference.is_secret || is_secret)
     {
         notes
             .secrets
@@ -345,9 +350,18 @@ fn read<T: FromScalar>(
                 (None, Some(mend)) => mend,
                 (None, None) => kind.mend(example),
             };
+            let found = match &scalar.reference {
+                None if is_secret && !scalar.text.is_empty() => {
+                    "a value that is not shown".to_owned()
+                }
+                Some(reference) if is_secret => {
+                    format!("{} (its value is not shown)", reference.text)
+                }
+                _ => found(node),
+            };
             notes.problems.push(
                 problem(&complaint.what)
-                    .found(found(node))
+                    .found(found)
                     .mend(mend)
                     .near(complaint.near),
             );

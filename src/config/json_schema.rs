@@ -85,7 +85,7 @@ fn default(kind: &Kind, text: &str) -> Value {
 fn kind(kind: &Kind) -> Value {
     match kind {
         // Text is taken as it is written, so a number will do where a text belongs.
-        Kind::Text(rule) => match rule.pattern {
+        Kind::Text(rule) | Kind::Secret(rule) => match rule.pattern {
             Some(pattern) => or_interpolated(&json!({ "type": "string", "pattern": pattern })),
             None => json!({ "type": ["string", "number", "boolean"] }),
         },

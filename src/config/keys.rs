@@ -9,6 +9,7 @@ use super::rules;
 
 mod disk;
 mod outputs;
+mod transport;
 
 use outputs::{CLOUDWATCH_LOGS, LOKI};
 

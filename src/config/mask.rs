@@ -12,6 +12,8 @@ pub(crate) fn is_secret_name(name: &str) -> bool {
         "PASSWD",
         "CREDENTIAL",
         "APIKEY",
+        "AUTHORIZATION",
+        "COOKIE",
     ]
     .iter()
     .any(|word| name.contains(word))
@@ -35,7 +37,7 @@ pub(crate) fn mask_url(text: &str) -> String {
 
 /// Masks whatever may be a password in any text; rather too much than too little.
 pub(crate) fn mask_any(text: &str) -> String {
-    let masked = mask_defaults(text);
+    let masked = mask_values(&mask_defaults(text));
     masked
         .split_inclusive(|c: char| c.is_whitespace() || "\"'".contains(c))
         .map(mask_word)
@@ -60,6 +62,50 @@ pub(crate) fn mask_defaults(text: &str) -> String {
     }
     masked.push_str(rest);
     masked
+}
+
+/// Masks `value` in `name: value` where the name says that it is secret.
+fn mask_values(text: &str) -> String {
+    let mut masked = String::with_capacity(text.len());
+    let mut rest = text;
+    while let Some(at) = rest.find(": ") {
+        let (before, after) = rest.split_at(at + 2);
+        masked.push_str(before);
+        let name = before[..at]
+            .rsplit(|c: char| c.is_whitespace() || "{,\"'".contains(c))
+            .find(|part| !part.is_empty())
+            .unwrap_or_default();
+        let is_secret = is_secret_name(&name.replace('-', "_")) && !name.ends_with("_file");
+        let value = after.trim_start();
+        let start = after.len() - value.len();
+        let end = start + value_end(value);
+        let value = &after[start..end];
+        let is_shown = value.starts_with('{') || value.trim_matches(['"', '\'']).starts_with("${");
+        let is_user_and_password = name == "username" && value.contains(':');
+        if (is_secret || is_user_and_password) && !is_shown {
+            masked.push_str(&after[..start]);
+            masked.push_str(&stars(value));
+            rest = &after[end..];
+        } else {
+            rest = after;
+        }
+    }
+    masked.push_str(rest);
+    masked
+}
+
+/// Where a YAML scalar at the beginning of `text` ends.
+fn value_end(text: &str) -> usize {
+    let quote = text.chars().next().filter(|c| matches!(c, '"' | '\''));
+    let end = match quote {
+        Some(quote) => text[1..].find(quote).map(|at| at + 2),
+        None => text
+            .find([',', '}'])
+            .into_iter()
+            .chain(text.find(" #"))
+            .min(),
+    };
+    end.unwrap_or(text.len())
 }
 
 fn mask_word(word: &str) -> String {
@@ -139,6 +185,14 @@ mod tests {
                 "a: ${TOKEN:-***} ${POD:-abc}",
             ),
             ("a: ${TOKEN:-abc", "a: ${TOKEN:-***"),
+            (
+                "auth: { basic: { username: me, password: hunter2 } } # x",
+                "auth: { basic: { username: me, password: ********} } # x",
+            ),
+            ("token: \"a, b\", x: y", "token: ******, x: y"),
+            ("token: \"${A}\"", "token: \"${A}\""),
+            ("X-Api-Key: abc # d", "X-Api-Key: *** # d"),
+            ("password_file: /run/pw", "password_file: /run/pw"),
         ] {
             assert_eq!(mask_any(text), masked);
         }

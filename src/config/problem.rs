@@ -30,6 +30,8 @@ pub struct Problem {
     pub mend: String,
     /// A known name that differs little from what was found.
     pub near: Option<String>,
+    /// Whether what stands there is secret.
+    is_secret: bool,
 }
 
 /// Where something stands in a configuration.
@@ -60,7 +62,14 @@ impl Problem {
             expected: String::new(),
             mend: String::new(),
             near: None,
+            is_secret: false,
         }
+    }
+
+    /// What stands at its place is not shown.
+    pub(crate) fn secret(mut self, is_secret: bool) -> Self {
+        self.is_secret = is_secret;
+        self
     }
 
     pub(crate) fn found(mut self, found: impl Into<String>) -> Self {
@@ -123,19 +132,19 @@ impl Problems {
         self.list.is_empty()
     }
 
-    fn quote(&self, f: &mut fmt::Formatter<'_>, place: Place) -> fmt::Result {
+    fn quote(&self, f: &mut fmt::Formatter<'_>, problem: &Problem) -> fmt::Result {
         let Place::Text {
             line,
             column,
             length,
-        } = place
+        } = problem.place
         else {
             return Ok(());
         };
         let Some(source) = self.text.lines().nth(line.saturating_sub(1)) else {
             return Ok(());
         };
-        let excerpt = Excerpt::of(source, column, length);
+        let excerpt = Excerpt::of(source, column, length, problem.is_secret);
         let margin = " ".repeat(line.to_string().len());
         writeln!(f, "{margin} |")?;
         writeln!(f, "{line} | {}", excerpt.line)?;
@@ -163,7 +172,7 @@ impl fmt::Display for Problems {
                 Place::Variable(name) => writeln!(f, "  --> variable {name}")?,
                 Place::Nowhere => writeln!(f, "  --> {}", self.origin)?,
             }
-            self.quote(f, problem.place)?;
+            self.quote(f, problem)?;
             for (label, text) in [
                 ("found:    ", &problem.found),
                 ("expected: ", &problem.expected),
@@ -196,10 +205,14 @@ struct Excerpt {
 const SHOWN: usize = 100;
 
 impl Excerpt {
-    fn of(source: &str, column: usize, length: usize) -> Self {
+    fn of(source: &str, column: usize, length: usize, is_secret: bool) -> Self {
         // Masking keeps the number of characters, so that columns stay right.
-        let all: Vec<char> = mask_any(source).chars().collect();
+        let mut all: Vec<char> = mask_any(source).chars().collect();
         let at = column.saturating_sub(1).min(all.len());
+        if is_secret {
+            let end = (at + length).min(all.len());
+            all[at..end].fill('*');
+        }
         let from = if all.len() <= SHOWN {
             0
         } else {

@@ -139,7 +139,7 @@ fn row(text: &mut String, key: &Key) {
         | Kind::Listen => {
             format!("<br>{}.", capitalized(&key.kind.expected()))
         }
-        Kind::Text(rule) | Kind::Template(rule) if !matches!(rule.noun, "URL" | "path") => {
+        Kind::Text(rule) | Kind::Template(rule) if !matches!(rule.noun, "URL" | "path" | "ARN") => {
             format!("<br>{}.", capitalized(rule.expected))
         }
         _ => String::new(),

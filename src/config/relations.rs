@@ -10,6 +10,8 @@ use super::template::BUILT_IN_NAMES;
 use super::units::{ByteSize, print_duration};
 use super::{Config, Input, Output, OutputKind, Template};
 
+mod transport;
+
 /// Notes what does not fit together.
 pub(crate) fn check(config: &Config, notes: &mut Notes) {
     let inputs: Vec<&str> = config
@@ -33,6 +35,7 @@ pub(crate) fn check(config: &Config, notes: &mut Notes) {
             .iter()
             .filter(|input| output.inputs.contains(&input.name))
             .collect();
+        transport::check(&path, output, notes);
         templates(&path, output, &taken, notes);
         longest_line(&path, output, config, notes);
     }

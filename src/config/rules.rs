@@ -4,6 +4,12 @@
 use super::describe::{TextRule, Wrong};
 use super::template::{Template, is_name};
 
+mod transport;
+
+pub(crate) use transport::{
+    EXTERNAL_ID, HEADER_NAME, PROFILE, PROXY, ROLE_ARN, SECRET, SERVER_NAME, SESSION_NAME, USERNAME,
+};
+
 /// The path of Loki's push endpoint.
 pub(crate) const PUSH_PATH: &str = "/loki/api/v1/push";
 

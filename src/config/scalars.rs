@@ -44,7 +44,7 @@ fn complaint(what: impl Into<String>) -> Complaint {
 impl FromScalar for String {
     fn from_scalar(scalar: &Scalar, kind: &Kind) -> Result<Self, Complaint> {
         let check = match kind {
-            Kind::Text(rule) => (rule.check)(&scalar.text),
+            Kind::Text(rule) | Kind::Secret(rule) => (rule.check)(&scalar.text),
             _ => Ok(()),
         };
         if scalar.is_null() {

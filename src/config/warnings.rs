@@ -6,11 +6,12 @@ use std::path::{Path, PathBuf};
 
 use rustix::fs::{Access, access};
 
+use super::effective::HIDDEN;
 use super::keys::LOKI_DEFAULT_MAX_LINE;
 use super::mask::mask_url;
 use super::source::{Environment, Source, TEXT_VARIABLE, permissions};
 use super::units::ByteSize;
-use super::{Input, Loaded, OutputKind, variables};
+use super::{Auth, Input, Loaded, OutputKind, Secret, Tls, variables};
 
 /// Folders looked into at most: a glob such as `/**/*.log` is not worth a walk over the disk.
 const MAX_FOLDERS: usize = 2_000;
@@ -38,6 +39,24 @@ pub(crate) fn warnings(loaded: &Loaded, source: &Source, environment: &Environme
                 if masked != loki.url && loaded.effective.contains(&masked) {
                     found.push(format!(
                         "output {}: the url holds a password; write a variable in its place, such as ${{LOKI_PASSWORD}}",
+                        output.name
+                    ));
+                }
+                let is_open = |secret: &Secret| matches!(secret, Secret::Text(_));
+                let holds_secret = match &loki.auth {
+                    Some(Auth::Basic { password, .. }) => is_open(password),
+                    Some(Auth::Bearer(secret)) => is_open(secret),
+                    None => false,
+                } || !loki.headers.is_empty();
+                if holds_secret && loaded.effective.contains(HIDDEN) {
+                    found.push(format!(
+                        "output {}: auth or headers hold a secret; write a variable in its place, such as ${{LOKI_PASSWORD}}, or name a file",
+                        output.name
+                    ));
+                }
+                if loki.connection.tls != Tls::default() && loki.url.starts_with("http://") {
+                    found.push(format!(
+                        "output {}: tls does nothing for an http:// URL",
                         output.name
                     ));
                 }

@@ -4,15 +4,10 @@
 
 use std::time::Duration;
 
-use aws_config::retry::RetryConfig;
-use aws_config::timeout::TimeoutConfig;
-use aws_config::{BehaviorVersion, Region};
 use aws_sdk_cloudwatchlogs::Client;
-use aws_sdk_cloudwatchlogs::config::{
-    ConfigBag, Credentials, Intercept, RuntimeComponents, StalledStreamProtectionConfig,
-};
+use aws_sdk_cloudwatchlogs::config::{ConfigBag, Intercept, RuntimeComponents};
 use aws_sdk_cloudwatchlogs::error::{ProvideErrorMetadata, SdkError};
-use aws_smithy_http_client::tls;
+use aws_sdk_cloudwatchlogs::types::LogGroupClass;
 use aws_smithy_runtime_api::box_error::BoxError;
 use aws_smithy_runtime_api::client::interceptors::context::BeforeTransmitInterceptorContextMut;
 use aws_smithy_runtime_api::client::orchestrator::HttpResponse;
@@ -21,64 +16,32 @@ use bytes::Bytes;
 
 use super::{Answer, Class, Doubts, Look};
 use crate::batch::{Batch, StreamName};
-use crate::config::{self, VerifyAfterError};
+use crate::config::{self, LogClass, VerifyAfterError};
 use answers::{classify, code_of, rejected_count};
 use readback::{Events, Finding};
+use session::Session;
 
-const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
 /// Reading back ends when so many more events than expected were found.
 const MANY_MORE: u32 = 20_000;
-/// With an endpoint of one's own the region only matters to the signature.
-const REGION_OF_OWN_ENDPOINT: &str = "us-east-1";
 
 pub(crate) mod answers;
+mod credentials;
 mod readback;
+mod session;
 
 /// Sends to CloudWatch Logs.
 pub(crate) struct Sender {
-    client: Client,
+    session: Session,
     create: config::Create,
     verify: VerifyAfterError,
     timeout: Duration,
 }
 
 impl Sender {
-    /// A sender as configured. Looks for region and credentials where the SDK looks for them.
-    pub(crate) async fn new(output: &config::CloudWatchLogs) -> Self {
-        let http = aws_smithy_http_client::Builder::new()
-            .tls_provider(tls::Provider::Rustls(
-                tls::rustls_provider::CryptoMode::Ring,
-            ))
-            .build_https();
-        let timeouts = TimeoutConfig::builder()
-            .connect_timeout(CONNECT_TIMEOUT)
-            .operation_attempt_timeout(output.request_timeout)
-            .build();
-        let mut loader = aws_config::defaults(BehaviorVersion::latest())
-            .http_client(http)
-            .retry_config(RetryConfig::disabled())
-            .timeout_config(timeouts)
-            .stalled_stream_protection(StalledStreamProtectionConfig::disabled());
-        if let Some(region) = &output.region {
-            loader = loader.region(Region::new(region.clone()));
-        }
-        if let Some(url) = &output.endpoint_url {
-            loader = loader.endpoint_url(url);
-            if is_loopback(url) && !has_credentials_in_environment() {
-                // What every emulator takes; nothing secret ever goes to loopback by mistake.
-                loader = loader
-                    .credentials_provider(Credentials::new("test", "test", None, None, "loopback"));
-            }
-        }
-        let mut shared = loader.load().await;
-        if shared.region().is_none() && output.endpoint_url.is_some() {
-            shared = shared
-                .into_builder()
-                .region(Region::from_static(REGION_OF_OWN_ENDPOINT))
-                .build();
-        }
+    /// A sender as configured; connects to nothing yet.
+    pub(crate) fn new(output: &config::CloudWatchLogs) -> Self {
         Self {
-            client: Client::new(&shared),
+            session: Session::new(output),
             create: output.create.clone(),
             verify: output.verify_after_error,
             timeout: output.request_timeout,
@@ -92,33 +55,44 @@ impl Sender {
         };
         // The SDK limits one attempt; looking for credentials may take as long again.
         let limit = 3 * self.timeout;
-        let attempt = async {
-            match self.put(group, stream, batch).await {
+        // Boxed: the SDK's futures are large.
+        let attempt = Box::pin(async {
+            let client = match self.session.client().await {
+                Ok(client) => client,
+                Err(answer) => return answer,
+            };
+            match put(&client, group, stream, batch).await {
                 Err(error) if code_of(&error) == Some("ResourceNotFoundException") => {
-                    if let Err(answer) = self.create(group, stream).await {
+                    if let Err(answer) = self.create(&client, group, stream).await {
                         return answer;
                     }
-                    self.put(group, stream, batch)
+                    put(&client, group, stream, batch)
                         .await
                         .unwrap_or_else(|error| classify(&error, "PutLogEvents"))
                 }
                 Err(error) => classify(&error, "PutLogEvents"),
                 Ok(answer) => answer,
             }
-        };
-        match tokio::time::timeout(limit, attempt).await {
+        });
+        let answer = match tokio::time::timeout(limit, attempt).await {
             Ok(answer) => answer,
             Err(_) => Answer::new(
                 Class::Open,
                 "timeout",
                 format!("CloudWatch Logs did not answer within {limit:?}"),
             ),
+        };
+        if answer.reason == "credentials" {
+            self.session.forget().await;
         }
+        answer
     }
 
     /// What is done before a batch is sent again that may be stored.
     pub(super) fn doubts(&self) -> Doubts {
         match self.verify {
+            // A class that nobody can read back.
+            _ if self.create.class != LogClass::Standard => Doubts::Counted,
             VerifyAfterError::Auto => Doubts::Looked,
             VerifyAfterError::Never => Doubts::Counted,
             VerifyAfterError::Require => Doubts::Required,
@@ -144,11 +118,14 @@ impl Sender {
             Err(error) => return Look::CannotTell(error.to_string()),
         };
         drop(plain);
+        let client = match self.session.client().await {
+            Ok(client) => client,
+            Err(answer) => return Look::Failed(answer),
+        };
         let mut found = Events::default();
         let mut token: Option<String> = None;
         loop {
-            let page = self
-                .client
+            let page = client
                 .get_log_events()
                 .log_group_name(group)
                 .log_stream_name(stream)
@@ -172,6 +149,9 @@ impl Sender {
                 }
                 Err(error) => {
                     let answer = classify(&error, "GetLogEvents");
+                    if answer.reason == "credentials" {
+                        self.session.forget().await;
+                    }
                     // What is refused for what it is will be refused again.
                     return match answer.class {
                         Class::Refused => Look::CannotTell(answer.sentence),
@@ -202,44 +182,8 @@ impl Sender {
         }
     }
 
-    async fn put(
-        &self,
-        group: &str,
-        stream: &str,
-        batch: &Batch,
-    ) -> Result<
-        Answer,
-        SdkError<impl ProvideErrorMetadata + std::error::Error + 'static, HttpResponse>,
-    > {
-        let output = self
-            .client
-            .put_log_events()
-            .log_group_name(group)
-            .log_stream_name(stream)
-            .set_log_events(Some(Vec::new()))
-            .customize()
-            .interceptor(SealedBody {
-                body: batch.sealed.body.clone(),
-                is_gzip: batch.sealed.is_gzip,
-            })
-            .send()
-            .await?;
-        let rejected = output
-            .rejected_log_events_info()
-            .map_or(0, |info| rejected_count(info, batch.sealed.records));
-        Ok(if rejected == 0 {
-            Answer::delivered()
-        } else {
-            Answer::new(
-                Class::Partial { rejected },
-                "rejected",
-                "too old (14 days, or the group's retention) or more than 2 hours in the future",
-            )
-        })
-    }
-
     /// Creates the stream, and its group where that is missing too.
-    async fn create(&self, group: &str, stream: &str) -> Result<(), Answer> {
+    async fn create(&self, client: &Client, group: &str, stream: &str) -> Result<(), Answer> {
         if !self.create.log_stream {
             return Err(Answer::new(
                 Class::Hold,
@@ -249,10 +193,10 @@ impl Sender {
                 ),
             ));
         }
-        match self.create_stream(group, stream).await {
+        match create_stream(client, group, stream).await {
             Err(answer) if answer.reason == "not_found" && self.create.log_group => {
-                self.create_group(group).await?;
-                self.create_stream(group, stream).await
+                self.create_group(client, group).await?;
+                create_stream(client, group, stream).await
             }
             Err(answer) if answer.reason == "not_found" => Err(Answer::new(
                 Class::Hold,
@@ -263,27 +207,16 @@ impl Sender {
         }
     }
 
-    async fn create_stream(&self, group: &str, stream: &str) -> Result<(), Answer> {
-        let request = self
-            .client
-            .create_log_stream()
-            .log_group_name(group)
-            .log_stream_name(stream);
-        match request.send().await {
-            Ok(_) => {
-                tracing::info!(group, stream, "created the log stream");
-                Ok(())
-            }
-            Err(error) if code_of(&error) == Some("ResourceAlreadyExistsException") => Ok(()),
-            Err(error) => Err(classify(&error, "CreateLogStream")),
-        }
-    }
-
-    async fn create_group(&self, group: &str) -> Result<(), Answer> {
-        match self
-            .client
+    async fn create_group(&self, client: &Client, group: &str) -> Result<(), Answer> {
+        let class = match self.create.class {
+            LogClass::Standard => None,
+            LogClass::InfrequentAccess => Some(LogGroupClass::InfrequentAccess),
+            LogClass::Delivery => Some(LogGroupClass::Delivery),
+        };
+        match client
             .create_log_group()
             .log_group_name(group)
+            .set_log_group_class(class)
             .send()
             .await
         {
@@ -295,7 +228,7 @@ impl Sender {
         }
         if let Some(days) = self.create.retention_in_days {
             let days = i32::try_from(days).unwrap_or(i32::MAX);
-            let request = self.client.put_retention_policy();
+            let request = client.put_retention_policy();
             let outcome = request
                 .log_group_name(group)
                 .retention_in_days(days)
@@ -314,6 +247,55 @@ impl Sender {
         }
         Ok(())
     }
+}
+
+async fn create_stream(client: &Client, group: &str, stream: &str) -> Result<(), Answer> {
+    let request = client
+        .create_log_stream()
+        .log_group_name(group)
+        .log_stream_name(stream);
+    match request.send().await {
+        Ok(_) => {
+            tracing::info!(group, stream, "created the log stream");
+            Ok(())
+        }
+        Err(error) if code_of(&error) == Some("ResourceAlreadyExistsException") => Ok(()),
+        Err(error) => Err(classify(&error, "CreateLogStream")),
+    }
+}
+
+/// Puts a batch once.
+async fn put(
+    client: &Client,
+    group: &str,
+    stream: &str,
+    batch: &Batch,
+) -> Result<Answer, SdkError<impl ProvideErrorMetadata + std::error::Error + 'static, HttpResponse>>
+{
+    let output = client
+        .put_log_events()
+        .log_group_name(group)
+        .log_stream_name(stream)
+        .set_log_events(Some(Vec::new()))
+        .customize()
+        .interceptor(SealedBody {
+            body: batch.sealed.body.clone(),
+            is_gzip: batch.sealed.is_gzip,
+        })
+        .send()
+        .await?;
+    let rejected = output
+        .rejected_log_events_info()
+        .map_or(0, |info| rejected_count(info, batch.sealed.records));
+    Ok(if rejected == 0 {
+        Answer::delivered()
+    } else {
+        Answer::new(
+            Class::Partial { rejected },
+            "rejected",
+            "too old (14 days, or the group's retention) or more than 2 hours in the future",
+        )
+    })
 }
 
 /// The body of a batch before compression.
@@ -356,41 +338,5 @@ impl Intercept for SealedBody {
         }
         *request.body_mut() = SdkBody::from(self.body.clone());
         Ok(())
-    }
-}
-
-/// Whether a URL leads to this machine.
-fn is_loopback(url: &str) -> bool {
-    let host = url.split_once("://").map_or(url, |(_, rest)| rest);
-    ["127.", "localhost", "[::1]"]
-        .iter()
-        .any(|sign| host.starts_with(sign))
-}
-
-fn has_credentials_in_environment() -> bool {
-    [
-        "AWS_ACCESS_KEY_ID",
-        "AWS_PROFILE",
-        "AWS_ROLE_ARN",
-        "AWS_CONTAINER_CREDENTIALS_FULL_URI",
-        "AWS_CONTAINER_CREDENTIALS_RELATIVE_URI",
-    ]
-    .iter()
-    .any(|name| std::env::var_os(name).is_some_and(|value| !value.is_empty()))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn loopback_is_known() {
-        for (url, expected) in [
-            ("http://127.0.0.1:4566", true),
-            ("http://localhost:4566", true),
-            ("https://logs.eu-west-1.amazonaws.com", false),
-        ] {
-            assert_eq!(is_loopback(url), expected);
-        }
     }
 }

@@ -1,23 +1,20 @@
 //! The Loki push API: one request for each batch, and what each answer means. 204 alone is a
 //! success. Retries nothing.
 
-use std::sync::OnceLock;
 use std::time::Duration;
 
 use bytes::Bytes;
-use http_body_util::{BodyExt as _, Full, Limited};
+use http_body_util::Full;
 use hyper::header::{
-    AUTHORIZATION, CONTENT_TYPE, HeaderName, HeaderValue, RETRY_AFTER, USER_AGENT,
+    AUTHORIZATION, CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue, RETRY_AFTER, USER_AGENT,
 };
-use hyper::{Method, Request, StatusCode, Uri};
-use hyper_rustls::{HttpsConnector, HttpsConnectorBuilder};
-use hyper_util::client::legacy::Client;
-use hyper_util::client::legacy::connect::HttpConnector;
-use hyper_util::rt::{TokioExecutor, TokioTimer};
+use hyper::{Method, Request, Response, StatusCode, Uri};
 
-use super::{Answer, Class};
+use super::{Answer, Class, of_failure};
 use crate::batch::Batch;
-use crate::config;
+use crate::config::{self, Auth, Secret};
+use crate::connect::auth::{Authorization, split_user};
+use crate::connect::{Client, Limits};
 
 /// How Pinnace names itself to backends.
 pub(super) const AGENT: &str = concat!("pinnace/", env!("CARGO_PKG_VERSION"));
@@ -25,188 +22,129 @@ pub(super) const AGENT: &str = concat!("pinnace/", env!("CARGO_PKG_VERSION"));
 const TENANT: HeaderName = HeaderName::from_static("x-scope-orgid");
 /// More of an answer than this is not read, in bytes.
 const MAX_ANSWER: usize = 64 * 1024;
-/// An idle connection is given up after this, before a load balancer does.
-const IDLE: Duration = Duration::from_secs(50);
-const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// Sends to one Loki push endpoint.
 pub(crate) struct Sender {
-    output: config::Loki,
-    connection: OnceLock<Connection>,
-}
-
-/// What is needed to send, made before the first request and again until that succeeds.
-struct Connection {
-    client: Client<HttpsConnector<HttpConnector>, Full<Bytes>>,
-    uri: Uri,
-    authorization: Option<HeaderValue>,
-    tenant: Option<HeaderValue>,
+    client: Client,
+    /// What is wrong with the settings, if anything is.
+    request: Result<Shape, String>,
+    authorization: Option<Authorization>,
     timeout: Duration,
 }
 
-/// Why a sender cannot be made.
-#[derive(Debug, thiserror::Error)]
-enum SetUpError {
-    /// The URL cannot be used.
-    #[error("the URL {0} cannot be used")]
-    Url(String),
-    /// A text cannot stand in a header.
-    #[error("{0} holds characters that cannot be sent in a header")]
-    Header(&'static str),
-    /// The system's certificates cannot be read.
-    #[error("cannot read the certificates of the system, which https needs")]
-    Certificates(#[source] std::io::Error),
+/// What every request has.
+struct Shape {
+    uri: Uri,
+    headers: HeaderMap,
 }
 
 impl Sender {
     /// A sender as configured; connects to nothing yet.
     pub(crate) fn new(output: &config::Loki) -> Self {
+        let (url, user) = split_user(&output.url);
+        let of_url = user.map(|(username, password)| Auth::Basic {
+            username,
+            password: Secret::Text(password),
+        });
+        let auth = output.auth.as_ref().or(of_url.as_ref());
         Self {
-            output: output.clone(),
-            connection: OnceLock::new(),
+            client: Client::new(&output.connection),
+            request: Shape::new(&url, output),
+            authorization: auth.map(Authorization::new),
+            timeout: output.request_timeout,
         }
     }
 
     /// Sends a batch once.
     pub(super) async fn send(&self, batch: &Batch) -> Answer {
-        if self.connection.get().is_none() {
-            match Connection::new(&self.output) {
-                Ok(connection) => {
-                    let _ = self.connection.set(connection);
-                }
-                Err(error) => return Answer::new(Class::Hold, "config", innermost_and(&error)),
-            }
+        match self.post(batch.sealed.body.clone()).await {
+            Ok(response) => understand(&response),
+            Err(answer) => answer,
         }
-        match self.connection.get() {
-            Some(connection) => connection.send(batch).await,
-            None => Answer::new(Class::Retry, "config", "the connection is not set up"),
+    }
+
+    /// Posts a body once.
+    async fn post(&self, body: Bytes) -> Result<Response<Bytes>, Answer> {
+        let shape = match &self.request {
+            Ok(shape) => shape,
+            Err(sentence) => return Err(Answer::new(Class::Hold, "config", sentence)),
+        };
+        let mut request = Request::new(Full::new(body));
+        *request.method_mut() = Method::POST;
+        *request.uri_mut() = shape.uri.clone();
+        *request.headers_mut() = shape.headers.clone();
+        if let Some(authorization) = &self.authorization {
+            match authorization.header() {
+                Ok(value) => request.headers_mut().insert(AUTHORIZATION, value),
+                Err(error) => {
+                    return Err(Answer::new(Class::Hold, "credentials", error.to_string()));
+                }
+            };
+        }
+        let limits = Limits {
+            // Less than the whole, so that what was never sent is told apart.
+            connect: Some(self.timeout * 9 / 10),
+            answer: MAX_ANSWER,
+        };
+        let exchange = self.client.send(request, limits);
+        match tokio::time::timeout(self.timeout, exchange).await {
+            Ok(result) => result.map_err(|failure| of_failure(&failure)),
+            Err(_) => Err(Answer::new(
+                Class::Open,
+                "timeout",
+                format!(
+                    "{} did not answer within {:?}",
+                    shape.uri.authority().map_or("", |it| it.as_str()),
+                    self.timeout
+                ),
+            )),
         }
     }
 }
 
-impl Connection {
-    fn new(output: &config::Loki) -> Result<Self, SetUpError> {
-        let (url, user) = split_user(&output.url);
-        let uri: Uri = url.parse().map_err(|_| SetUpError::Url(url.clone()))?;
-        let header = |text: String, what| {
-            let mut value = HeaderValue::try_from(text).map_err(|_| SetUpError::Header(what))?;
-            value.set_sensitive(true);
-            Ok::<_, SetUpError>(value)
-        };
-        let authorization = user
-            .map(|user| format!("Basic {}", aws_smithy_types::base64::encode(user)))
-            .map(|text| header(text, "the user or the password in the URL"))
-            .transpose()?;
-        let tenant = output
-            .tenant_id
-            .clone()
-            .map(|text| header(text, "tenant_id"))
-            .transpose()?;
-        let mut http = HttpConnector::new();
-        http.enforce_http(false);
-        http.set_nodelay(true);
-        http.set_connect_timeout(Some(CONNECT_TIMEOUT));
-        http.set_keepalive(Some(IDLE));
-        let builder = HttpsConnectorBuilder::new();
-        let builder = if uri.scheme_str() == Some("https") {
-            builder
-                .with_provider_and_native_roots(rustls::crypto::ring::default_provider())
-                .map_err(SetUpError::Certificates)?
-        } else {
-            // Without TLS no certificate is needed, and a scratch image may have none.
-            let tls = rustls::ClientConfig::builder_with_provider(
-                rustls::crypto::ring::default_provider().into(),
-            )
-            .with_safe_default_protocol_versions()
-            .map_err(|error| SetUpError::Certificates(std::io::Error::other(error)))?
-            .with_root_certificates(rustls::RootCertStore::empty())
-            .with_no_client_auth();
-            builder.with_tls_config(tls)
-        };
-        let connector = builder.https_or_http().enable_http1().wrap_connector(http);
-        let client = Client::builder(TokioExecutor::new())
-            .pool_timer(TokioTimer::new())
-            .pool_idle_timeout(IDLE)
-            .build(connector);
-        Ok(Self {
-            client,
-            uri,
-            authorization,
-            tenant,
-            timeout: output.request_timeout,
-        })
+impl Shape {
+    fn new(url: &str, output: &config::Loki) -> Result<Self, String> {
+        let uri = url
+            .parse()
+            .map_err(|_| format!("the URL {url} cannot be used"))?;
+        let mut headers = HeaderMap::new();
+        for (name, value) in &output.headers {
+            let Secret::Text(value) = value else { continue };
+            let name =
+                HeaderName::try_from(name).map_err(|_| format!("{name} is no name of a header"))?;
+            headers.insert(name.clone(), header(value, name.as_str())?);
+        }
+        headers.insert(
+            CONTENT_TYPE,
+            HeaderValue::from_static("application/x-protobuf"),
+        );
+        headers
+            .entry(USER_AGENT)
+            .or_insert(HeaderValue::from_static(AGENT));
+        if let Some(tenant) = &output.tenant_id {
+            headers.insert(TENANT, header(tenant, "tenant_id")?);
+        }
+        Ok(Self { uri, headers })
     }
+}
 
-    async fn send(&self, batch: &Batch) -> Answer {
-        let mut request = Request::builder()
-            .method(Method::POST)
-            .uri(&self.uri)
-            .header(CONTENT_TYPE, "application/x-protobuf")
-            .header(USER_AGENT, AGENT);
-        if let Some(value) = &self.authorization {
-            request = request.header(AUTHORIZATION, value);
-        }
-        if let Some(value) = &self.tenant {
-            request = request.header(TENANT, value);
-        }
-        let request = match request.body(Full::new(batch.sealed.body.clone())) {
-            Ok(request) => request,
-            Err(error) => return Answer::new(Class::Hold, "config", error.to_string()),
-        };
-        match tokio::time::timeout(self.timeout, self.exchange(request)).await {
-            Ok(answer) => answer,
-            Err(_) => Answer::new(
-                Class::Open,
-                "timeout",
-                format!("{} did not answer within {:?}", self.host(), self.timeout),
-            ),
-        }
-    }
+fn header(text: &str, what: &str) -> Result<HeaderValue, String> {
+    let mut value = HeaderValue::try_from(text)
+        .map_err(|_| format!("{what} holds characters that cannot be sent in a header"))?;
+    value.set_sensitive(true);
+    Ok(value)
+}
 
-    async fn exchange(&self, request: Request<Full<Bytes>>) -> Answer {
-        let response = match self.client.request(request).await {
-            Ok(response) => response,
-            Err(error) if error.is_connect() => {
-                return Answer::new(
-                    Class::Retry,
-                    "unreachable",
-                    format!("cannot connect to {}: {}", self.host(), innermost(&error)),
-                );
-            }
-            Err(error) => {
-                return Answer::new(
-                    Class::Open,
-                    "connection",
-                    format!(
-                        "the connection to {} broke: {}",
-                        self.host(),
-                        innermost(&error)
-                    ),
-                );
-            }
-        };
-        let status = response.status();
-        let retry_after = response
-            .headers()
-            .get(RETRY_AFTER)
-            .and_then(|value| value.to_str().ok()?.trim().parse().ok())
-            .map(Duration::from_secs);
-        // Read to its end, so that the connection can be used again.
-        let text = match Limited::new(response.into_body(), MAX_ANSWER)
-            .collect()
-            .await
-        {
-            Ok(body) => String::from_utf8_lossy(&body.to_bytes()).trim().to_owned(),
-            Err(_) => String::new(),
-        };
-        Answer {
-            retry_after,
-            ..classify(status, &text)
-        }
-    }
-
-    fn host(&self) -> &str {
-        self.uri.authority().map_or("", |it| it.as_str())
+fn understand(response: &Response<Bytes>) -> Answer {
+    let retry_after = response
+        .headers()
+        .get(RETRY_AFTER)
+        .and_then(|value| value.to_str().ok()?.trim().parse().ok())
+        .map(Duration::from_secs);
+    let text = String::from_utf8_lossy(response.body());
+    Answer {
+        retry_after,
+        ..classify(response.status(), text.trim())
     }
 }
 
@@ -229,11 +167,7 @@ pub(crate) fn classify(status: StatusCode, text: &str) -> Answer {
             "refused",
             "Loki refuses records of this batch: see its limits",
         ),
-        401 => (
-            Class::Hold,
-            "credentials",
-            "set tenant_id, or the user and password in url",
-        ),
+        401 => (Class::Hold, "credentials", "look at auth, and at tenant_id"),
         403 => (
             Class::Hold,
             "credentials",
@@ -273,63 +207,6 @@ fn first_line(text: &str) -> &str {
     &line[..line.floor_char_boundary(300)]
 }
 
-/// The cause at the bottom: what the system or the TLS library said.
-fn innermost(error: &dyn std::error::Error) -> String {
-    let mut cause = error;
-    while let Some(deeper) = cause.source() {
-        cause = deeper;
-    }
-    cause.to_string()
-}
-
-/// An error with its causes.
-fn innermost_and(error: &dyn std::error::Error) -> String {
-    match error.source() {
-        Some(source) => format!("{error}: {}", innermost(source)),
-        None => error.to_string(),
-    }
-}
-
-/// The URL without `user:password@`, and these two.
-fn split_user(url: &str) -> (String, Option<String>) {
-    let Some((scheme, rest)) = url.split_once("://") else {
-        return (url.to_owned(), None);
-    };
-    let authority_end = rest.find('/').unwrap_or(rest.len());
-    match rest[..authority_end].rsplit_once('@') {
-        Some((user, host)) => {
-            let url = format!("{scheme}://{host}{}", &rest[authority_end..]);
-            (url, Some(percent_decoded(user)))
-        }
-        None => (url.to_owned(), None),
-    }
-}
-
-fn percent_decoded(text: &str) -> String {
-    let mut out = Vec::with_capacity(text.len());
-    let bytes = text.as_bytes();
-    let mut at = 0;
-    while at < bytes.len() {
-        let code = bytes
-            .get(at + 1..at + 3)
-            .and_then(|hex| std::str::from_utf8(hex).ok());
-        match (
-            bytes[at],
-            code.and_then(|hex| u8::from_str_radix(hex, 16).ok()),
-        ) {
-            (b'%', Some(byte)) => {
-                out.push(byte);
-                at += 3;
-            }
-            (byte, _) => {
-                out.push(byte);
-                at += 1;
-            }
-        }
-    }
-    String::from_utf8_lossy(&out).into_owned()
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -359,18 +236,6 @@ mod tests {
             if class != Class::Delivered {
                 assert!(answer.sentence.contains("why;"), "{}", answer.sentence);
             }
-        }
-    }
-
-    #[test]
-    fn the_user_is_taken_out_of_the_url() {
-        let table = [
-            ("http://h:3100/p", ("http://h:3100/p", None)),
-            ("https://u:p%40ss@h/p", ("https://h/p", Some("u:p@ss"))),
-            ("https://h/p@q", ("https://h/p@q", None)),
-        ];
-        for (url, (plain, user)) in table {
-            assert_eq!(split_user(url), (plain.to_owned(), user.map(str::to_owned)));
         }
     }
 }

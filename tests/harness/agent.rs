@@ -56,6 +56,17 @@ impl Agent {
         Self::of(command, &[("PINNACE_CRASH_AT", at.to_owned())]).unwrap()
     }
 
+    /// The same with variables, until it says that it has started.
+    pub(crate) fn start_with(config: &Path, variables: &[(&str, String)]) -> Self {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_pinnace"));
+        command
+            .args(["run", "--on-error=exit", "--config"])
+            .arg(config);
+        let agent = Self::of(command, variables).unwrap();
+        agent.wait_for_log("started version=");
+        agent
+    }
+
     /// The same as another user; nothing when that user cannot run the program.
     pub(crate) fn launch_as(user: u32, config: &Path, arguments: &[&str]) -> Option<Self> {
         let mut command = Command::new(env!("CARGO_BIN_EXE_pinnace"));
@@ -101,7 +112,11 @@ impl Agent {
         // Credentials and settings of whoever runs the tests must not change them.
         for (name, _) in std::env::vars_os() {
             let name = name.to_string_lossy();
-            if name.starts_with("AWS_") || name.starts_with("PINNACE_") {
+            let is_setting = ["AWS_", "PINNACE_", "SSL_CERT_"]
+                .iter()
+                .any(|prefix| name.starts_with(prefix))
+                || name.to_ascii_uppercase().ends_with("_PROXY");
+            if is_setting {
                 command.env_remove(&*name);
             }
         }

@@ -8,7 +8,10 @@ use proptest::collection::{btree_map, vec};
 use proptest::option;
 use proptest::prelude::*;
 
-use super::super::{ByteSize, Create, Environment, HoldDeleted, Server, Shutdown, Source, load};
+use super::super::{
+    AssumeRole, Auth, ByteSize, Connection, Create, Environment, HoldDeleted, Proxy, Secret,
+    Server, Shutdown, Source, Tls, load,
+};
 use super::*;
 
 /// Any text but what a text may not be: empty.
@@ -71,6 +74,42 @@ fn inputs() -> impl Strategy<Value = Vec<Input>> {
     })
 }
 
+fn connections() -> impl Strategy<Value = Connection> {
+    let path = || option::of("/[a-z /.]{1,9}".prop_map(PathBuf::from));
+    let tls = (path(), any::<bool>(), option::of("[a-z]{1,9}"), path()).prop_map(
+        |(ca_file, system_roots, server_name, cert_file)| Tls {
+            system_roots: system_roots || ca_file.is_none(),
+            key_file: cert_file.clone(),
+            ca_file,
+            server_name,
+            cert_file,
+        },
+    );
+    let proxy = prop::sample::select(vec![
+        Proxy::Environment,
+        Proxy::Off,
+        Proxy::Url("http://proxy:3128".to_owned()),
+    ]);
+    (tls, proxy, 100u64..60_000).prop_map(|(tls, proxy, timeout)| Connection {
+        tls,
+        proxy,
+        timeout: Duration::from_millis(timeout),
+        idle: Duration::from_millis(timeout - 100),
+        lifetime: Duration::from_secs(timeout),
+    })
+}
+
+/// Secrets in the configuration itself are not printed.
+fn auths() -> impl Strategy<Value = Auth> {
+    let secret = || "/[a-z]{1,9}".prop_map(|path| Secret::File(PathBuf::from(path)));
+    prop_oneof![
+        secret().prop_map(Auth::Bearer),
+        ("[^:\\pC]{1,9}", secret()).prop_filter_map("URL", |(username, password)| {
+            (!username.contains("${")).then_some(Auth::Basic { username, password })
+        }),
+    ]
+}
+
 fn loki() -> impl Strategy<Value = OutputKind> {
     (
         option::of("[a-zA-Z0-9_.-]{3,10}"),
@@ -80,12 +119,25 @@ fn loki() -> impl Strategy<Value = OutputKind> {
         batches(4 << 20),
         100u64..300_000,
         1u32..1_000_000,
+        (option::of(auths()), connections()),
     )
         .prop_map(
-            |(tenant_id, labels, structured_metadata, packed, batch, timeout, max_streams)| {
+            |(
+                tenant_id,
+                labels,
+                structured_metadata,
+                packed,
+                batch,
+                timeout,
+                max_streams,
+                (auth, connection),
+            )| {
                 OutputKind::Loki(Loki {
                     url: "http://loki:3100/loki/api/v1/push".to_owned(),
                     tenant_id,
+                    auth,
+                    headers: BTreeMap::new(),
+                    connection,
                     labels,
                     structured_metadata,
                     max_streams,
@@ -108,6 +160,7 @@ fn cloudwatch_logs() -> impl Strategy<Value = OutputKind> {
         option::of(prop::sample::select(vec![1, 3653])),
     )
         .prop_map(|(log_group, log_stream, retention_in_days)| Create {
+            class: LogClass::Standard,
             log_group,
             log_stream,
             retention_in_days,
@@ -125,14 +178,31 @@ fn cloudwatch_logs() -> impl Strategy<Value = OutputKind> {
         any::<bool>(),
         verify,
         batches(1 << 20),
+        (any::<bool>(), connections()),
     )
         .prop_map(
-            |(group, stream, region, create, packed, verify_after_error, batch)| {
+            |(
+                group,
+                stream,
+                region,
+                create,
+                packed,
+                verify_after_error,
+                batch,
+                (assumes, connection),
+            )| {
                 OutputKind::CloudWatchLogs(CloudWatchLogs {
                     log_group: group.parse().unwrap(),
                     log_stream: stream.parse().unwrap(),
                     endpoint_url: region.as_ref().map(|region| format!("https://{region}/x")),
                     region,
+                    profile: assumes.then(|| "other one".to_owned()),
+                    assume_role: assumes.then(|| AssumeRole {
+                        role_arn: "arn:aws:iam::123456789012:role/logs".to_owned(),
+                        external_id: Some("id:7".to_owned()),
+                        session_name: None,
+                    }),
+                    connection,
                     create,
                     compression: if packed {
                         CloudWatchCompression::Gzip

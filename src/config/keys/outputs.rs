@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use super::super::describe::{Absent, Key, Kind, Section};
 use super::super::rules;
+use super::transport::{ASSUME_ROLE, AUTH, TRANSPORT};
 use super::{
     CLOUDWATCH_MAX_BATCH, KIB, LOKI_MAX_BATCH, LOKI_MAX_LABELS, LOKI_MAX_METADATA, RETENTION_DAYS,
 };
@@ -67,6 +68,24 @@ pub(super) static LOKI: Section = Section {
                 example: "team-a",
             },
             Key {
+                name: "auth",
+                kind: Kind::Section(&AUTH),
+                absent: Absent::Means("the user and the password of the `url`, or none"),
+                doc: "Who we are, for the gateway before Loki.",
+                example: "{ bearer: { token_file: /var/run/secrets/loki/token } }",
+            },
+            Key {
+                name: "headers",
+                kind: Kind::Map {
+                    keys: &rules::HEADER_NAME,
+                    of: &Kind::Secret(&rules::SECRET),
+                    most: 32,
+                },
+                absent: Absent::Default("{}"),
+                doc: "Headers that are sent with every request. Their values count as secret.",
+                example: "{ X-Team: checkout }",
+            },
+            Key {
                 name: "labels",
                 kind: Kind::Map {
                     keys: &rules::LABEL_NAME,
@@ -122,12 +141,13 @@ pub(super) static LOKI: Section = Section {
             },
             REQUEST_TIMEOUT,
         ],
+        &TRANSPORT,
     ],
 };
 
 pub(super) static CLOUDWATCH_LOGS: Section = Section {
     title: "`outputs[]` with `type: cloudwatch_logs`",
-    doc: "Puts events into AWS CloudWatch Logs. Credentials come from the environment, as with every AWS tool.",
+    doc: "Puts events into AWS CloudWatch Logs. Credentials come from where every AWS tool looks for them, in this order: `AWS_ACCESS_KEY_ID` and `AWS_SECRET_ACCESS_KEY`; the profile; `AWS_WEB_IDENTITY_TOKEN_FILE` (IRSA); `AWS_CONTAINER_CREDENTIALS_FULL_URI` and `AWS_CONTAINER_CREDENTIALS_RELATIVE_URI` (EKS Pod Identity, ECS); the instance's own service (IMDS). When AWS refuses them they are looked for anew. `pinnace iam` prints the policy that they need.",
     groups: &[
         &CLOUDWATCH_OUTPUT,
         &[
@@ -148,17 +168,33 @@ pub(super) static CLOUDWATCH_LOGS: Section = Section {
             Key {
                 name: "region",
                 kind: Kind::Text(&rules::REGION),
-                absent: Absent::Means("the region of the environment (`AWS_REGION` and so on)"),
+                absent: Absent::Means(
+                    "`AWS_REGION`, `AWS_DEFAULT_REGION`, the profile's, or the instance's",
+                ),
                 doc: "The AWS region.",
                 example: "eu-west-1",
+            },
+            Key {
+                name: "profile",
+                kind: Kind::Text(&rules::PROFILE),
+                absent: Absent::Means("`AWS_PROFILE`, or `default`"),
+                doc: "A profile of AWS's configuration files. When it is set, credentials come from it alone.",
+                example: "logs",
+            },
+            Key {
+                name: "assume_role",
+                kind: Kind::Section(&ASSUME_ROLE),
+                absent: Absent::Means("the credentials are used as they are"),
+                doc: "A role that is taken on, for log groups of another account.",
+                example: "{ role_arn: \"arn:aws:iam::123456789012:role/logs\" }",
             },
             Key {
                 name: "endpoint_url",
                 kind: Kind::Text(&rules::ENDPOINT_URL),
                 absent: Absent::Means(
-                    "that of AWS, or `AWS_ENDPOINT_URL_LOGS`, or `AWS_ENDPOINT_URL`",
+                    "that of AWS, or `AWS_ENDPOINT_URL_CLOUDWATCH_LOGS`, `AWS_ENDPOINT_URL_LOGS`, `AWS_ENDPOINT_URL`",
                 ),
-                doc: "Another endpoint, such as LocalStack's.",
+                doc: "Another endpoint of CloudWatch Logs, such as LocalStack's. For another one of STS set `AWS_ENDPOINT_URL_STS`.",
                 example: "http://127.0.0.1:4566",
             },
             Key {
@@ -195,6 +231,7 @@ pub(super) static CLOUDWATCH_LOGS: Section = Section {
             },
             REQUEST_TIMEOUT,
         ],
+        &TRANSPORT,
     ],
 };
 
@@ -265,7 +302,7 @@ static CLOUDWATCH_BATCH: Section = Section {
 
 static CREATE: Section = Section {
     title: "`create` of `type: cloudwatch_logs`",
-    doc: "Creating needs `logs:CreateLogGroup`, `logs:PutRetentionPolicy` and `logs:CreateLogStream`.",
+    doc: "Only what is not found is created. That needs `logs:CreateLogGroup`, `logs:PutRetentionPolicy` and `logs:CreateLogStream`; `pinnace iam` prints what this configuration needs.",
     groups: &[&[
         Key {
             name: "log_group",
@@ -280,6 +317,23 @@ static CREATE: Section = Section {
             absent: Absent::Default("true"),
             doc: "Whether to create the log stream.",
             example: "true",
+        },
+        Key {
+            name: "class",
+            kind: Kind::Choice(&[
+                ("standard", "all that CloudWatch Logs can do"),
+                (
+                    "infrequent_access",
+                    "cheaper; it cannot be read back after an error",
+                ),
+                (
+                    "delivery",
+                    "for events that are handed on to other services, kept for a day; it cannot be read back after an error",
+                ),
+            ]),
+            absent: Absent::Default("standard"),
+            doc: "The class of a log group that Pinnace creates; it never changes.",
+            example: "infrequent_access",
         },
         Key {
             name: "retention_in_days",

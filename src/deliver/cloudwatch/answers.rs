@@ -1,10 +1,19 @@
 //! What each answer of CloudWatch Logs and each failure of the SDK means. Pure.
 
+use std::time::{SystemTime, UNIX_EPOCH};
+
 use aws_sdk_cloudwatchlogs::error::{DisplayErrorContext, ProvideErrorMetadata, SdkError};
 use aws_sdk_cloudwatchlogs::types::RejectedLogEventsInfo;
 use aws_smithy_runtime_api::client::orchestrator::HttpResponse;
+use aws_smithy_types::DateTime;
+use aws_smithy_types::date_time::Format;
 
-use super::super::{Answer, Class};
+use super::super::{Answer, Class, of_failure};
+use crate::connect::Failure;
+use crate::connect::failure::cause;
+
+/// AWS takes signatures that are so old, in seconds.
+const CLOCK_TOLERANCE: i64 = 5 * 60;
 
 /// How many events of a batch were refused: AWS gives the first too new one, and the ends
 /// (exclusive) of the too old and the expired ones.
@@ -32,15 +41,28 @@ pub(super) fn classify<E>(error: &SdkError<E, HttpResponse>, action: &str) -> An
 where
     E: ProvideErrorMetadata + std::error::Error + 'static,
 {
+    if let Some(answer) = super::credentials::answer(error) {
+        return answer;
+    }
+    if let Some(failure) = cause::<Failure>(error) {
+        return of_failure(failure);
+    }
     match error {
         SdkError::ServiceError(service) => {
             let status = service.raw().status().as_u16();
-            classify_service(
+            let mut answer = classify_service(
                 service.err().code(),
                 service.err().message(),
                 status,
                 action,
-            )
+            );
+            if answer.reason == "credentials"
+                && let Some(date) = service.raw().headers().get("date")
+                && let Some(clock) = clock_fault(date, SystemTime::now())
+            {
+                answer.sentence = format!("{}; {clock}", answer.sentence);
+            }
+            answer
         }
         SdkError::TimeoutError(_) => Answer::new(
             Class::Open,
@@ -56,43 +78,32 @@ where
             ),
         ),
         SdkError::DispatchFailure(failure) => {
-            let text = DisplayErrorContext(error).to_string();
             if failure.is_timeout() {
                 Answer::new(
                     Class::Open,
                     "timeout",
                     format!("{action} was not answered in time"),
                 )
-            } else if failure.is_io() && is_connecting(&text) {
-                Answer::new(
-                    Class::Retry,
-                    "unreachable",
-                    format!("cannot connect: {text}"),
-                )
-            } else if failure.is_io() {
-                Answer::new(
-                    Class::Open,
-                    "connection",
-                    format!("the connection broke: {text}"),
-                )
             } else {
-                set_up(&text)
+                set_up(&DisplayErrorContext(error).to_string())
             }
         }
         other => set_up(&DisplayErrorContext(other).to_string()),
     }
 }
 
-/// Whether nothing can have been sent.
-fn is_connecting(text: &str) -> bool {
-    [
-        "tcp connect error",
-        "dns error",
-        "Connection refused",
-        "client error (Connect)",
-    ]
-    .iter()
-    .any(|sign| text.contains(sign))
+/// What is wrong with this machine's clock, by the date of an answer.
+fn clock_fault(date: &str, now: SystemTime) -> Option<String> {
+    let server = DateTime::from_str(date, Format::HttpDate).ok()?.secs();
+    let here = i64::try_from(now.duration_since(UNIX_EPOCH).ok()?.as_secs()).ok()?;
+    let seconds = here - server;
+    let way = if seconds > 0 { "ahead" } else { "behind" };
+    (seconds.abs() > CLOCK_TOLERANCE).then(|| {
+        format!(
+            "this machine's clock is {} s {way} of AWS's: set it",
+            seconds.abs()
+        )
+    })
 }
 
 /// What goes wrong before a request is made: credentials, region, endpoint.
@@ -129,6 +140,9 @@ pub(crate) fn classify_service(
         Some(message) => format!("{action} was answered with {status} {code}: {message}"),
         None => format!("{action} was answered with {status} {code}"),
     };
+    let permission = format!(
+        "; add logs:{action} to the policy of our role (pinnace iam prints all that is needed)"
+    );
     let (class, reason, mending) = match code {
         "ThrottlingException" | "LimitExceededException" | "OperationAbortedException" => {
             (Class::Retry, "throttled", "")
@@ -142,11 +156,7 @@ pub(crate) fn classify_service(
         "InvalidParameterException" | "SerializationException" | "ValidationException" => {
             (Class::Refused, "refused", "")
         }
-        "AccessDeniedException" => (
-            Class::Hold,
-            "credentials",
-            "; allow this action in the role's policy",
-        ),
+        "AccessDeniedException" => (Class::Hold, "credentials", permission.as_str()),
         "UnrecognizedClientException"
         | "ExpiredTokenException"
         | "InvalidSignatureException"

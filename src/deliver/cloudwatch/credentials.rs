@@ -1,0 +1,76 @@
+//! Why there are no credentials, in a sentence that says where they were looked for and what would
+//! mend it. Pure; shows no secret.
+
+use std::error::Error;
+use std::io;
+
+use aws_credential_types::provider::error::CredentialsError;
+use aws_sdk_cloudwatchlogs::error::DisplayErrorContext;
+use aws_smithy_types::error::ErrorMetadata;
+
+use super::super::{Answer, Class};
+use crate::connect::Failure;
+use crate::connect::failure::cause;
+
+/// What a failure to get credentials means, if that is what an error is about.
+pub(super) fn answer(error: &(dyn Error + 'static)) -> Option<Answer> {
+    let error = cause::<CredentialsError>(error)?;
+    Some(Answer::new(Class::Hold, "credentials", sentence(error)))
+}
+
+fn sentence(error: &CredentialsError) -> String {
+    match error {
+        CredentialsError::CredentialsNotLoaded(_) => "no AWS credentials were found: not in AWS_ACCESS_KEY_ID, not in a profile, not from a web identity (IRSA), a container (Pod Identity, ECS) or the instance; in a pod give its service account a role".to_owned(),
+        CredentialsError::ProviderTimedOut(it) => format!(
+            "AWS credentials did not come within {:?}; look whether STS, or the service that gives them, can be reached",
+            it.timeout_duration()
+        ),
+        other => because(other),
+    }
+}
+
+fn because(error: &CredentialsError) -> String {
+    if let Some(failure) = cause::<Failure>(error) {
+        return format!("cannot get AWS credentials: {failure}");
+    }
+    let all = DisplayErrorContext(error).to_string();
+    if let Some(meta) = cause::<ErrorMetadata>(error) {
+        let code = meta.code().unwrap_or("an error");
+        let message = meta.message().unwrap_or_default();
+        return format!(
+            "cannot get AWS credentials: {code}: {message}; {}",
+            mending(code, message)
+        );
+    }
+    if let Some(error) = cause::<io::Error>(error) {
+        return format!(
+            "cannot get AWS credentials: a file cannot be read: {error}; look at AWS_WEB_IDENTITY_TOKEN_FILE, AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE and the profile's files"
+        );
+    }
+    let short = &all[..all.floor_char_boundary(300)];
+    format!("cannot get AWS credentials: {short}")
+}
+
+fn mending(code: &str, message: &str) -> &'static str {
+    let is_web_identity = message.contains("WebIdentity");
+    match code {
+        "AccessDenied" | "AccessDeniedException" if is_web_identity => {
+            "the trust policy of the role must name this cluster's identity provider and this service account"
+        }
+        "AccessDenied" | "AccessDeniedException" => {
+            "allow sts:AssumeRole on the role for our own identity, and name that identity, and external_id if there is one, in the role's trust policy"
+        }
+        "InvalidIdentityToken" | "IDPCommunicationError" | "IDPRejectedClaim" => {
+            "IAM does not know this cluster's identity provider, or does not accept its token"
+        }
+        "ExpiredTokenException" | "ExpiredToken" => {
+            "the token is not renewed, or this machine's clock is wrong"
+        }
+        "InvalidClientTokenId" | "UnrecognizedClientException" => {
+            "these keys are not known to AWS: they were deleted, or belong to another partition"
+        }
+        "SignatureDoesNotMatch" => "look at the secret key and at this machine's clock",
+        "RegionDisabledException" => "activate STS in this region, or set region to another one",
+        _ => "look at the role and its trust policy",
+    }
+}

@@ -1,0 +1,23 @@
+//! How the agent comes to its backends: TLS, who it says it is, proxies, connections that are kept,
+//! AWS credentials. Every failure has its sentence, and nothing is lost while it lasts. The agent is
+//! the built program; servers and authorities are made by the test.
+
+#![expect(
+    clippy::unwrap_used,
+    reason = "a test whose own files or processes fail has failed"
+)]
+
+#[path = "connecting/auth.rs"]
+mod auth;
+#[path = "connecting/authority.rs"]
+mod authority;
+#[path = "connecting/front.rs"]
+mod front;
+#[path = "harness/harness.rs"]
+mod harness;
+#[path = "connecting/keeping.rs"]
+mod keeping;
+#[path = "connecting/proxies.rs"]
+mod proxies;
+#[path = "connecting/tls.rs"]
+mod tls;

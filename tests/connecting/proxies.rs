@@ -1,0 +1,265 @@
+//! Ways through a proxy, to names that only the proxy can look up.
+
+use std::net::SocketAddr;
+use std::sync::{Arc, Mutex};
+
+use pinnace::receiver::Backend;
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::oneshot;
+
+use crate::authority::Authority;
+use crate::front::Front;
+use crate::harness::Scene;
+use crate::tls::{delivers, is_told, loki_at};
+
+/// `me:pass` in base64.
+const BASIC: &str = "Basic bWU6cGFzcw==";
+
+/// A proxy that leads every name to one address.
+pub(crate) struct Proxy {
+    pub(crate) address: SocketAddr,
+    heads: Arc<Mutex<Vec<String>>>,
+    stop: Option<oneshot::Sender<()>>,
+    thread: Option<std::thread::JoinHandle<()>>,
+}
+
+impl Proxy {
+    pub(crate) fn to(behind: SocketAddr) -> Self {
+        Self::start(behind, None, "403 Forbidden")
+    }
+
+    /// It wants `authorization`, and answers `refusal` without it.
+    fn start(
+        behind: SocketAddr,
+        authorization: Option<&'static str>,
+        refusal: &'static str,
+    ) -> Self {
+        let listener = std::net::TcpListener::bind(("127.0.0.1", 0)).unwrap();
+        listener.set_nonblocking(true).unwrap();
+        let address = listener.local_addr().unwrap();
+        let heads = Arc::new(Mutex::new(Vec::new()));
+        let (stop, stopped) = oneshot::channel::<()>();
+        let for_thread = Arc::clone(&heads);
+        let accept = async move {
+            let listener = TcpListener::from_std(listener).unwrap();
+            loop {
+                let (stream, _) = listener.accept().await.unwrap();
+                let heads = Arc::clone(&for_thread);
+                tokio::spawn(async move {
+                    // It ends when either side goes away.
+                    let _ = lead(stream, behind, authorization, refusal, &heads).await;
+                });
+            }
+        };
+        let thread = std::thread::spawn(move || {
+            let runtime = tokio::runtime::Builder::new_current_thread()
+                .enable_all()
+                .build()
+                .unwrap();
+            runtime.block_on(async move {
+                tokio::select! {
+                    () = accept => {}
+                    _ = stopped => {}
+                }
+            });
+        });
+        Self {
+            address,
+            heads,
+            stop: Some(stop),
+            thread: Some(thread),
+        }
+    }
+
+    /// The first line of each request.
+    pub(crate) fn requests(&self) -> Vec<String> {
+        let heads = self.heads.lock().unwrap();
+        let first = heads.iter().map(|it| it.lines().next().unwrap().to_owned());
+        first.collect()
+    }
+
+    pub(crate) fn url(&self) -> String {
+        format!("http://{}", self.address)
+    }
+}
+
+impl Drop for Proxy {
+    fn drop(&mut self) {
+        drop(self.stop.take());
+        if let Some(thread) = self.thread.take() {
+            let _ = thread.join();
+        }
+    }
+}
+
+async fn lead(
+    mut stream: TcpStream,
+    behind: SocketAddr,
+    authorization: Option<&str>,
+    refusal: &str,
+    heads: &Mutex<Vec<String>>,
+) -> std::io::Result<()> {
+    let mut head = Vec::new();
+    while !head.windows(4).any(|it| it == b"\r\n\r\n") {
+        if stream.read_buf(&mut head).await? == 0 {
+            return Ok(());
+        }
+    }
+    let text = String::from_utf8_lossy(&head).into_owned();
+    heads.lock().unwrap().push(text.clone());
+    let is_let_through = authorization.is_none_or(|it| {
+        let wanted = format!("proxy-authorization: {}", it.to_ascii_lowercase());
+        text.to_ascii_lowercase().contains(&wanted)
+    });
+    if !is_let_through {
+        let answer = format!("HTTP/1.1 {refusal}\r\nContent-Length: 0\r\n\r\n");
+        return stream.write_all(answer.as_bytes()).await;
+    }
+    let mut onward = TcpStream::connect(behind).await?;
+    if text.starts_with("CONNECT ") {
+        stream
+            .write_all(b"HTTP/1.1 200 Connection established\r\n\r\n")
+            .await?;
+    } else {
+        onward.write_all(&head).await?;
+    }
+    tokio::io::copy_bidirectional(&mut stream, &mut onward).await?;
+    Ok(())
+}
+
+/// A scene with a TLS server for a name that nobody but the proxy knows, and the key that trusts it.
+fn hidden_server() -> (Scene, Front, String) {
+    let scene = Scene::new();
+    let authority = Authority::new("ours");
+    let tls = authority.signs(&["loki.hidden.test"]).server(None);
+    let front = Front::before(scene.receiver.address(), Some(tls));
+    let ca = authority.write(scene.dir().join("ca.pem"));
+    let trust = format!("tls: {{ ca_file: \"{}\" }}", ca.display());
+    (scene, front, trust)
+}
+
+#[test]
+fn https_goes_through_a_tunnel_whose_proxy_looks_up_the_name() {
+    let (scene, front, trust) = hidden_server();
+    let proxy = Proxy::to(front.address);
+    let config = loki_at(
+        &scene,
+        "https://loki.hidden.test",
+        &format!("{trust}, proxy: \"{}\"", proxy.url()),
+    );
+    delivers(&scene, &config, &[]);
+    let requests = proxy.requests();
+    assert!(!requests.is_empty());
+    for request in requests {
+        assert_eq!(request, "CONNECT loki.hidden.test:443 HTTP/1.1");
+    }
+}
+
+#[test]
+fn the_environment_names_the_proxy_and_what_is_reached_without_it() {
+    let (scene, front, trust) = hidden_server();
+    let proxy = Proxy::to(front.address);
+    let config = loki_at(&scene, "https://loki.hidden.test", &trust);
+    let variables = |no_proxy: &str| {
+        [
+            ("HTTPS_PROXY", proxy.url()),
+            ("NO_PROXY", no_proxy.to_owned()),
+        ]
+    };
+    is_told(
+        &scene,
+        &config,
+        &variables("other.test,.hidden.test"),
+        &[
+            "cannot find the address of loki.hidden.test",
+            "reason=\"unreachable\"",
+        ],
+    );
+    assert!(proxy.requests().is_empty());
+    let agent = crate::harness::Agent::start_with(&scene.write(&config), &variables("other.test"));
+    scene.wait_for_stored(Backend::Loki, 10);
+    agent.stop_well();
+    assert!(!proxy.requests().is_empty());
+}
+
+#[test]
+fn http_is_asked_of_the_proxy_as_a_whole_url() {
+    let scene = Scene::new();
+    let proxy = Proxy::start(scene.receiver.address(), Some(BASIC), "407 Who are you");
+    let url = format!("http://me:pass@{}", proxy.address);
+    let config = loki_at(
+        &scene,
+        "http://loki.hidden.test",
+        &format!("proxy: \"{url}\""),
+    );
+    delivers(&scene, &config, &[]);
+    for request in proxy.requests() {
+        assert_eq!(
+            request,
+            "POST http://loki.hidden.test/loki/api/v1/push HTTP/1.1"
+        );
+    }
+}
+
+#[test]
+fn a_proxy_that_wants_a_password_is_told_and_then_satisfied() {
+    let (scene, front, trust) = hidden_server();
+    let proxy = Proxy::start(
+        front.address,
+        Some(BASIC),
+        "407 Proxy Authentication Required",
+    );
+    let at = |user: &str| {
+        let url = format!("http://{user}{}", proxy.address);
+        loki_at(
+            &scene,
+            "https://loki.hidden.test",
+            &format!("{trust}, proxy: \"{url}\""),
+        )
+    };
+    is_told(
+        &scene,
+        &at(""),
+        &[],
+        &[
+            "opens no tunnel to loki.hidden.test:443: it wants a user and a password (407)",
+            "reason=\"proxy\"",
+        ],
+    );
+    let line = is_told(
+        &scene,
+        &at("me:hunter2@"),
+        &[],
+        &["does not take this user and password (407)"],
+    );
+    assert!(!line.contains("hunter2"), "{line}");
+    let agent = scene.start(&at("me:pass@"));
+    scene.wait_for_stored(Backend::Loki, 20);
+    agent.stop_well();
+    scene.assert_flawless(Backend::Loki);
+}
+
+#[test]
+fn a_proxy_that_forbids_the_way_is_told() {
+    let (scene, front, trust) = hidden_server();
+    let proxy = Proxy::start(front.address, Some(BASIC), "403 Forbidden");
+    let more = format!("{trust}, proxy: \"{}\"", proxy.url());
+    let config = loki_at(&scene, "https://loki.hidden.test", &more);
+    is_told(
+        &scene,
+        &config,
+        &[],
+        &["it does not let us through (HTTP/1.1 403 Forbidden): allow loki.hidden.test:443 there"],
+    );
+}
+
+#[test]
+fn a_proxy_that_is_not_there_is_told_apart_from_the_server() {
+    let scene = Scene::new();
+    let port = crate::harness::free_port();
+    let proxy = format!("proxy: \"http://127.0.0.1:{port}\"");
+    let config = loki_at(&scene, "https://loki.hidden.test", &proxy);
+    let told = format!("cannot connect to the proxy 127.0.0.1:{port}: Connection refused");
+    is_told(&scene, &config, &[], &[&told]);
+}
