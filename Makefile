@@ -54,8 +54,12 @@ lint: toolchain ## Check format, lints, documentation and licences
 chaos: toolchain ## Kill the agent for CHAOS_SECONDS (600) and print what was lost or doubled
 	$(CARGO) test --locked --test chaos
 
-bench: toolchain ## Measure binary size, memory and speed
-	@if [ -x benches/run ]; then exec benches/run; else $(CARGO) bench --locked; fi
+# What is measured is the released program: built by itself, and kept where the benches' own build
+# does not replace it.
+bench: toolchain ## Measure what the agent costs beside a yardstick and peers (BENCH_QUICK=1, BENCH_CASE=text)
+	$(CARGO) build --release --locked
+	install -D "$(TARGET)/release/pinnace" "$(TARGET)/bench/pinnace"
+	BENCH_AGENT="$(TARGET)/bench/pinnace" $(CARGO) bench --locked --bench agent
 
 localstack: ## Run a real LocalStack on 127.0.0.1:4566 until Ctrl-C (PORT=n for another port)
 	@exec ./localstack/start --port "$(or $(PORT),4566)"

@@ -21,6 +21,8 @@ mod dispatch;
 #[doc(hidden)]
 pub mod fuzzing;
 mod journal;
+#[doc(hidden)]
+pub mod measuring;
 mod observe;
 mod pipeline;
 pub mod receiver;

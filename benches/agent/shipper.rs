@@ -1,0 +1,190 @@
+//! The programs that are measured, and how each is started for the same job: the agent, the agent
+//! without a journal, the yardstick, and the peers that are at hand.
+
+use std::fmt::Write as _;
+use std::fs;
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::time::Duration;
+
+use anyhow::{Context as _, Result, bail};
+use pinnace::receiver::Backend;
+
+use crate::peers::Peer;
+use crate::process::Process;
+
+/// The agent under test: the one named by `BENCH_AGENT`, else the one that was built with the
+/// benches.
+pub(crate) fn agent() -> PathBuf {
+    let named = std::env::var_os("BENCH_AGENT");
+    named.map_or_else(|| env!("CARGO_BIN_EXE_pinnace").into(), PathBuf::from)
+}
+
+/// What goes over the wire.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Wire {
+    /// Loki, one snappy block.
+    Snappy,
+    /// Loki, a snappy block of literals: `compression: none`.
+    Literal,
+    /// CloudWatch Logs, plain.
+    Json,
+    /// CloudWatch Logs, gzip.
+    Gzip,
+}
+
+impl Wire {
+    const ALL: [(Self, &'static str); 4] = [
+        (Self::Snappy, "snappy"),
+        (Self::Literal, "literal"),
+        (Self::Json, "json"),
+        (Self::Gzip, "gzip"),
+    ];
+
+    pub(crate) fn is_loki(self) -> bool {
+        matches!(self, Self::Snappy | Self::Literal)
+    }
+
+    pub(crate) fn backend(self) -> Backend {
+        if self.is_loki() {
+            Backend::Loki
+        } else {
+            Backend::Cloudwatch
+        }
+    }
+
+    fn name(self) -> &'static str {
+        Self::ALL
+            .iter()
+            .find(|it| it.0 == self)
+            .map_or("", |it| it.1)
+    }
+
+    pub(crate) fn of_name(name: &str) -> Result<Self> {
+        let found = Self::ALL.iter().find(|it| it.1 == name);
+        found.map(|it| it.0).context("no such wire form")
+    }
+}
+
+/// One job.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Job<'a> {
+    /// Where the log files are.
+    pub(crate) logs: &'a Path,
+    /// A folder for configuration and state.
+    pub(crate) scratch: &'a Path,
+    pub(crate) outputs: &'a [Wire],
+    /// Where the receiver is, or what stands before it.
+    pub(crate) address: SocketAddr,
+    /// The certificate of the authority, where it speaks TLS.
+    pub(crate) authority: Option<&'a Path>,
+    pub(crate) max_wait: Option<Duration>,
+    /// Whether the files grow.
+    pub(crate) follow: bool,
+}
+
+/// Who ships.
+pub(crate) enum Program {
+    Pinnace,
+    /// Pinnace where its state directory cannot be made: what the journal costs is the difference.
+    WithoutJournal,
+    Yardstick,
+    Peer(Peer),
+}
+
+impl Program {
+    pub(crate) fn name(&self) -> &str {
+        match self {
+            Self::Pinnace => "Pinnace",
+            Self::WithoutJournal => "without journal",
+            Self::Yardstick => "yardstick",
+            Self::Peer(peer) => &peer.name,
+        }
+    }
+
+    /// Whether it must deliver: the agent and its yardstick, not the peers.
+    pub(crate) fn is_own(&self) -> bool {
+        !matches!(self, Self::Peer(_))
+    }
+
+    /// Starts the job.
+    pub(crate) fn start(&self, job: &Job<'_>) -> Result<Process> {
+        match self {
+            Self::Pinnace => {
+                let state = job.scratch.join("state");
+                start_agent(job, &state, "exit")
+            }
+            Self::WithoutJournal => {
+                let file = job.scratch.join("no-folder");
+                fs::write(&file, "")?;
+                start_agent(job, &file.join("state"), "degrade")
+            }
+            Self::Yardstick => start_yardstick(job),
+            Self::Peer(peer) => peer.start(job),
+        }
+    }
+}
+
+fn start_agent(job: &Job<'_>, state: &Path, on_error: &str) -> Result<Process> {
+    let scheme = if job.authority.is_some() {
+        "https"
+    } else {
+        "http"
+    };
+    let url = format!("{scheme}://{}", job.address);
+    let wait = job
+        .max_wait
+        .map(|wait| format!(", batch: {{ max_wait: {}ms }}", wait.as_millis()));
+    let wait = wait.unwrap_or_default();
+    let mut text = format!(
+        "state_dir: {}\nserver: {{ listen: \"off\" }}\n\
+         inputs: [{{ name: app, include: [\"{}/*.log*\"] }}]\noutputs:\n",
+        state.display(),
+        job.logs.display()
+    );
+    for wire in job.outputs {
+        let compression = match wire {
+            Wire::Snappy => "snappy",
+            Wire::Gzip => "gzip",
+            Wire::Literal | Wire::Json => "none",
+        };
+        let kind = if wire.is_loki() {
+            format!("name: loki, type: loki, url: \"{url}\"")
+        } else {
+            format!(
+                "name: cloudwatch, type: cloudwatch_logs, log_group: /bench, log_stream: bench, \
+                 region: eu-west-1, endpoint_url: \"{url}\", create: {{ log_group: true }}"
+            )
+        };
+        writeln!(text, "  - {{ {kind}, compression: {compression}{wait} }}")?;
+    }
+    let config = job.scratch.join("pinnace.yaml");
+    fs::write(&config, text)?;
+    let mut command = Command::new(agent());
+    command
+        .args(["run", &format!("--on-error={on_error}"), "--config"])
+        .arg(config);
+    if let Some(authority) = job.authority {
+        command.env("SSL_CERT_FILE", authority);
+    }
+    Process::start(&mut command)
+}
+
+/// The yardstick is this program, told to be it.
+fn start_yardstick(job: &Job<'_>) -> Result<Process> {
+    let [wire] = job.outputs else {
+        bail!("the yardstick has one output");
+    };
+    let every = job
+        .follow
+        .then(|| job.max_wait.unwrap_or(Duration::from_secs(1)));
+    let mut command = Command::new(std::env::current_exe()?);
+    command
+        .args(["yardstick", wire.name()])
+        .arg(job.address.to_string())
+        .arg(every.map_or(0, |every| every.as_millis()).to_string())
+        .arg(job.logs)
+        .args(job.authority);
+    Process::start(&mut command)
+}
