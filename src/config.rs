@@ -95,6 +95,40 @@ pub struct Input {
     pub fields: BTreeMap<String, String>,
     /// How long deleted files are held open until they are delivered.
     pub hold_deleted: HoldDeleted,
+    /// What becomes of rotated files that are delivered.
+    pub after_delivery: AfterDelivery,
+    /// How much the files may take on their volume.
+    pub disk: Disk,
+}
+
+/// What becomes of rotated files that are delivered to every output that takes them.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct AfterDelivery {
+    /// Whether they are deleted (the key `rotated`).
+    pub delete_rotated: bool,
+    /// So many of the youngest of each log stay.
+    pub keep: u32,
+    /// None is deleted that was written less than so long ago.
+    pub still_for: Duration,
+}
+
+/// How much the files of an input may take on their volume.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Disk {
+    /// The limit; `None` is none.
+    pub max_bytes: Option<ByteSize>,
+    /// What happens above it.
+    pub when_full: WhenFull,
+}
+
+/// What happens when the files of an input take more than they may.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum WhenFull {
+    /// It is said.
+    #[default]
+    Hold,
+    /// The oldest rotated files are deleted, delivered or not.
+    DropOldest,
 }
 
 /// Up to which of these limits deleted files are held open until they are delivered.

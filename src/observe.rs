@@ -7,7 +7,7 @@ use tokio::sync::oneshot;
 
 use crate::worker::{Mailbox, Message};
 use health::{Blocked, Health, OutputHealth};
-use metrics::{BlockedBy, Metrics, OfOutput};
+use metrics::{BlockedBy, Metrics, OfInput, OfOutput};
 use snapshot::{OutputStatus, Status, WorkerView};
 
 pub(crate) mod control;
@@ -160,6 +160,19 @@ impl Observer {
         metrics
             .unprotected
             .set(i64::from(view.journal_trouble.is_some()));
+        for input in &view.inputs {
+            let of_input = OfInput {
+                input: input.name.clone(),
+            };
+            if let Some(bytes) = input.bytes {
+                let gauge_of = metrics.input_bytes.get_or_create(&of_input);
+                gauge_of.set(gauge(bytes));
+            }
+            if let Some(bytes) = input.volume_free {
+                let gauge_of = metrics.volume_free.get_or_create(&of_input);
+                gauge_of.set(gauge(bytes));
+            }
+        }
         metrics.blocked.clear();
         for (output, view) in agent.outputs.iter().zip(&view.outputs) {
             let of_output = OfOutput {

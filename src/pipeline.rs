@@ -233,6 +233,8 @@ fn settings(config: &Config, outputs: Vec<Lane>) -> Settings {
             read_from: input.read_from,
             fields: input.fields.clone(),
             hold_deleted: input.hold_deleted,
+            after_delivery: input.after_delivery,
+            disk: input.disk,
         })
         .collect();
     let shortest_wait = config

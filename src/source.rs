@@ -23,6 +23,7 @@ use problems::Problems;
 mod content;
 mod copies;
 pub(crate) mod discover;
+pub(crate) mod family;
 mod generation;
 mod look;
 mod missing;
@@ -31,8 +32,10 @@ mod problems;
 pub(crate) mod reader;
 mod recognise;
 pub(crate) mod rotation;
+pub(crate) mod stock;
 mod times;
 mod watch;
+mod writers;
 
 /// How often everything is looked at in case an event was missed.
 const RECONCILE_EVERY: Duration = Duration::from_secs(10);
@@ -91,6 +94,8 @@ pub(crate) struct Source {
     by_path: HashMap<(usize, PathBuf), GenerationId>,
     /// Copies of open generations.
     aliases: HashMap<(usize, FileKey), Alias>,
+    /// Files that are not open, and what was found in them.
+    examined: HashMap<(usize, FileKey), stock::Examined>,
     /// Names to look at again once the changes of the last look are dealt with.
     deferred: BTreeSet<(usize, PathBuf)>,
     /// When this agent started.
@@ -146,6 +151,7 @@ impl Source {
             by_key: HashMap::new(),
             by_path: HashMap::new(),
             aliases: HashMap::new(),
+            examined: HashMap::new(),
             deferred: BTreeSet::new(),
             started: at.time,
             looked_at: None,

@@ -23,6 +23,7 @@ use crate::observe::snapshot::WorkerView;
 use crate::source::reader::Reader;
 use crate::source::{Moment, Source};
 
+mod care;
 mod changes;
 mod ending;
 mod holding;
@@ -33,6 +34,7 @@ mod replay;
 mod settings;
 mod view;
 
+use care::Care;
 use ending::Ending;
 pub(crate) use ending::Left;
 use losses::Losses;
@@ -135,6 +137,7 @@ pub(crate) struct Worker {
     opening: Opening,
     health: Arc<Health>,
     metrics: Arc<Metrics>,
+    care: Care,
     losses: Losses,
     missing: Missing,
     shutdown: Shutdown,
@@ -164,6 +167,7 @@ impl Worker {
             journal,
             outputs: settings.outputs,
             health,
+            care: Care::new(at.now),
             losses: Losses::new(Arc::clone(&metrics)),
             missing: Missing::new(at.now),
             metrics,
@@ -199,6 +203,7 @@ impl Worker {
                 self.tidy_at = at.now + TIDY_EVERY;
                 self.tidy(at);
             }
+            self.care_for_volumes(at);
             let is_busy = self.make_batches(at);
             self.note_look();
             self.journal.commit(at.now);
@@ -350,6 +355,7 @@ impl Worker {
             .chain((!is_listening || self.source.has_deferred()).then_some(listen_from))
             .chain(self.last_batch.map(|last| last + IDLE_AFTER))
             .chain(self.next_tidy())
+            .chain(self.next_care())
             .chain(self.pause.as_ref().and_then(Pause::next_due))
             .chain(self.ending.as_ref().map(|ending| ending.next_due(now)))
             .fold(self.source.next_due(), Instant::min);

@@ -20,5 +20,7 @@ mod missing;
 mod refusing;
 #[path = "lifecycle/reloading.rs"]
 mod reloading;
+#[path = "lifecycle/rotated.rs"]
+mod rotated;
 #[path = "lifecycle/stopping.rs"]
 mod stopping;

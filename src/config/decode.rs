@@ -13,8 +13,9 @@ use super::rules::with_push_path;
 use super::scalars::{Listen, Word};
 use super::template::Template;
 use super::{
-    Batch, CloudWatchCompression, CloudWatchLogs, Compression, Config, Create, HoldDeleted, Input,
-    LogClass, Loki, Output, OutputKind, ReadFrom, Server, Shutdown, VerifyAfterError,
+    AfterDelivery, Batch, CloudWatchCompression, CloudWatchLogs, Compression, Config, Create, Disk,
+    HoldDeleted, Input, LogClass, Loki, Output, OutputKind, ReadFrom, Server, Shutdown,
+    VerifyAfterError, WhenFull,
 };
 
 mod transport;
@@ -86,6 +87,8 @@ fn input(fields: &Fields<'_>, notes: &mut Notes) -> Input {
         max_line: fields.scalar("max_line", notes),
         fields: fields.map("fields", notes).unwrap_or_default(),
         hold_deleted: hold_deleted(&fields.section("hold_deleted", notes), notes),
+        after_delivery: after_delivery(&fields.section("after_delivery", notes), notes),
+        disk: disk(&fields.section("disk", notes), notes),
     }
 }
 
@@ -94,6 +97,22 @@ fn hold_deleted(fields: &Fields<'_>, notes: &mut Notes) -> HoldDeleted {
         max_bytes: fields.scalar("max_bytes", notes),
         max_age: fields.scalar("max_age", notes),
         min_free: fields.scalar("min_free", notes),
+    }
+}
+
+fn after_delivery(fields: &Fields<'_>, notes: &mut Notes) -> AfterDelivery {
+    let Word(rotated) = fields.scalar("rotated", notes);
+    AfterDelivery {
+        delete_rotated: rotated == "delete",
+        keep: fields.scalar("keep", notes),
+        still_for: fields.scalar("still_for", notes),
+    }
+}
+
+fn disk(fields: &Fields<'_>, notes: &mut Notes) -> Disk {
+    Disk {
+        max_bytes: fields.optional("max_bytes", notes),
+        when_full: word(fields, "when_full", notes),
     }
 }
 
@@ -291,6 +310,16 @@ impl Choice for ReadFrom {
             Self::End
         } else {
             Self::Beginning
+        }
+    }
+}
+
+impl Choice for WhenFull {
+    fn from_word(word: &str) -> Self {
+        if word == "drop_oldest" {
+            Self::DropOldest
+        } else {
+            Self::Hold
         }
     }
 }

@@ -8,7 +8,7 @@ use super::mask::{mask_defaults, mask_url};
 use super::units::print_duration;
 use super::{
     Batch, CloudWatchCompression, CloudWatchLogs, Compression, Config, Input, LogClass, Loki,
-    Output, OutputKind, ReadFrom, Template, VerifyAfterError,
+    Output, OutputKind, ReadFrom, Template, VerifyAfterError, WhenFull,
 };
 
 mod transport;
@@ -59,6 +59,29 @@ fn input(out: &mut Writer<'_>, input: &Input) {
         out.plain("max_bytes", &hold.max_bytes.to_string());
         out.plain("max_age", &print_duration(hold.max_age));
         out.plain("min_free", &hold.min_free.to_string());
+    });
+    out.mapping("after_delivery", |out| {
+        let after = &input.after_delivery;
+        let rotated = if after.delete_rotated {
+            "delete"
+        } else {
+            "keep"
+        };
+        out.plain("rotated", rotated);
+        out.plain("keep", &after.keep.to_string());
+        out.plain("still_for", &print_duration(after.still_for));
+    });
+    out.mapping("disk", |out| {
+        if let Some(most) = input.disk.max_bytes {
+            out.plain("max_bytes", &most.to_string());
+        }
+        out.plain(
+            "when_full",
+            match input.disk.when_full {
+                WhenFull::Hold => "hold",
+                WhenFull::DropOldest => "drop_oldest",
+            },
+        );
     });
 }
 

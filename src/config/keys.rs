@@ -220,6 +220,20 @@ static INPUT: Section = Section {
             doc: "How long deleted files are held open until they are delivered.",
             example: "{ max_bytes: 1GiB, max_age: 48h }",
         },
+        Key {
+            name: "after_delivery",
+            kind: Kind::Section(&disk::AFTER_DELIVERY),
+            absent: Absent::Means("the defaults of its keys"),
+            doc: "What becomes of rotated files once they are delivered.",
+            example: "{ rotated: delete, keep: 3 }",
+        },
+        Key {
+            name: "disk",
+            kind: Kind::Section(&disk::DISK),
+            absent: Absent::Means("the defaults of its keys"),
+            doc: "How much the input's files may take on their volume.",
+            example: "{ max_bytes: 5GiB, when_full: drop_oldest }",
+        },
     ]],
 };
 

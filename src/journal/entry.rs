@@ -67,6 +67,17 @@ pub(crate) struct Identity {
     /// delivered. Of a later version than the others.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) size: Option<u64>,
+    /// Bytes from its beginning on that an output was never to get (`read_from: end`).
+    #[serde(default, skip_serializing_if = "is_none")]
+    pub(crate) skipped: u64,
+}
+
+#[expect(
+    clippy::trivially_copy_pass_by_ref,
+    reason = "serde hands out references"
+)]
+fn is_none(bytes: &u64) -> bool {
+    *bytes == 0
 }
 
 /// How far a generation is delivered to one output.

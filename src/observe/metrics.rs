@@ -62,6 +62,13 @@ pub(crate) struct OfOutput {
     pub(crate) output: String,
 }
 
+/// The label of an input.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+pub(crate) struct OfInput {
+    /// The input's name.
+    pub(crate) input: String,
+}
+
 /// Labels of a blocked output.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
 pub(crate) struct BlockedBy {
@@ -79,7 +86,12 @@ pub(crate) struct Reason {
 }
 
 /// The reasons for which bytes are lost.
-const LOSSES: [&str; 3] = ["truncated", "hold_deleted", "deleted_while_away"];
+const LOSSES: [&str; 4] = [
+    "truncated",
+    "hold_deleted",
+    "deleted_while_away",
+    "disk_full",
+];
 
 type SecondsGauge = Gauge<f64, AtomicU64>;
 
@@ -109,6 +121,14 @@ pub(crate) struct Metrics {
     pub(crate) lost_bytes: Family<Reason, Counter>,
     /// Bytes of holes that were skipped.
     pub(crate) hole_bytes: Counter,
+    /// Rotated files that were deleted.
+    pub(crate) deleted_files: Family<OfInput, Counter>,
+    /// Attempts to delete one that failed.
+    pub(crate) delete_failures: Family<OfInput, Counter>,
+    /// What the files of an input take, where that is limited.
+    pub(crate) input_bytes: Family<OfInput, Gauge<i64, AtomicI64>>,
+    /// Free bytes on the volume of an input's files.
+    pub(crate) volume_free: Family<OfInput, Gauge<i64, AtomicI64>>,
     /// Bytes in the files and not yet delivered.
     pub(crate) lag_bytes: Family<OfOutput, Gauge<i64, AtomicI64>>,
     /// Age of the oldest of them.
@@ -148,6 +168,10 @@ impl Metrics {
             merged_files: Family::default(),
             lost_bytes: Family::default(),
             hole_bytes: Counter::default(),
+            deleted_files: Family::default(),
+            delete_failures: Family::default(),
+            input_bytes: Family::default(),
+            volume_free: Family::default(),
             lag_bytes: Family::default(),
             lag_seconds: Family::default(),
             blocked: Family::default(),
@@ -219,6 +243,28 @@ impl Metrics {
             "NUL bytes at the beginning of files, left by writers that do not append; skipped",
             metrics.hole_bytes.clone(),
         );
+        registry.register(
+            "deleted_files",
+            "Rotated files that were deleted, by after_delivery or by disk.when_full",
+            metrics.deleted_files.clone(),
+        );
+        registry.register(
+            "delete_failures",
+            "Attempts to delete a rotated file that failed",
+            metrics.delete_failures.clone(),
+        );
+        registry.register_with_unit(
+            "input",
+            "What the files of an input take on their volume, where disk.max_bytes is set",
+            Unit::Bytes,
+            metrics.input_bytes.clone(),
+        );
+        registry.register_with_unit(
+            "volume_free",
+            "Free bytes on the volume of an input's files",
+            Unit::Bytes,
+            metrics.volume_free.clone(),
+        );
         registry.register_with_unit(
             "lag",
             "Bytes in the files not yet delivered",
@@ -287,6 +333,16 @@ impl Metrics {
         Self {
             registry,
             ..metrics
+        }
+    }
+
+    /// Shows the counters of an input whose files may be deleted from its start on, at zero.
+    pub(crate) fn add_careful_input(&self, input: &str) {
+        let of_input = OfInput {
+            input: input.to_owned(),
+        };
+        for family in [&self.deleted_files, &self.delete_failures] {
+            drop(family.get_or_create(&of_input));
         }
     }
 
@@ -401,6 +457,13 @@ mod tests {
                 reason: "truncated",
             })
             .inc();
+        let of_input = || OfInput {
+            input: "app".into(),
+        };
+        metrics.deleted_files.get_or_create(&of_input()).inc();
+        metrics.delete_failures.get_or_create(&of_input()).inc();
+        metrics.input_bytes.get_or_create(&of_input()).set(1);
+        metrics.volume_free.get_or_create(&of_input()).set(1);
         metrics.lag_bytes.get_or_create(&of()).set(1);
         metrics.lag_seconds.get_or_create(&of()).set(1.0);
         metrics

@@ -16,6 +16,8 @@ pub(crate) struct WorkerView {
     pub(crate) files: Vec<FileStatus>,
     /// Every output, in the order of the configuration.
     pub(crate) outputs: Vec<OutputView>,
+    /// Every input, in the order of the configuration.
+    pub(crate) inputs: Vec<InputView>,
     /// How many files are open.
     pub(crate) open_files: usize,
     /// What cannot be read.
@@ -24,6 +26,17 @@ pub(crate) struct WorkerView {
     pub(crate) losses: Vec<String>,
     /// Why the journal is not written.
     pub(crate) journal_trouble: Option<String>,
+}
+
+/// The volume of one input.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct InputView {
+    /// The input's name.
+    pub(crate) name: String,
+    /// What its files take, where that is limited.
+    pub(crate) bytes: Option<u64>,
+    /// Free bytes on the volume.
+    pub(crate) volume_free: Option<u64>,
 }
 
 /// The reading side of one output.

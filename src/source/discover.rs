@@ -63,6 +63,11 @@ impl Globs {
                 .any(|glob| fast_glob::glob_match(glob, path))
     }
 
+    /// The folders above the first wildcards.
+    pub(super) fn bases(&self) -> impl Iterator<Item = &Path> {
+        self.include.iter().map(|pattern| pattern.base.as_path())
+    }
+
     /// Adds all that is there now to `found`.
     pub(crate) fn walk(&self, found: &mut Found) {
         for pattern in &self.include {

@@ -172,6 +172,12 @@ impl Generation {
             && seen.nanos_since(before) > CLOCK_STEP
     }
 
+    /// Whether it is as it was when it was last looked at.
+    pub(super) fn is_as_last_seen(&self) -> bool {
+        let metadata = self.content.file().metadata();
+        metadata.is_ok_and(|metadata| self.is_unchanged(&metadata))
+    }
+
     /// Takes note of what the system says of the file. Bytes that are new are from `time`.
     pub(super) fn look(&mut self, metadata: &Metadata, now: Instant, time: Time) -> Look {
         let (size, modified) = (self.content.len(metadata), modified(metadata));

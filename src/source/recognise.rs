@@ -78,6 +78,7 @@ impl Source {
         let Some(generation) = self.generations.get(&id) else {
             return;
         };
+        let known = journal.state().generations.get(&id);
         let identity = Identity {
             input: self.inputs[generation.input].name.clone(),
             path: generation.origin.to_path_buf(),
@@ -87,6 +88,7 @@ impl Source {
             head: generation.head,
             seen: at.time,
             size: Some(generation.size),
+            skipped: known.map_or(0, |known| known.identity.skipped),
         };
         journal.append(&Entry::Generation(id, identity));
     }

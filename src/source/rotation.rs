@@ -27,6 +27,9 @@ pub(crate) struct Candidate<'a> {
 /// that every file begins with.
 pub(super) const PROOF_ENOUGH: u64 = 4096;
 
+/// What compressors put behind a name.
+pub(super) const COMPRESSED: [&[u8]; 4] = [b".gz", b".zst", b".xz", b".bz2"];
+
 /// How strongly a known generation is suggested before its content was looked at; smaller is
 /// stronger.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -77,10 +80,8 @@ pub(crate) fn is_rotation(original: &Path, rotated: &Path) -> bool {
         return false;
     };
     let (original, mut rotated) = (original.as_bytes(), rotated.as_bytes());
-    for compressed in [".gz", ".zst", ".xz", ".bz2"] {
-        rotated = rotated
-            .strip_suffix(compressed.as_bytes())
-            .unwrap_or(rotated);
+    for compressed in COMPRESSED {
+        rotated = rotated.strip_suffix(compressed).unwrap_or(rotated);
     }
     if rotated == original {
         return false;

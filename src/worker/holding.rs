@@ -108,7 +108,7 @@ impl Worker {
             .filter_map(|it| self.held(it, at))
             .collect();
         for (id, limit) in to_let_go(&held) {
-            self.let_go(id, limit, at);
+            self.let_go(id, "hold_deleted", limit.why(), at);
         }
     }
 
@@ -140,7 +140,7 @@ impl Worker {
 
     /// Closes a deleted file although it is not delivered; a copy of it is read on, if there is
     /// one.
-    fn let_go(&mut self, id: GenerationId, limit: Limit, at: Moment) {
+    pub(super) fn let_go(&mut self, id: GenerationId, reason: &'static str, why: &str, at: Moment) {
         let positions = self.read_positions(id);
         let goes_on = self
             .source
@@ -156,8 +156,7 @@ impl Worker {
         let lost = self.outputs.iter_mut();
         let lost = lost.map(|it| it.dispatcher.abandon(id, true, u64::MAX, at.now));
         let lost = lost.max().unwrap_or(0);
-        self.losses
-            .note("hold_deleted", &path, lost, limit.why(), at.time);
+        self.losses.note(reason, &path, lost, why, at.time);
         self.journal.append(&Entry::Forget(id));
         self.close(id, at);
     }

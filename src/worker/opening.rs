@@ -7,9 +7,10 @@ use super::{InputFacts, Lane};
 use crate::config::{HoldDeleted, ReadFrom};
 use crate::dispatch::Start;
 use crate::dispatch::naming::{Merged, Values};
-use crate::journal::{Cursor, Entry, Journal, Route};
+use crate::journal::{Cursor, Entry, Identity, Journal, Route};
 use crate::observe::metrics::Metrics;
 use crate::source::{Generation, Moment};
+use crate::span::GenerationId;
 
 /// Knows where to begin.
 #[derive(Debug)]
@@ -35,6 +36,11 @@ impl Opening {
             earlier,
             is_first_look: true,
         }
+    }
+
+    /// The inputs.
+    pub(super) fn inputs(&self) -> &[InputFacts] {
+        &self.inputs
     }
 
     /// How long an input's deleted files are held.
@@ -122,6 +128,7 @@ impl Opening {
                     ..Cursor::default()
                 };
                 journal.append(&Entry::Cursor(generation.id, output.to_owned(), cursor));
+                note_skipped(generation.id, position.offset, journal);
                 Start {
                     read: position,
                     done: position.offset,
@@ -153,4 +160,17 @@ impl Opening {
             }
         }
     }
+}
+
+/// Takes note of bytes that are in a file and that an output was never to get.
+fn note_skipped(id: GenerationId, bytes: u64, journal: &mut Journal) {
+    let known = journal.state().generations.get(&id);
+    let Some(identity) = known.map(|known| known.identity.clone()) else {
+        return;
+    };
+    let identity = Identity {
+        skipped: identity.skipped.max(bytes),
+        ..identity
+    };
+    journal.append(&Entry::Generation(id, identity));
 }

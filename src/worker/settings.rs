@@ -9,7 +9,7 @@ use tokio::sync::oneshot;
 
 use super::opening::Opening;
 use super::{Lane, Worker};
-use crate::config::{HoldDeleted, ReadFrom, Shutdown};
+use crate::config::{AfterDelivery, Disk, HoldDeleted, ReadFrom, Shutdown};
 use crate::journal::Journal;
 use crate::source::{Generation, Moment, Place};
 
@@ -46,6 +46,10 @@ pub(crate) struct InputFacts {
     pub(crate) fields: BTreeMap<String, String>,
     /// How long deleted files are held.
     pub(crate) hold_deleted: HoldDeleted,
+    /// What becomes of rotated files that are delivered.
+    pub(crate) after_delivery: AfterDelivery,
+    /// How much its files may take.
+    pub(crate) disk: Disk,
 }
 
 impl Settings {

@@ -34,7 +34,11 @@ impl Worker {
             open_files: self.source.generations().count(),
             outputs,
             losses: self.losses.last().map(str::to_owned).collect(),
-            problems: self.source.problems().map(str::to_owned).collect(),
+            inputs: self.input_views(),
+            problems: {
+                let problems = self.source.problems().chain(self.care.problems());
+                problems.map(str::to_owned).collect()
+            },
             journal_trouble,
         }
     }

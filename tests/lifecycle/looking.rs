@@ -19,7 +19,8 @@ fn both_outputs(scene: &Scene) -> Config {
 #[test]
 fn the_metrics_have_the_documented_names_and_are_few() {
     let scene = Scene::new();
-    let config = both_outputs(&scene);
+    let mut config = both_outputs(&scene);
+    config.inputs = vec![scene.input("app", &["*.log"], "disk: { max_bytes: 1GiB }")];
     for name in 0..30 {
         append(&scene.log(&format!("{name}.log")), "one\ntwo\n");
     }

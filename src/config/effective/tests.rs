@@ -9,8 +9,8 @@ use proptest::option;
 use proptest::prelude::*;
 
 use super::super::{
-    AssumeRole, Auth, ByteSize, Connection, Create, Environment, HoldDeleted, Proxy, Secret,
-    Server, Shutdown, Source, Tls, load,
+    AfterDelivery, AssumeRole, Auth, ByteSize, Connection, Create, Disk, Environment, HoldDeleted,
+    Proxy, Secret, Server, Shutdown, Source, Tls, load,
 };
 use super::*;
 
@@ -67,6 +67,19 @@ fn inputs() -> impl Strategy<Value = Vec<Input>> {
                         max_bytes: ByteSize(line * 7),
                         max_age: Duration::from_millis(line),
                         min_free: ByteSize(line),
+                    },
+                    after_delivery: AfterDelivery {
+                        delete_rotated: from_end,
+                        keep: u32::try_from(line % 9).unwrap(),
+                        still_for: Duration::from_millis(line),
+                    },
+                    disk: Disk {
+                        max_bytes: from_end.then_some(ByteSize(line * 9)),
+                        when_full: if from_end {
+                            WhenFull::DropOldest
+                        } else {
+                            WhenFull::Hold
+                        },
                     },
                 },
             )

@@ -44,3 +44,73 @@ pub(super) static HOLD_DELETED: Section = Section {
         },
     ]],
 };
+
+pub(super) static AFTER_DELIVERY: Section = Section {
+    title: "`inputs[].after_delivery`",
+    doc: "Many applications begin a new file every day, and nobody deletes one. A file is past when a younger one of the same log is there: `app.log.1`, `app.log-20261122.gz` and `app-20261122.log` beside `app.log`, `report_20261121.log` beside `report_20261122.log`. Only a past file is ever deleted, and only when every output that takes the input has all of it, nobody has it open for writing (as far as the processes that can be seen tell), and it is as it was when that was found out. A number within a name, as in `worker-1.log`, makes no past file; nor is a file deleted whose beginning was skipped by `read_from: end`.",
+    groups: &[&[
+        Key {
+            name: "rotated",
+            kind: Kind::Choice(&[
+                ("keep", "past files are left alone"),
+                ("delete", "past files are deleted once they are delivered"),
+            ]),
+            absent: Absent::Default("keep"),
+            doc: "What becomes of past files. To delete, Pinnace needs write permission on their folder.",
+            example: "delete",
+        },
+        Key {
+            name: "keep",
+            kind: Kind::Count {
+                least: 0,
+                most: 1_000_000,
+            },
+            absent: Absent::Default("1"),
+            doc: "So many of the youngest past files of each log stay, delivered or not. The default leaves one to look at, and to the rotator that compresses it a day later.",
+            example: "3",
+        },
+        Key {
+            name: "still_for",
+            kind: Kind::Duration {
+                least: Duration::ZERO,
+                most: MOST_DAYS,
+            },
+            absent: Absent::Default("5m"),
+            doc: "A file that was written less than so long ago is not deleted: its writer may not have been told yet.",
+            example: "5m",
+        },
+    ]],
+};
+
+pub(super) static DISK: Section = Section {
+    title: "`inputs[].disk`",
+    doc: "A limit for what the input's files, rotated ones included, take on their volume. Deleted files that are held open have their own limits in `hold_deleted`.",
+    groups: &[&[
+        Key {
+            name: "max_bytes",
+            kind: Kind::Size {
+                least: 0,
+                most: MOST_BYTES,
+            },
+            absent: Absent::Means("no limit"),
+            doc: "The limit in bytes.",
+            example: "5GiB",
+        },
+        Key {
+            name: "when_full",
+            kind: Kind::Choice(&[
+                (
+                    "hold",
+                    "nothing is deleted; the log's folder being too large is told by `/readyz` and `pinnace status`",
+                ),
+                (
+                    "drop_oldest",
+                    "past files are deleted: delivered ones first, then the oldest although they are owed, which is counted in `pinnace_lost_bytes_total{reason=\"disk_full\"}`",
+                ),
+            ]),
+            absent: Absent::Default("hold"),
+            doc: "What happens above the limit. A file that is still filled is never deleted.",
+            example: "drop_oldest",
+        },
+    ]],
+};

@@ -19,6 +19,7 @@ pub(in crate::journal) fn identity(number: u64) -> Identity {
         head: Head::of(&number.to_le_bytes()),
         seen: Time(1_700_000_000_000_000_000),
         size: number.is_multiple_of(2).then_some(number),
+        skipped: number / 2,
     }
 }
 

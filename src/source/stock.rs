@@ -1,0 +1,234 @@
+//! What lies of an input on its volume: the files that it means and the rotated ones beside them,
+//! with what is known of each. Deletes a file when it is told to, and only the very one that was
+//! looked at.
+
+use std::collections::BTreeSet;
+use std::fs::Metadata;
+use std::io;
+use std::os::unix::fs::MetadataExt as _;
+use std::path::{Path, PathBuf};
+
+use super::copies::Original;
+use super::discover::Found;
+use super::family::Kin;
+use super::generation::{FileKey, Opened, modified};
+use super::names::Name;
+use super::writers::open_for_writing;
+use super::{Moment, Place, Source};
+use crate::journal::Journal;
+use crate::record::Time;
+use crate::span::GenerationId;
+
+/// A file of an input.
+#[derive(Debug, Clone)]
+pub(crate) struct Stored {
+    /// Where it is.
+    pub(crate) path: PathBuf,
+    /// Which log it is a life of.
+    pub(crate) kin: Kin,
+    /// When it was last written.
+    pub(crate) modified: Time,
+    /// What it takes on the volume.
+    pub(crate) bytes: u64,
+    pub(crate) input: usize,
+    key: FileKey,
+    len: u64,
+}
+
+/// Whose bytes a file holds.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Holding {
+    /// The generation.
+    pub(crate) generation: GenerationId,
+    /// So many of its bytes, from the first on.
+    pub(crate) len: u64,
+}
+
+/// What was found in a file that is not open; it holds while the file is as it was.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Examined {
+    len: u64,
+    modified: Time,
+    holding: Option<Holding>,
+}
+
+impl Source {
+    /// The files of an input that are there.
+    pub(crate) fn stock(&self, input: usize, journal: &Journal) -> Vec<Stored> {
+        let mut found = Found::default();
+        self.inputs[input].globs.walk(&mut found);
+        let meant: BTreeSet<_> = found.files.into_iter().map(|path| (input, path)).collect();
+        let siblings = self.siblings(input, &meant, None, journal);
+        let siblings = siblings.into_iter().filter_map(|name| match name {
+            Name::Sibling(_, _, path) => Some(path),
+            Name::Meant(..) | Name::Nameless(_) => None,
+        });
+        let paths = meant.into_iter().map(|(_, path)| path).chain(siblings);
+        paths.filter_map(|path| self.stored(input, path)).collect()
+    }
+
+    fn stored(&self, input: usize, path: PathBuf) -> Option<Stored> {
+        // A link is somebody's way to a file, not the file.
+        let metadata = std::fs::symlink_metadata(&path).ok()?;
+        if !metadata.is_file() {
+            return None;
+        }
+        let key = FileKey::of(&metadata);
+        let mut kin = Kin::of(&path);
+        // A file that was seen under another name is a life of that one, whatever it is called.
+        let open = self.by_key.get(&(input, key));
+        if let Some(generation) = open.and_then(|id| self.generations.get(id)) {
+            kin.base = Kin::of(&generation.origin).base;
+        }
+        Some(Stored {
+            kin,
+            modified: modified(&metadata),
+            bytes: metadata.blocks() * 512,
+            input,
+            key,
+            len: metadata.len(),
+            path,
+        })
+    }
+
+    /// Whose bytes a file holds; nothing when that is not known, when it holds more than what was
+    /// looked at, or when it is a copy of what its writer still fills.
+    pub(crate) fn holding(
+        &mut self,
+        file: &Stored,
+        journal: &Journal,
+        at: Moment,
+    ) -> Option<Holding> {
+        let place = (file.input, file.key);
+        if let Some(generation) = self
+            .by_key
+            .get(&place)
+            .and_then(|id| self.generations.get(id))
+        {
+            let is_as_seen = generation.place != Place::Gone && generation.is_as_last_seen();
+            return is_as_seen.then_some(Holding {
+                generation: generation.id,
+                len: generation.size,
+            });
+        }
+        let known = self.examined.get(&place);
+        if let Some(known) = known.filter(|it| it.len == file.len && it.modified == file.modified) {
+            return known.holding;
+        }
+        let holding = self.examine(file, journal, at);
+        let examined = Examined {
+            len: file.len,
+            modified: file.modified,
+            holding,
+        };
+        self.examined.insert(place, examined);
+        holding
+    }
+
+    fn examine(&self, file: &Stored, journal: &Journal, at: Moment) -> Option<Holding> {
+        let opened = Opened::at(&file.path).ok()?;
+        if FileKey::of(&opened.metadata) != file.key {
+            return None;
+        }
+        let generation = match self.original_of(file.input, &file.path, &opened, at) {
+            Original::Is(original) if self.get(original)?.is_at_home() => return None,
+            Original::Is(original) => original,
+            Original::Unsettled => return None,
+            Original::None => self.recognise(file.input, &file.path, &opened, journal)?,
+        };
+        let len = opened.len();
+        Some(Holding { generation, len })
+    }
+
+    /// Forgets what was found in files that are no longer among these.
+    pub(crate) fn forget_examined(&mut self, input: usize, stock: &[Stored]) {
+        let there: BTreeSet<_> = stock.iter().map(|file| file.key).collect();
+        self.examined
+            .retain(|(of, key), _| *of != input || there.contains(key));
+    }
+
+    /// The open generation that a file is.
+    pub(crate) fn generation_in(&self, file: &Stored) -> Option<GenerationId> {
+        self.by_key.get(&(file.input, file.key)).copied()
+    }
+
+    /// Whether an input means a file by its own name, not only as a rotation.
+    pub(crate) fn is_meant(&self, file: &Stored) -> bool {
+        self.inputs[file.input].globs.matches(&file.path)
+    }
+
+    /// Free bytes on the volume of an input's files; of the fullest, if there are several.
+    pub(crate) fn free_bytes(&self, input: usize) -> Option<u64> {
+        let folders = self.inputs[input].globs.bases();
+        let free = folders.filter_map(|folder| {
+            let there = folder.ancestors().find(|it| it.is_dir())?;
+            let volume = rustix::fs::statvfs(there).ok()?;
+            Some(volume.f_bavail.saturating_mul(volume.f_frsize))
+        });
+        free.min()
+    }
+}
+
+/// Which of these files somebody has open for writing, as far as that can be known.
+pub(crate) fn written(files: &[Stored]) -> Vec<bool> {
+    let wanted: Vec<_> = files.iter().map(|it| (it.key, it.path.as_path())).collect();
+    let open = open_for_writing(&wanted);
+    files.iter().map(|it| open.contains(&it.key)).collect()
+}
+
+/// Deletes a file, if its name still leads to it and it was not written since it was looked at.
+/// Says whether it did.
+pub(crate) fn delete(file: &Stored) -> io::Result<bool> {
+    let metadata = std::fs::symlink_metadata(&file.path)?;
+    if !is_same(file, &metadata) {
+        return Ok(false);
+    }
+    std::fs::remove_file(&file.path)?;
+    Ok(true)
+}
+
+fn is_same(file: &Stored, metadata: &Metadata) -> bool {
+    metadata.is_file()
+        && FileKey::of(metadata) == file.key
+        && metadata.len() == file.len
+        && modified(metadata) == file.modified
+}
+
+/// The folder whose permissions decide whether a file can be deleted.
+pub(crate) fn folder_of(file: &Stored) -> &Path {
+    file.path.parent().unwrap_or(&file.path)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::fs;
+
+    fn stored(path: &Path) -> Stored {
+        let source = Source::new(
+            [("app", &["/nothing".to_owned()][..], &[][..])].into_iter(),
+            Moment::now(),
+        );
+        source.stored(0, path.to_owned()).unwrap()
+    }
+
+    #[test]
+    fn only_the_very_file_that_was_looked_at_is_deleted() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("app.log.1");
+        fs::write(&path, "old").unwrap();
+        let file = stored(&path);
+        fs::rename(&path, dir.path().join("app.log.2")).unwrap();
+        fs::write(&path, "new").unwrap();
+        assert!(!delete(&file).unwrap(), "the name was given to another");
+        let file = stored(&path);
+        fs::write(&path, "news").unwrap();
+        assert!(!delete(&file).unwrap(), "written since");
+        fs::remove_file(&path).unwrap();
+        std::os::unix::fs::symlink("app.log.2", &path).unwrap();
+        assert!(!delete(&file).unwrap(), "a link");
+        let file = stored(&dir.path().join("app.log.2"));
+        assert!(delete(&file).unwrap());
+        assert!(path.is_symlink() && !file.path.exists());
+    }
+}
