@@ -205,6 +205,7 @@ impl Source {
         // They are found again by the walk.
         self.aliases.clear();
         self.deferred.clear();
+        self.unfinished.clear();
         self.has_walked = false;
         dropped
     }
