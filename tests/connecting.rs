@@ -17,6 +17,8 @@ mod front;
 mod harness;
 #[path = "connecting/keeping.rs"]
 mod keeping;
+#[path = "connecting/many.rs"]
+mod many;
 #[path = "connecting/proxies.rs"]
 mod proxies;
 #[path = "connecting/tls.rs"]
