@@ -9,6 +9,7 @@ use clap::{Args, Parser, Subcommand};
 mod check;
 mod demo;
 mod explain;
+mod iam;
 mod journal;
 mod receiver;
 mod run;
@@ -56,6 +57,8 @@ enum Command {
     Check(check::Arguments),
     /// Show how log files would be cut into records, and what is understood of each.
     Explain(explain::Arguments),
+    /// Print the AWS policy that the configuration needs, with a reason for each action.
+    Iam(iam::Arguments),
     /// Print the JSON schema of the configuration.
     Schema(schema::Arguments),
     /// Run a strict stand-in for Loki and CloudWatch Logs and print what arrives.
@@ -93,6 +96,7 @@ pub fn main() -> ExitCode {
         Command::Journal(arguments) => journal::run(&arguments),
         Command::Check(arguments) => check::run(&arguments),
         Command::Explain(arguments) => explain::run(&arguments),
+        Command::Iam(arguments) => iam::run(&arguments),
         Command::Schema(arguments) => schema::run(&arguments),
         Command::Receiver(arguments) => receiver::run(&arguments),
     };

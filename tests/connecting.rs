@@ -11,10 +11,14 @@
 mod auth;
 #[path = "connecting/authority.rs"]
 mod authority;
+#[path = "connecting/aws.rs"]
+mod aws;
 #[path = "connecting/front.rs"]
 mod front;
 #[path = "harness/harness.rs"]
 mod harness;
+#[path = "connecting/iam.rs"]
+mod iam;
 #[path = "connecting/keeping.rs"]
 mod keeping;
 #[path = "connecting/many.rs"]

@@ -8,6 +8,8 @@ use std::time::{Duration, Instant};
 
 use clap::ValueEnum;
 use tokio::signal::unix::{Signal, SignalKind, signal};
+use tracing_subscriber::layer::SubscriberExt as _;
+use tracing_subscriber::util::SubscriberInitExt as _;
 
 use super::exit;
 use crate::config::{self, Config, Environment, Problems, Source};
@@ -94,11 +96,18 @@ fn start_log() {
     let level = std::env::var("PINNACE_LOG")
         .ok()
         .and_then(|level| level.parse().ok());
+    let level = level.unwrap_or(tracing::Level::INFO);
+    // What libraries warn of is told by ourselves, in a sentence and once.
+    let is_own = move |metadata: &tracing::Metadata<'_>| {
+        level > tracing::Level::INFO || metadata.target().starts_with("pinnace")
+    };
     tracing_subscriber::fmt()
         .with_writer(io::stderr)
         .with_ansi(io::stderr().is_terminal())
         .with_target(false)
-        .with_max_level(level.unwrap_or(tracing::Level::INFO))
+        .with_max_level(level)
+        .finish()
+        .with(tracing_subscriber::filter::filter_fn(is_own))
         .init();
 }
 

@@ -259,6 +259,17 @@ pub(crate) fn cause<'e, E: Error + 'static>(error: &'e (dyn Error + 'static)) ->
     None
 }
 
+/// An error with its causes, in one line.
+pub(crate) fn causes(error: &dyn Error) -> String {
+    let mut text = error.to_string();
+    let mut next = error.source();
+    while let Some(error) = next {
+        text = format!("{text}: {error}");
+        next = error.source();
+    }
+    text
+}
+
 /// The cause at the bottom: what the system or a library said.
 pub(crate) fn innermost(error: &dyn Error) -> String {
     let mut cause = error;

@@ -21,11 +21,14 @@ use answers::{classify, code_of, rejected_count};
 use readback::{Events, Finding};
 use session::Session;
 
+/// The word for waiting until a group or a stream may be created.
+pub(super) const CREATING: &str = "creating";
 /// Reading back ends when so many more events than expected were found.
 const MANY_MORE: u32 = 20_000;
 
 pub(crate) mod answers;
 mod credentials;
+pub(crate) mod policy;
 mod readback;
 mod session;
 
@@ -74,7 +77,7 @@ impl Sender {
                 Ok(answer) => answer,
             }
         });
-        let answer = match tokio::time::timeout(limit, attempt).await {
+        let mut answer = match tokio::time::timeout(limit, attempt).await {
             Ok(answer) => answer,
             Err(_) => Answer::new(
                 Class::Open,
@@ -82,9 +85,7 @@ impl Sender {
                 format!("CloudWatch Logs did not answer within {limit:?}"),
             ),
         };
-        if answer.reason == "credentials" {
-            self.session.forget().await;
-        }
+        self.session.look_again_after(&mut answer).await;
         answer
     }
 
@@ -148,10 +149,8 @@ impl Sender {
                     ));
                 }
                 Err(error) => {
-                    let answer = classify(&error, "GetLogEvents");
-                    if answer.reason == "credentials" {
-                        self.session.forget().await;
-                    }
+                    let mut answer = classify(&error, "GetLogEvents");
+                    self.session.look_again_after(&mut answer).await;
                     // What is refused for what it is will be refused again.
                     return match answer.class {
                         Class::Refused => Look::CannotTell(answer.sentence),
@@ -224,7 +223,7 @@ impl Sender {
             Err(error) if code_of(&error) == Some("ResourceAlreadyExistsException") => {
                 return Ok(());
             }
-            Err(error) => return Err(classify(&error, "CreateLogGroup")),
+            Err(error) => return Err(waiting_to_create(classify(&error, "CreateLogGroup"))),
         }
         if let Some(days) = self.create.retention_in_days {
             let days = i32::try_from(days).unwrap_or(i32::MAX);
@@ -260,7 +259,19 @@ async fn create_stream(client: &Client, group: &str, stream: &str) -> Result<(),
             Ok(())
         }
         Err(error) if code_of(&error) == Some("ResourceAlreadyExistsException") => Ok(()),
-        Err(error) => Err(classify(&error, "CreateLogStream")),
+        Err(error) => Err(waiting_to_create(classify(&error, "CreateLogStream"))),
+    }
+}
+
+/// A whole fleet shares the rate at which groups and streams are created: when it starts at once,
+/// waiting is what has to be done.
+fn waiting_to_create(answer: Answer) -> Answer {
+    match answer.class {
+        Class::Retry => Answer {
+            reason: CREATING,
+            ..answer
+        },
+        _ => answer,
     }
 }
 

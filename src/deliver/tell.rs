@@ -1,6 +1,7 @@
 //! What is counted of each answer, and what the operator is told: news once, the rest quietly.
 
 use super::attempts::Attempts;
+use super::cloudwatch::CREATING;
 use super::{Answer, Class, Delivery};
 use crate::batch::Batch;
 use crate::observe::metrics::{OfOutput, RecordResult, Records, Requests};
@@ -109,7 +110,14 @@ impl Attempts {
     pub(super) fn tell_failed(&self, batch: &Batch, answer: &Answer) {
         let health = &self.delivery.health;
         let is_news = health.failed(answer.reason, &answer.sentence);
-        if is_news {
+        if is_news && answer.reason == CREATING {
+            tracing::info!(
+                output = health.name,
+                stream = %batch.stream,
+                answer = answer.sentence,
+                "waiting for its turn to create a log group or a log stream"
+            );
+        } else if is_news {
             tracing::warn!(
                 output = health.name,
                 reason = answer.reason,

@@ -34,6 +34,7 @@ struct Shared {
     tls: Mutex<Option<Arc<ServerConfig>>>,
     judge: Judge,
     behind: Option<SocketAddr>,
+    date: Mutex<Option<&'static str>>,
     connections: AtomicUsize,
     seen: Mutex<Vec<Parts>>,
 }
@@ -50,7 +51,6 @@ impl Front {
     }
 
     /// Answers by itself.
-    #[expect(dead_code, reason = "used by the tests of AWS credentials")]
     pub(crate) fn answering(
         answer: impl Fn(&Parts, &[u8]) -> (u16, String) + Send + Sync + 'static,
     ) -> Self {
@@ -69,6 +69,7 @@ impl Front {
             tls: Mutex::new(tls),
             judge,
             behind,
+            date: Mutex::new(None),
             connections: AtomicUsize::new(0),
             seen: Mutex::default(),
         });
@@ -97,6 +98,11 @@ impl Front {
     /// Shows another certificate to new connections.
     pub(crate) fn set_tls(&self, tls: Arc<ServerConfig>) {
         *self.shared.tls.lock().unwrap() = Some(tls);
+    }
+
+    /// Dates its own answers by another clock.
+    pub(crate) fn set_date(&self, date: &'static str) {
+        *self.shared.date.lock().unwrap() = Some(date);
     }
 
     /// How many connections came, those without TLS to the end too.
@@ -170,7 +176,13 @@ async fn respond(
     let body = body.collect().await?.to_bytes();
     shared.seen.lock().unwrap().push(parts.clone());
     if let Some((status, text)) = (shared.judge)(&parts, &body) {
-        let response = Response::builder().status(status);
+        // An instance's service says this with its tokens; the others' clients do not mind.
+        let mut response = Response::builder()
+            .status(status)
+            .header("x-aws-ec2-metadata-token-ttl-seconds", "21600");
+        if let Some(date) = *shared.date.lock().unwrap() {
+            response = response.header("date", date);
+        }
         return Ok(response.body(Full::new(Bytes::from(text))).unwrap());
     }
     let behind = shared.behind.unwrap();

@@ -2,7 +2,7 @@
 
 use std::time::{SystemTime, UNIX_EPOCH};
 
-use aws_sdk_cloudwatchlogs::error::{DisplayErrorContext, ProvideErrorMetadata, SdkError};
+use aws_sdk_cloudwatchlogs::error::{ProvideErrorMetadata, SdkError};
 use aws_sdk_cloudwatchlogs::types::RejectedLogEventsInfo;
 use aws_smithy_runtime_api::client::orchestrator::HttpResponse;
 use aws_smithy_types::DateTime;
@@ -10,7 +10,7 @@ use aws_smithy_types::date_time::Format;
 
 use super::super::{Answer, Class, of_failure};
 use crate::connect::Failure;
-use crate::connect::failure::cause;
+use crate::connect::failure::{cause, causes};
 
 /// AWS takes signatures that are so old, in seconds.
 const CLOCK_TOLERANCE: i64 = 5 * 60;
@@ -85,10 +85,10 @@ where
                     format!("{action} was not answered in time"),
                 )
             } else {
-                set_up(&DisplayErrorContext(error).to_string())
+                set_up(&causes(error))
             }
         }
-        other => set_up(&DisplayErrorContext(other).to_string()),
+        other => set_up(&causes(other)),
     }
 }
 

@@ -5,12 +5,14 @@ use std::error::Error;
 use std::io;
 
 use aws_credential_types::provider::error::CredentialsError;
-use aws_sdk_cloudwatchlogs::error::DisplayErrorContext;
 use aws_smithy_types::error::ErrorMetadata;
 
 use super::super::{Answer, Class};
 use crate::connect::Failure;
-use crate::connect::failure::cause;
+use crate::connect::failure::{cause, innermost};
+
+/// No place had any.
+pub(super) const NONE_FOUND: &str = "no AWS credentials were found: not in AWS_ACCESS_KEY_ID, not in a profile, not from a web identity (IRSA), a container (Pod Identity, ECS) or the instance; in a pod give its service account a role";
 
 /// What a failure to get credentials means, if that is what an error is about.
 pub(super) fn answer(error: &(dyn Error + 'static)) -> Option<Answer> {
@@ -20,7 +22,7 @@ pub(super) fn answer(error: &(dyn Error + 'static)) -> Option<Answer> {
 
 fn sentence(error: &CredentialsError) -> String {
     match error {
-        CredentialsError::CredentialsNotLoaded(_) => "no AWS credentials were found: not in AWS_ACCESS_KEY_ID, not in a profile, not from a web identity (IRSA), a container (Pod Identity, ECS) or the instance; in a pod give its service account a role".to_owned(),
+        CredentialsError::CredentialsNotLoaded(_) => NONE_FOUND.to_owned(),
         CredentialsError::ProviderTimedOut(it) => format!(
             "AWS credentials did not come within {:?}; look whether STS, or the service that gives them, can be reached",
             it.timeout_duration()
@@ -33,22 +35,24 @@ fn because(error: &CredentialsError) -> String {
     if let Some(failure) = cause::<Failure>(error) {
         return format!("cannot get AWS credentials: {failure}");
     }
-    let all = DisplayErrorContext(error).to_string();
-    if let Some(meta) = cause::<ErrorMetadata>(error) {
-        let code = meta.code().unwrap_or("an error");
-        let message = meta.message().unwrap_or_default();
-        return format!(
-            "cannot get AWS credentials: {code}: {message}; {}",
-            mending(code, message)
-        );
-    }
     if let Some(error) = cause::<io::Error>(error) {
         return format!(
             "cannot get AWS credentials: a file cannot be read: {error}; look at AWS_WEB_IDENTITY_TOKEN_FILE, AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE and the profile's files"
         );
     }
-    let short = &all[..all.floor_char_boundary(300)];
-    format!("cannot get AWS credentials: {short}")
+    let said = match cause::<ErrorMetadata>(error) {
+        Some(meta) => {
+            let code = meta.code().unwrap_or("an error");
+            format!("{code}: {}", meta.message().unwrap_or_default())
+        }
+        None => innermost(error),
+    };
+    let short = &said[..said.floor_char_boundary(300)];
+    let code = said.split(':').next().unwrap_or_default();
+    format!(
+        "cannot get AWS credentials: {short}; {}",
+        mending(code, short)
+    )
 }
 
 fn mending(code: &str, message: &str) -> &'static str {
@@ -71,6 +75,6 @@ fn mending(code: &str, message: &str) -> &'static str {
         }
         "SignatureDoesNotMatch" => "look at the secret key and at this machine's clock",
         "RegionDisabledException" => "activate STS in this region, or set region to another one",
-        _ => "look at the role and its trust policy",
+        _ => "look at the profile, the role and its trust policy",
     }
 }

@@ -16,6 +16,7 @@ use aws_sdk_cloudwatchlogs::config::{
 };
 
 use super::super::{Answer, Class};
+use super::credentials::NONE_FOUND;
 use crate::config::{AssumeRole, CloudWatchLogs};
 use crate::connect;
 use crate::connect::proxy::is_near;
@@ -61,9 +62,20 @@ impl Session {
         Ok(made)
     }
 
-    /// Credentials were refused: the next request looks for them in every place again.
-    pub(super) async fn forget(&self) {
+    /// After credentials were refused, or not found, the next request looks for them in every
+    /// place again.
+    pub(super) async fn look_again_after(&self, answer: &mut Answer) {
+        if answer.reason != "credentials" {
+            return;
+        }
         *self.client.lock().await = None;
+        if let Some(profile) = &self.profile
+            && answer.sentence == NONE_FOUND
+        {
+            answer.sentence = format!(
+                "no AWS credentials were found: the profile {profile} is in none of AWS's files, or holds none; look at AWS_CONFIG_FILE and AWS_SHARED_CREDENTIALS_FILE, or at ~/.aws"
+            );
+        }
     }
 
     async fn make(&self) -> Result<Client, Answer> {
@@ -138,13 +150,11 @@ impl Session {
     }
 }
 
-/// The endpoint under the name that many give it; under its full name the SDK finds it itself.
+/// The endpoint of this service alone: under AWS's name for it, and under the one that many give
+/// it.
 fn endpoint_of_environment() -> Option<String> {
     let of = |name| std::env::var(name).ok().filter(|it| !it.is_empty());
-    match of("AWS_ENDPOINT_URL_CLOUDWATCH_LOGS") {
-        None => of("AWS_ENDPOINT_URL_LOGS"),
-        Some(_) => None,
-    }
+    of("AWS_ENDPOINT_URL_CLOUDWATCH_LOGS").or_else(|| of("AWS_ENDPOINT_URL_LOGS"))
 }
 
 /// Whether a URL leads to this machine.
