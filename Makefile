@@ -52,7 +52,7 @@ lint: toolchain ## Check format, lints, documentation and licences
 	$(PYTHON) tests/packaging/licences.py
 
 chaos: toolchain ## Kill the agent for CHAOS_SECONDS (600) and print what was lost or doubled
-	$(CARGO) test --locked --test chaos
+	$(CARGO) test --release --locked --test chaos
 
 # What is measured is the released program: built by itself, and kept where the benches' own build
 # does not replace it.

@@ -1,8 +1,10 @@
 //! The cases of the crash suite for as long as one likes, at a higher pace; `make chaos` runs it.
 //! Prints a table by case and backend, and ends with 1 when a row is not 0 lost and 0 duplicated.
 //!
-//! `CHAOS_SECONDS` is how long new lives begin, `CHAOS_RATE` how many bytes a second each
-//! application writes. `PINNACE_TEST_CASE` and `PINNACE_TEST_SEED` are as in `tests/crash.rs`.
+//! `CHAOS_SECONDS` is how long new lives begin; each case is lived once, however short that is.
+//! `CHAOS_RATE` is how many bytes a second an application writes, `CHAOS_FAST_RATE` the same where
+//! rotation is to be hard to follow. `PINNACE_TEST_CASE` and `PINNACE_TEST_SEED` are as in
+//! `tests/crash.rs`.
 
 #![expect(
     clippy::unwrap_used,
@@ -33,6 +35,8 @@ mod outcome;
 #[allow(dead_code, reason = "a release build has no such places")]
 #[path = "crash/points.rs"]
 mod points;
+#[path = "crash/rotator.rs"]
+mod rotator;
 #[path = "crash/run.rs"]
 mod run;
 
@@ -52,7 +56,10 @@ fn main() -> ExitCode {
         rounds: 3,
         kills: 16,
         deaths: 0,
-        trouble: Duration::from_secs(20),
+        fast_rate: variable("CHAOS_FAST_RATE").unwrap_or(6_000_000),
+        hang: Duration::from_secs(20),
+        outage: Duration::from_secs(30),
+        full: Duration::from_secs(10),
     };
     let cases: Vec<_> = CASES
         .iter()
@@ -69,12 +76,16 @@ fn main() -> ExitCode {
     std::thread::scope(|scope| {
         for _ in 0..AT_ONCE.min(cases.len()) {
             scope.spawn(|| {
-                while begun.elapsed() < time {
+                loop {
                     let number = next.fetch_add(1, Ordering::Relaxed);
+                    // However short the time: each case once.
+                    if number >= cases.len() && begun.elapsed() >= time {
+                        break;
+                    }
                     let case = cases[number % cases.len()];
                     let lives = u64::try_from(number / cases.len()).unwrap();
+                    println!("after {} s: {}", begun.elapsed().as_secs(), case.name);
                     let done = run::live(case, seed + lives, &scale);
-                    println!("after {} s", begun.elapsed().as_secs());
                     print!("{}", table(&done));
                     gather(&mut rows.lock().unwrap(), done);
                 }
@@ -109,6 +120,7 @@ fn gather(rows: &mut Vec<Row>, done: Vec<Row>) {
         sum.lost += row.lost;
         sum.replayed += row.replayed;
         sum.duplicated += row.duplicated;
+        sum.beyond += row.beyond;
         sum.doubtful += row.doubtful;
         sum.time += row.time;
         sum.problems.extend(row.problems);

@@ -36,6 +36,8 @@ mod harness;
 mod outcome;
 #[path = "crash/points.rs"]
 mod points;
+#[path = "crash/rotator.rs"]
+mod rotator;
 #[path = "crash/run.rs"]
 mod run;
 
@@ -50,7 +52,10 @@ const SCALE: Scale = Scale {
     rounds: 1,
     kills: 22,
     deaths: 20,
-    trouble: Duration::from_secs(3),
+    fast_rate: 250_000,
+    hang: Duration::from_secs(3),
+    outage: Duration::from_secs(3),
+    full: Duration::from_secs(3),
 };
 /// Kills at a moment of chance, over all cases.
 const RANDOM_KILLS: u64 = 200;

@@ -6,7 +6,7 @@ use std::collections::HashMap;
 use std::fmt::Write as _;
 use std::fs::{self, File, OpenOptions};
 use std::io::{BufWriter, Write as _};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
@@ -89,7 +89,7 @@ impl Application {
     /// Rotates the log.
     pub(crate) fn rotate(&mut self) {
         match self.rotation {
-            Rotation::Never => return,
+            Rotation::Never | Rotation::Independent => return,
             Rotation::NewName => {
                 self.rotations += 1;
                 self.log
@@ -99,16 +99,9 @@ impl Application {
             }
             Rotation::Rename | Rotation::CopyTruncate | Rotation::Gzip => {}
         }
-        for number in (1..=self.rotations).rev() {
-            for end in ["", ".gz"] {
-                let (from, to) = (self.rotated(number, end), self.rotated(number + 1, end));
-                if from.exists() {
-                    fs::rename(from, to).unwrap();
-                }
-            }
-        }
+        make_room(&self.log, self.rotations);
         self.rotations += 1;
-        let first = self.rotated(1, "");
+        let first = rotated(&self.log, 1, "");
         if self.rotation == Rotation::CopyTruncate {
             fs::copy(&self.log, &first).unwrap();
             self.file.set_len(0).unwrap();
@@ -118,7 +111,7 @@ impl Application {
         }
         self.write_banner();
         if self.rotation == Rotation::Gzip {
-            let compressed = File::create(self.rotated(1, ".gz")).unwrap();
+            let compressed = File::create(rotated(&self.log, 1, ".gz")).unwrap();
             let mut compressed = GzEncoder::new(BufWriter::new(compressed), Compression::fast());
             compressed.write_all(&fs::read(&first).unwrap()).unwrap();
             compressed.finish().unwrap().flush().unwrap();
@@ -149,12 +142,25 @@ impl Application {
         text.push_str(line);
         text.push('\n');
     }
+}
 
-    fn rotated(&self, number: u32, end: &str) -> PathBuf {
-        let mut path = self.log.clone().into_os_string();
-        path.push(format!(".{number}{end}"));
-        path.into()
+/// Gives each rotated file the next higher number.
+pub(crate) fn make_room(log: &Path, rotations: u32) {
+    for number in (1..=rotations).rev() {
+        for end in ["", ".gz"] {
+            let (from, to) = (rotated(log, number, end), rotated(log, number + 1, end));
+            if from.exists() {
+                fs::rename(from, to).unwrap();
+            }
+        }
     }
+}
+
+/// The name of a rotated file.
+pub(crate) fn rotated(log: &Path, number: u32, end: &str) -> PathBuf {
+    let mut path = log.to_owned().into_os_string();
+    path.push(format!(".{number}{end}"));
+    path.into()
 }
 
 /// How fast it writes and how often it rotates.
@@ -173,12 +179,16 @@ pub(crate) fn work(
     is_over: &AtomicBool,
     rotates: &AtomicBool,
 ) {
-    let step = pace.rate / 1000 * usize::try_from(STEP.as_millis()).unwrap();
-    let mut last_time = Instant::now();
+    // What could not be written in time is not made up for beyond this.
+    let most = pace.rate / 10;
+    let mut last_step = Instant::now();
+    let mut last_time = last_step;
     while !is_over.load(Ordering::Relaxed) {
         {
             let mut application = lock(application);
-            application.write(step);
+            let owed = pace.rate * usize::try_from(last_step.elapsed().as_micros()).unwrap();
+            last_step = Instant::now();
+            application.write((owed / 1_000_000).min(most));
             if rotates.load(Ordering::Relaxed) && last_time.elapsed() >= pace.rotate_every {
                 last_time = Instant::now();
                 application.rotate();
@@ -193,7 +203,7 @@ pub(crate) fn lock(application: &Mutex<Application>) -> MutexGuard<'_, Applicati
     application.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-fn open_to_append(path: &std::path::Path) -> File {
+fn open_to_append(path: &Path) -> File {
     OpenOptions::new()
         .append(true)
         .create(true)

@@ -5,7 +5,7 @@ use pinnace::receiver::Backend;
 use crate::points::Point;
 
 /// One way of living.
-#[derive(Debug)]
+#[derive(Debug, Clone, Copy)]
 pub(crate) struct Case {
     /// What the table calls it.
     pub(crate) name: &'static str,
@@ -15,6 +15,8 @@ pub(crate) struct Case {
     pub(crate) rotation: Rotation,
     /// What happens to the agent and its backends.
     pub(crate) script: Script,
+    /// Whether the application writes as fast as any.
+    pub(crate) is_fast: bool,
 }
 
 /// How a log is rotated.
@@ -25,6 +27,8 @@ pub(crate) enum Rotation {
     Rename,
     /// Copied and truncated by the application itself, between two lines.
     CopyTruncate,
+    /// Copied and truncated by another process, at any moment.
+    Independent,
     /// Renamed and made anew, and compressed at once.
     Gzip,
     /// Left as it is: the application goes on in a file of another name.
@@ -53,6 +57,8 @@ pub(crate) enum Script {
     OtherConfiguration,
     /// The log is rotated three times while no agent runs.
     RotatedWhileDead,
+    /// The volume of the state directory is full for a while, with kills before and after.
+    StateFull,
 }
 
 impl Script {
@@ -85,6 +91,14 @@ const fn case(name: &'static str, glob: &'static str, rotation: Rotation, script
         glob,
         rotation,
         script,
+        is_fast: false,
+    }
+}
+
+const fn fast(case: Case) -> Case {
+    Case {
+        is_fast: true,
+        ..case
     }
 }
 
@@ -94,14 +108,20 @@ pub(crate) const LOG: &str = "*.log";
 const ALL: &str = "app.log*";
 
 /// All of them.
-pub(crate) const CASES: [Case; 17] = [
+pub(crate) const CASES: [Case; 20] = [
     kills("kills, appending", LOG, Rotation::Never),
-    kills("kills, renamed", LOG, Rotation::Rename),
+    fast(kills("kills, renamed", LOG, Rotation::Rename)),
     kills("kills, renamed, all meant", ALL, Rotation::Rename),
-    kills("kills, copied and truncated", LOG, Rotation::CopyTruncate),
+    fast(kills(
+        "kills, copied and truncated",
+        LOG,
+        Rotation::CopyTruncate,
+    )),
     kills("kills, copied, all meant", ALL, Rotation::CopyTruncate),
     kills("kills, compressed", LOG, Rotation::Gzip),
     kills("kills, compressed, all meant", ALL, Rotation::Gzip),
+    kills("kills, new names", LOG, Rotation::NewName),
+    kills("kills, copied by another", LOG, Rotation::Independent),
     case(
         "stored, then 500",
         LOG,
@@ -146,5 +166,11 @@ pub(crate) const CASES: [Case; 17] = [
         ALL,
         Rotation::Gzip,
         Script::RotatedWhileDead,
+    ),
+    case(
+        "state directory full",
+        LOG,
+        Rotation::Rename,
+        Script::StateFull,
     ),
 ];

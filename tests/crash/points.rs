@@ -45,6 +45,7 @@ const fn point(
         glob: LOG,
         rotation,
         script: Script::Point(point),
+        is_fast: false,
     }
 }
 

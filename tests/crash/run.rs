@@ -13,10 +13,12 @@ use pinnace::receiver::{Action, Backend, Faults, Summary};
 use crate::application::{Application, Pace, lock, work};
 use crate::case::{Case, Rotation, Script};
 use crate::dice::Dice;
-use crate::harness::{Agent, Config, Scene, eventually, get, pass};
+use crate::harness::{Agent, Config, Scene, SmallVolume, eventually, get, pass};
 use crate::outcome::Row;
+use crate::rotator::{self, Remains};
 
 mod deaths;
+mod full;
 
 /// How long everything may take to arrive once nothing is in its way.
 const DRAIN: Duration = Duration::from_mins(2);
@@ -37,8 +39,14 @@ pub(crate) struct Scale {
     pub(crate) kills: u64,
     /// Deaths at each named place.
     pub(crate) deaths: u64,
-    /// How long a hang or an outage goes on.
-    pub(crate) trouble: Duration,
+    /// Bytes a second that the fast ones write.
+    pub(crate) fast_rate: usize,
+    /// How long nothing is answered.
+    pub(crate) hang: Duration,
+    /// How long everything is refused.
+    pub(crate) outage: Duration,
+    /// How long the state's volume is full.
+    pub(crate) full: Duration,
 }
 
 /// Reads an environment variable.
@@ -57,9 +65,21 @@ pub(crate) fn live(case: &'static Case, seed: u64, scale: &Scale) -> Vec<Row> {
     let application = Mutex::new(application);
     let (is_over, rotates) = (AtomicBool::new(false), AtomicBool::new(false));
     let rows = case.backends().iter().map(|backend| row(case, *backend));
+    let mut pace = scale.pace;
+    if case.is_fast {
+        pace.rate = scale.fast_rate;
+    }
+    let volume = match case.script {
+        Script::StateFull => match full::volume(&scene) {
+            None => return Vec::new(),
+            some => some,
+        },
+        _ => None,
+    };
     let mut life = Life {
         config: config_of(&scene, case, false),
         agent: None,
+        volume,
         application: &application,
         rotates: &rotates,
         rows: rows.collect(),
@@ -71,7 +91,12 @@ pub(crate) fn live(case: &'static Case, seed: u64, scale: &Scale) -> Vec<Row> {
         dice,
     };
     std::thread::scope(|scope| {
-        scope.spawn(|| work(&application, scale.pace, &is_over, &rotates));
+        scope.spawn(|| work(&application, pace, &is_over, &rotates));
+        let rotator = (case.rotation == Rotation::Independent).then(|| {
+            let log = scene.log("app.log");
+            let (is_over, rotates) = (&is_over, &rotates);
+            scope.spawn(move || rotator::work(&log, pace.rotate_every, is_over, rotates))
+        });
         let stop_writing = StopOnDrop(&is_over);
         if case.rotation != Rotation::Never || !matches!(case.script, Script::Point(_)) {
             life.begin();
@@ -80,6 +105,9 @@ pub(crate) fn live(case: &'static Case, seed: u64, scale: &Scale) -> Vec<Row> {
             life.play(round);
         }
         drop(stop_writing);
+        if let Some(rotator) = rotator {
+            lock(&application).rotations = rotator.join().unwrap();
+        }
     });
     life.end()
 }
@@ -99,6 +127,8 @@ struct Life<'a> {
     scene: &'a Scene,
     config: Config,
     agent: Option<Agent>,
+    /// Where the state is, when it is not among everything else.
+    volume: Option<SmallVolume>,
     application: &'a Mutex<Application>,
     /// Whether the application rotates as time passes.
     rotates: &'a AtomicBool,
@@ -151,15 +181,16 @@ impl Life<'_> {
             Script::Hang => {
                 self.all_faults(&Faults::of(Action::Hang));
                 let kills = self.dice.roll(0..3);
-                self.suffer(kills);
+                self.suffer(self.scale.hang, kills);
             }
             Script::Outage => {
                 self.all_faults(&Faults::of(Action::Status(503)));
                 self.rotates.store(false, Ordering::Relaxed);
-                self.suffer(OUTAGE.0);
+                self.suffer(self.scale.outage, OUTAGE.0);
                 self.rotates.store(true, Ordering::Relaxed);
             }
             Script::OtherConfiguration => self.change_configuration(round.is_multiple_of(2)),
+            Script::StateFull => self.fill_the_state(),
             Script::RotatedWhileDead => {
                 self.rotates.store(false, Ordering::Relaxed);
                 self.drain();
@@ -178,8 +209,8 @@ impl Life<'_> {
 
     /// Lets the trouble go on for its time, with kills and, in an outage, with rotations; then
     /// ends it. Delivery must go on soon.
-    fn suffer(&mut self, kills: u64) {
-        let step = self.scale.trouble / OUTAGE.1;
+    fn suffer(&mut self, time: Duration, kills: u64) {
+        let step = time / OUTAGE.1;
         for number in 0..OUTAGE.1 {
             pass(step);
             if self.case.script == Script::Outage {
@@ -253,7 +284,10 @@ impl Life<'_> {
 
     fn start(&mut self) {
         let path = self.scene.write(&self.config);
-        self.agent = Some(Agent::launch(&path, &ON_ERROR));
+        self.agent = Some(match &self.volume {
+            Some(volume) => Agent::launch_at(volume, &path, &ON_ERROR),
+            None => Agent::launch(&path, &ON_ERROR),
+        });
     }
 
     fn kill(&mut self) {
@@ -276,6 +310,10 @@ impl Life<'_> {
 
     /// Waits until all that is written by now is stored.
     fn drain(&mut self) {
+        if self.case.rotation == Rotation::Independent {
+            // Nobody knows how many there are still; the end is waited for with what is left.
+            return;
+        }
         let lines = lock(self.application).lines;
         for &backend in self.case.backends() {
             let receiver = &self.scene.receiver;
@@ -309,6 +347,9 @@ impl Life<'_> {
     /// Waits for the rest, ends the agent and compares.
     fn end(mut self) -> Vec<Row> {
         self.drain();
+        if self.case.rotation == Rotation::Independent {
+            self.config.wait_until_no_lag();
+        }
         // The end of its starting: until then a signal ends it like any program.
         let answers = eventually(|| get(self.config.port(), "/healthz").is_some());
         self.take_counters();
@@ -321,6 +362,8 @@ impl Life<'_> {
             }
         }
         let application = lock(self.application);
+        let remains = (self.case.rotation == Rotation::Independent)
+            .then(|| Remains::of(&self.scene.log("app.log"), application.rotations));
         for row in &mut self.rows {
             row.lines = application.lines;
             row.time = self.begun.elapsed();
@@ -330,7 +373,7 @@ impl Life<'_> {
             if row.backend == Backend::Loki {
                 row.replayed = summary.replayed;
             }
-            row.compare(&application.written, &records, &summary);
+            row.compare(&application.written, remains.as_ref(), &records, &summary);
         }
         if let Some(row) = self.rows.iter_mut().find(|row| !row.is_flawless())
             && variable::<String>("PINNACE_TEST_TELL").is_some()
@@ -362,6 +405,8 @@ fn row(case: &Case, backend: Backend) -> Row {
         lost: 0,
         replayed: 0,
         duplicated: 0,
+        beyond: 0,
+        may_double: case.rotation == Rotation::Independent,
         doubtful: 0,
         time: Duration::ZERO,
         problems: Vec::new(),

@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 
 use rustix::process::{Pid, Signal, kill_process};
 
-use super::PATIENCE;
+use super::{PATIENCE, SmallVolume};
 
 /// A running agent. Killed when it is dropped.
 #[derive(Debug)]
@@ -42,6 +42,14 @@ impl Agent {
     /// Starts `pinnace run` with this configuration and waits for nothing.
     pub(crate) fn launch(config: &Path, arguments: &[&str]) -> Self {
         let mut command = Command::new(env!("CARGO_BIN_EXE_pinnace"));
+        command.arg("run").arg("--config").arg(config);
+        command.args(arguments);
+        Self::of(command, &[]).unwrap()
+    }
+
+    /// The same where a small volume is.
+    pub(crate) fn launch_at(volume: &SmallVolume, config: &Path, arguments: &[&str]) -> Self {
+        let mut command = volume.command(env!("CARGO_BIN_EXE_pinnace"));
         command.arg("run").arg("--config").arg(config);
         command.args(arguments);
         Self::of(command, &[]).unwrap()

@@ -18,12 +18,14 @@ mod account;
 mod agent;
 mod http;
 mod scene;
+mod volume;
 mod writer;
 
 pub(crate) use account::{Account, lines_of};
 pub(crate) use agent::{Agent, Exit};
 pub(crate) use http::get;
 pub(crate) use scene::{Config, Scene, free_port};
+pub(crate) use volume::SmallVolume;
 pub(crate) use writer::{Numbered, append, expected_digest};
 
 /// Nothing that a test waits for takes this long on a machine that works.

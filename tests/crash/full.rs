@@ -1,0 +1,61 @@
+//! A state directory whose volume is full for a while.
+
+use super::{Backend, Life, Scene, SmallVolume, eventually, get, pass};
+
+/// More than all that is on its way at a time.
+const BYTES: u64 = 16 << 20;
+
+/// The volume for the state; nothing, and a word to whoever watches, where there can be none.
+#[expect(clippy::print_stderr, reason = "whoever reads the log should know")]
+pub(super) fn volume(scene: &Scene) -> Option<SmallVolume> {
+    let volume = SmallVolume::mount(&scene.empty_config().state_dir, BYTES);
+    if volume.is_none() {
+        eprintln!("not tried: no volume can be mounted in a namespace of its own");
+    }
+    volume
+}
+
+impl Life<'_> {
+    /// Fills the volume for a while. Batches that are sealed meanwhile have no protection, so
+    /// there is no kill until they are answered.
+    pub(super) fn fill_the_state(&mut self) {
+        self.kill_often(self.scale.kills / 4);
+        // Nothing is in doubt any more.
+        self.drain();
+        let volume = self.volume.take();
+        if let Some(volume) = &volume {
+            volume.fill();
+        }
+        self.tell("full");
+        self.wait_for_protection(false);
+        let before = Backend::ALL.map(|backend| self.scene.receiver.summary(backend).stored);
+        pass(self.scale.full);
+        for (backend, before) in Backend::ALL.into_iter().zip(before) {
+            if self.scene.receiver.summary(backend).stored == before {
+                self.problem(backend, "nothing is delivered while it is full".to_owned());
+            }
+        }
+        if let Some(volume) = &volume {
+            volume.clear();
+        }
+        self.volume = volume;
+        self.tell("no longer full");
+        self.wait_for_protection(true);
+        // The first is for what was sealed without protection, the second for its answers.
+        self.drain();
+        self.drain();
+        self.kill_often(self.scale.kills / 4);
+    }
+
+    fn wait_for_protection(&mut self, is_wanted: bool) {
+        let line = format!("pinnace_journal_unprotected {}", u8::from(!is_wanted));
+        let port = self.config.port();
+        let is_so = eventually(|| {
+            let answer = get(port, "/metrics");
+            answer.is_some_and(|(_, text)| text.lines().any(|it| it == line))
+        });
+        if !is_so {
+            self.problem(Backend::Loki, format!("never said: {line}"));
+        }
+    }
+}
