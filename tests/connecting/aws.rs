@@ -360,6 +360,9 @@ fn a_role_is_taken_on_with_its_external_id_and_again_before_it_ends() {
     );
 }
 
+/// More of the output, the environment, and what is told.
+type Case<'a> = (&'a str, Vec<(&'static str, String)>, &'a [&'a str]);
+
 #[test]
 fn each_way_of_having_no_credentials_is_told_with_its_mending() {
     let denied = |message: &'static str| {
@@ -395,7 +398,7 @@ fn each_way_of_having_no_credentials_is_told_with_its_mending() {
         ])
     };
     let role = format!("assume_role: {{ role_arn: \"{ROLE}\" }}");
-    let table: Vec<(&str, Vec<(&str, String)>, &[&str])> = vec![
+    let table: Vec<Case<'_>> = vec![
         (
             "",
             Vec::new(),
