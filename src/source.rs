@@ -13,9 +13,10 @@ use crate::journal::Journal;
 use crate::record::Time;
 use crate::span::{GenerationId, Position};
 use copies::Alias;
-use discover::{Found, Globs};
+use discover::Found;
 use generation::{FileKey, Opened};
 pub(crate) use generation::{Generation, Place};
+use inputs::Input;
 pub(crate) use missing::Whereabouts;
 use names::Name;
 use problems::Problems;
@@ -25,6 +26,7 @@ mod copies;
 pub(crate) mod discover;
 pub(crate) mod family;
 mod generation;
+mod inputs;
 mod look;
 mod missing;
 mod names;
@@ -43,22 +45,6 @@ const RECONCILE_EVERY: Duration = Duration::from_secs(10);
 const POLL_EVERY: Duration = Duration::from_secs(1);
 /// How often files without a name are looked at: nothing tells of their changes.
 const RETIRED_EVERY: Duration = Duration::from_secs(1);
-
-/// An input as the source needs it.
-#[derive(Debug)]
-struct Input {
-    name: String,
-    globs: Globs,
-}
-
-impl Input {
-    fn new((name, include, exclude): (&str, &[String], &[String])) -> Self {
-        Self {
-            name: name.to_owned(),
-            globs: Globs::new(include, exclude),
-        }
-    }
-}
 
 /// What happened to a generation.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -164,50 +150,6 @@ impl Source {
             next_retired: at.now + RETIRED_EVERY,
             has_walked: false,
         }
-    }
-
-    /// Goes on with other inputs. What one of the same name still means stays open; all else is
-    /// closed and returned. A walk must follow.
-    pub(crate) fn set_inputs<'a>(
-        &mut self,
-        inputs: impl Iterator<Item = (&'a str, &'a [String], &'a [String])>,
-    ) -> Vec<Generation> {
-        let before = std::mem::replace(&mut self.inputs, inputs.map(Input::new).collect());
-        let mut now = HashMap::new();
-        for (index, input) in self.inputs.iter().enumerate() {
-            let old = before.iter().position(|it| it.name == input.name);
-            now.extend(old.map(|old| (old, index)));
-        }
-        let is_meant = |generation: &Generation| {
-            let input = now.get(&generation.input).map(|&it| &self.inputs[it]);
-            input.is_some_and(|it| it.globs.matches(&generation.origin))
-        };
-        let dropped: Vec<_> = self
-            .generations
-            .extract_if(.., |_, generation| !is_meant(generation))
-            .map(|(_, generation)| generation)
-            .collect();
-        for generation in self.generations.values_mut() {
-            generation.input = now[&generation.input];
-        }
-        let is_open = |id: &GenerationId| self.generations.contains_key(id);
-        let keys = std::mem::take(&mut self.by_key).into_iter();
-        self.by_key = keys
-            .filter(|(_, id)| is_open(id))
-            .map(|((input, key), id)| ((now[&input], key), id))
-            .collect();
-        let paths = std::mem::take(&mut self.by_path).into_iter();
-        self.by_path = paths
-            .filter(|(_, id)| is_open(id))
-            .map(|((input, path), id)| ((now[&input], path), id))
-            .filter(|((input, path), _)| self.inputs[*input].globs.matches(path))
-            .collect();
-        // They are found again by the walk.
-        self.aliases.clear();
-        self.deferred.clear();
-        self.unfinished.clear();
-        self.has_walked = false;
-        dropped
     }
 
     /// The generation with this number, if its file is open.

@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 
 use tokio::sync::oneshot;
 
+use super::care::Care;
 use super::opening::Opening;
 use super::{Lane, Worker};
 use crate::config::{AfterDelivery, Disk, HoldDeleted, ReadFrom, Shutdown};
@@ -106,6 +107,7 @@ impl Worker {
         self.say_what_is_dropped(&dropped);
         self.opening = Opening::new(settings.inputs, &self.journal);
         self.outputs = settings.outputs;
+        self.care = Care::new(at.now);
         self.gather = settings.gather;
         self.shutdown = settings.shutdown;
         self.pause = None;
