@@ -16,6 +16,7 @@ use stream::{MAX_IN_FLIGHT, Stream};
 
 mod batching;
 mod fill;
+mod moving;
 pub(crate) mod naming;
 mod opening;
 mod stream;
@@ -79,6 +80,8 @@ struct Lane {
     unfinished_at: Option<u64>,
     /// The content is no more.
     is_gone: bool,
+    /// It is to go on from another place, once nothing of it is on its way.
+    is_halted: bool,
     not_before: Option<Instant>,
 }
 
@@ -174,7 +177,7 @@ impl Dispatcher {
             return;
         };
         let is_stuck = lane.unfinished_at == Some(size) && !is_over;
-        let pending = if lane.is_gone || is_stuck {
+        let pending = if lane.is_gone || lane.is_halted || is_stuck {
             0
         } else {
             size.saturating_sub(lane.read.offset)
@@ -333,7 +336,7 @@ impl Dispatcher {
         let Some(lane) = self.lanes.get(&generation.id) else {
             return true;
         };
-        let is_read = lane.is_gone || lane.read.offset >= generation.size;
+        let is_read = !lane.is_halted && (lane.is_gone || lane.read.offset >= generation.size);
         let in_flight = self
             .streams
             .get(&lane.stream)

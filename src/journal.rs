@@ -4,7 +4,7 @@
 
 use std::io;
 use std::path::{Path, PathBuf};
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use bytes::Bytes;
 
@@ -55,6 +55,18 @@ pub(crate) struct Journal<V: Volume = Real> {
     disk: Disk<V>,
     is_unsynced: bool,
     last_sync: Instant,
+    past: Past,
+}
+
+/// What an earlier run left, where it could not be read at the start.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Past {
+    /// All of it is in the state.
+    Known,
+    /// The directory could not be opened yet.
+    Unread,
+    /// It was taken in, and nobody has been told yet.
+    Regained,
 }
 
 /// Where the state goes.
@@ -96,13 +108,17 @@ impl Journal {
         Self::open_on(Real, dir, segment_bytes(), now)
     }
 
-    /// A journal that lives in memory until `dir` can be used.
+    /// A journal that lives in memory until `dir` can be used. What an earlier run may have left
+    /// there is not known: the numbers are above all that were given before, so that both can be
+    /// told apart later.
     pub(crate) fn unprotected(dir: &Path, now: Instant, error: String) -> Self {
+        let since_1970 = SystemTime::now().duration_since(UNIX_EPOCH);
+        let first = since_1970.map_or(0, |it| it.as_secs().saturating_mul(1000));
         Self {
             volume: Real,
             dir: dir.to_owned(),
             segment_bytes: segment_bytes(),
-            state: State::default(),
+            state: State::beginning_at(first),
             disk: Disk::Failed {
                 tried: now,
                 error,
@@ -110,6 +126,7 @@ impl Journal {
             },
             is_unsynced: false,
             last_sync: now,
+            past: Past::Unread,
         }
     }
 }
@@ -133,6 +150,7 @@ impl<V: Volume> Journal<V> {
             disk: Disk::Good(Files::new(segments, bodies)),
             is_unsynced: true,
             last_sync: now,
+            past: Past::Known,
         };
         Ok((journal, recovery))
     }
@@ -227,9 +245,18 @@ impl<V: Volume> Journal<V> {
     pub(crate) fn sync(&mut self, now: Instant) {
         self.last_sync = now;
         self.is_unsynced = false;
-        if let Disk::Good(files) = &mut self.disk
-            && let Err(error) = files.segments.sync()
-        {
+        let Disk::Good(files) = &mut self.disk else {
+            return;
+        };
+        // Writing to files without a name succeeds, and protects nothing.
+        if !self.volume.is_in_place(files.segments.lock(), &self.dir) {
+            let gone = io::Error::new(
+                io::ErrorKind::NotFound,
+                "the state directory was removed or replaced",
+            );
+            return self.fail(now, &gone);
+        }
+        if let Err(error) = files.segments.sync() {
             // A failed sync is never retried on the same descriptor: the kernel may have dropped
             // the pages and would then report success.
             self.fail(now, &error);
@@ -269,7 +296,17 @@ impl<V: Volume> Journal<V> {
         }
     }
 
-    /// Begins anew with a checkpoint of the whole state, once the directory can be written.
+    /// Whether what an earlier run left could be read by now, and was taken in; it is told once.
+    pub(crate) fn has_regained_past(&mut self) -> bool {
+        let is_news = self.past == Past::Regained;
+        if is_news {
+            self.past = Past::Known;
+        }
+        is_news
+    }
+
+    /// Begins anew with a checkpoint of the whole state, once the directory can be written. What
+    /// an earlier run left there is taken in first, if it is not known yet.
     fn reopen(&mut self, now: Instant) {
         let Disk::Failed { tried, error, kept } = &mut self.disk else {
             return;
@@ -282,7 +319,11 @@ impl<V: Volume> Journal<V> {
             .map_or_else(|| self.volume.lock(&self.dir).map(Kept::only), Ok)
             .map_err(|error| (error.to_string(), None))
             .and_then(|kept| {
-                Segments::begin(self.volume.clone(), &self.dir, kept, &self.state)
+                let past = (self.past == Past::Unread).then_some(&mut self.state);
+                kept.look(&self.volume, &self.dir, past)
+                    .and_then(|kept| {
+                        Segments::create(self.volume.clone(), &self.dir, kept, &self.state)
+                    })
                     .map_err(|(error, kept)| (error.to_string(), Some(kept)))
             })
             .and_then(
@@ -296,6 +337,9 @@ impl<V: Volume> Journal<V> {
                 tracing::info!(state_dir = %self.dir.display(), "the journal can be written again");
                 self.disk = Disk::Good(files);
                 self.is_unsynced = true;
+                if self.past == Past::Unread {
+                    self.past = Past::Regained;
+                }
             }
             Err((again, returned)) => {
                 *error = again;

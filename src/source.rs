@@ -236,6 +236,14 @@ impl Source {
         changes
     }
 
+    /// Looks at everything soon as if nothing had been looked at in this run: the journal knows
+    /// only now what was before.
+    pub(crate) fn look_as_at_the_start(&mut self, journal: &Journal, at: Moment) {
+        self.has_walked = false;
+        self.looked_at = journal.state().looked_at.or(self.looked_at);
+        self.next_walk = at.now;
+    }
+
     /// Looks at everything that the inputs mean.
     pub(crate) fn walk(&mut self, journal: &mut Journal, at: Moment) -> Vec<Change> {
         self.problems.begin_look();

@@ -30,6 +30,7 @@ mod holding;
 mod losses;
 mod missing;
 mod opening;
+mod regaining;
 mod replay;
 mod settings;
 mod view;
@@ -40,6 +41,7 @@ pub(crate) use ending::Left;
 use losses::Losses;
 use missing::Missing;
 use opening::Opening;
+use regaining::Regained;
 use settings::Pause;
 pub(crate) use settings::{InputFacts, Settings};
 
@@ -140,6 +142,7 @@ pub(crate) struct Worker {
     care: Care,
     losses: Losses,
     missing: Missing,
+    regained: Regained,
     shutdown: Shutdown,
     gather: Duration,
     reader: Reader,
@@ -170,6 +173,7 @@ impl Worker {
             care: Care::new(at.now),
             losses: Losses::new(Arc::clone(&metrics)),
             missing: Missing::new(at.now),
+            regained: Regained::default(),
             metrics,
             shutdown: settings.shutdown,
             gather: settings.gather,
@@ -208,6 +212,7 @@ impl Worker {
             self.note_look();
             self.journal.commit(at.now);
             self.journal.sync_if_due(at.now);
+            self.regain_past(at);
             self.answer_pause(at.now);
             if self.has_ended(at) {
                 self.note_all_sizes(at);

@@ -10,6 +10,8 @@
 mod degraded;
 #[path = "lifecycle/disk.rs"]
 mod disk;
+#[path = "lifecycle/faults.rs"]
+mod faults;
 #[path = "harness/harness.rs"]
 mod harness;
 #[path = "lifecycle/looking.rs"]

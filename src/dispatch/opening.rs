@@ -37,6 +37,7 @@ impl Dispatcher {
             counted: 0,
             unfinished_at: None,
             is_gone: false,
+            is_halted: false,
             not_before: None,
         };
         generation.note_reached(start.read);

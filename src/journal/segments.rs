@@ -36,6 +36,32 @@ impl<L> Kept<L> {
     pub(super) fn lock(&self) -> &L {
         &self.lock
     }
+
+    /// Looks at what is in the directory, unless that is known: what must not be overwritten, and
+    /// what an earlier run told, which is taken into `past` if that is asked for.
+    pub(super) fn look<V: Volume<Lock = L>>(
+        mut self,
+        volume: &V,
+        dir: &Path,
+        past: Option<&mut State>,
+    ) -> Result<Self, (io::Error, Self)> {
+        if self.safe.is_some() {
+            return Ok(self);
+        }
+        let found = match Found::read(volume, dir) {
+            Ok(found) => found,
+            Err((_, error)) => return Err((error, self)),
+        };
+        if let Err(error) = set_unreadable_aside(volume, dir, &found) {
+            return Err((io::Error::other(error), self));
+        }
+        self.safe = found.best();
+        self.epoch = self.epoch.max(found.highest_epoch());
+        if let Some(state) = past {
+            state.take_in(found.state());
+        }
+        Ok(self)
+    }
 }
 
 /// The segments of an open journal.
@@ -77,29 +103,8 @@ impl<V: Volume> Segments<V> {
         Ok((segments, state, recovery))
     }
 
-    /// Begins anew with `state`, whatever is in the directory: after a failed write.
-    pub(super) fn begin(
-        volume: V,
-        dir: &Path,
-        mut kept: Kept<V::Lock>,
-        state: &State,
-    ) -> Result<Self, (io::Error, Kept<V::Lock>)> {
-        if kept.safe.is_none() {
-            let found = match Found::read(&volume, dir) {
-                Ok(found) => found,
-                Err((_, error)) => return Err((error, kept)),
-            };
-            if let Err(error) = set_unreadable_aside(&volume, dir, &found) {
-                return Err((io::Error::other(error), kept));
-            }
-            kept.safe = found.best();
-            kept.epoch = kept.epoch.max(found.highest_epoch());
-        }
-        Self::create(volume, dir, kept, state)
-    }
-
     /// Begins the segment that is not needed.
-    fn create(
+    pub(super) fn create(
         volume: V,
         dir: &Path,
         mut kept: Kept<V::Lock>,
@@ -191,6 +196,11 @@ impl<V: Volume> Segments<V> {
     /// Bytes of the checkpoint that the current segment began with.
     pub(super) fn checkpoint_len(&self) -> u64 {
         self.checkpoint_len
+    }
+
+    /// The lock of the directory.
+    pub(super) fn lock(&self) -> &V::Lock {
+        &self.kept.lock
     }
 
     /// Gives up the files but not the lock.
@@ -359,6 +369,44 @@ mod tests {
         journal.commit(now + Duration::from_secs(3));
         assert!(journal.trouble().is_none());
         let before = journal.state().clone();
+        drop(journal);
+        let (journal, _) = Journal::open(&state_dir, now).unwrap();
+        assert_eq!(*journal.state(), before);
+    }
+
+    #[test]
+    fn a_journal_that_begins_without_its_directory_takes_in_what_is_found_there_later() {
+        let dir = tempfile::tempdir().unwrap();
+        let (earlier, old) = filled(dir.path());
+        let before = earlier.state().clone();
+        drop(earlier);
+        let now = Instant::now();
+        let mut journal = Journal::unprotected(dir.path(), now, "not mounted".into());
+        let new = journal.new_generation();
+        assert!(new > old, "numbers are given once");
+        journal.append(&Entry::Generation(new, identity(2)));
+        journal.commit(now + Duration::from_secs(3));
+        assert!(journal.trouble().is_none());
+        assert!(journal.has_regained_past() && !journal.has_regained_past());
+        drop(journal);
+        let (journal, _) = Journal::open(dir.path(), now).unwrap();
+        let state = journal.state();
+        assert_eq!(state.generations.get(&old), before.generations.get(&old));
+        assert!(state.generations.contains_key(&new));
+    }
+
+    #[test]
+    fn a_directory_that_is_removed_is_noticed_at_the_next_sync_and_made_anew() {
+        let dir = tempfile::tempdir().unwrap();
+        let state_dir = dir.path().join("state");
+        let (mut journal, _) = filled(&state_dir);
+        let before = journal.state().clone();
+        std::fs::remove_dir_all(&state_dir).unwrap();
+        let now = Instant::now();
+        journal.sync(now);
+        assert!(journal.trouble().is_some_and(|it| it.contains("removed")));
+        journal.commit(now + Duration::from_secs(3));
+        assert!(journal.trouble().is_none());
         drop(journal);
         let (journal, _) = Journal::open(&state_dir, now).unwrap();
         assert_eq!(*journal.state(), before);

@@ -65,6 +65,27 @@ impl Bound {
 }
 
 impl State {
+    /// A state whose numbers begin here.
+    pub(super) fn beginning_at(first: u64) -> Self {
+        Self {
+            next_generation: first,
+            next_batch: first,
+            ..Self::default()
+        }
+    }
+
+    /// Takes in what an earlier run knew, whose numbers are others. Its batches are given up: the
+    /// cursors say where their bytes begin.
+    pub(super) fn take_in(&mut self, earlier: Self) {
+        for (id, known) in earlier.generations {
+            self.generations.entry(id).or_insert(known);
+        }
+        self.routes.extend(earlier.routes);
+        self.looked_at = earlier.looked_at.or(self.looked_at);
+        self.next_generation = self.next_generation.max(earlier.next_generation);
+        self.next_batch = self.next_batch.max(earlier.next_batch);
+    }
+
     /// Applies one entry. Returns the places of bodies that are of no more use.
     pub(crate) fn apply(&mut self, entry: &Entry) -> Vec<Extent> {
         match entry {

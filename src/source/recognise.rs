@@ -5,6 +5,7 @@ use std::io;
 use std::path::Path;
 use std::sync::Arc;
 
+use super::content::Content;
 use super::copies::Original;
 use super::generation::{FileKey, Generation, Opened, birth_of};
 use super::{Moment, Source, rotation};
@@ -91,6 +92,16 @@ impl Source {
             skipped: known.map_or(0, |known| known.identity.skipped),
         };
         journal.append(&Entry::Generation(id, identity));
+    }
+
+    /// The generation of an earlier run that an open one proves to be, though it was opened as a
+    /// new one.
+    pub(crate) fn known_before(&self, id: GenerationId, journal: &Journal) -> Option<GenerationId> {
+        let generation = self.generations.get(&id)?;
+        let is_gzip = matches!(generation.content, Content::Gzip(_));
+        let file = generation.content.file().try_clone().ok()?;
+        let opened = Opened::of(file, is_gzip).ok()?;
+        self.recognise(generation.input, &generation.path, &opened, journal)
     }
 
     /// Finds the generation that this file proves to be, among those that are known and not

@@ -9,6 +9,7 @@ use tokio::sync::oneshot;
 
 use super::care::Care;
 use super::opening::Opening;
+use super::regaining::Regained;
 use super::{Lane, Worker};
 use crate::config::{AfterDelivery, Disk, HoldDeleted, ReadFrom, Shutdown};
 use crate::journal::Journal;
@@ -111,6 +112,8 @@ impl Worker {
         self.gather = settings.gather;
         self.shutdown = settings.shutdown;
         self.pause = None;
+        // It is of the old outputs; a later start will know what was before.
+        self.regained = Regained::default();
         let kept: Vec<_> = self
             .source
             .generations()

@@ -176,6 +176,78 @@ fn lines_are_shipped_without_a_usable_state_directory_and_remembered_once_there_
     scene.assert_arrived(Backend::Loki, &series.all());
 }
 
+/// A run that delivered some lines; then its state directory is out of the way.
+fn delivered_before(scene: &Scene, config: &Config, series: &mut Numbered) -> std::path::PathBuf {
+    series.append_to(&scene.log("app.log"), 40_000);
+    let agent = scene.start(config);
+    scene.wait_for_stored(Backend::Loki, 40_000);
+    agent.stop_well();
+    let aside = scene.dir().join("aside");
+    fs::rename(&config.state_dir, &aside).unwrap();
+    append(&config.state_dir, "in the way");
+    aside
+}
+
+fn bring_back(config: &Config, aside: &std::path::Path) {
+    fs::remove_file(&config.state_dir).unwrap();
+    fs::rename(aside, &config.state_dir).unwrap();
+}
+
+#[test]
+fn a_state_directory_that_comes_late_is_never_replaced_by_less() {
+    let scene = Scene::new();
+    let config = scene.loki_config().serving();
+    let mut series = Numbered::wide("late", 199);
+    let aside = delivered_before(&scene, &config, &mut series);
+    scene.receiver.pause(Backend::Loki);
+    let agent = launch(&scene, &config);
+    agent.wait_for_log("not delivered; nothing is lost");
+    bring_back(&config, &aside);
+    agent.wait_for_log("the journal can be written again");
+    agent.wait_for_log("what an earlier run delivered is known by now");
+    agent.kill();
+    scene.receiver.resume(Backend::Loki);
+    series.append_to(&scene.log("app.log"), 10);
+    let agent = scene.start(&config);
+    scene.wait_for_stored(Backend::Loki, 40_010);
+    agent.stop_well();
+    scene.assert_arrived(Backend::Loki, &series.all());
+}
+
+#[test]
+fn a_state_directory_that_comes_late_spares_what_was_delivered_before() {
+    let scene = Scene::new();
+    let config = scene.loki_config().serving();
+    let mut series = Numbered::wide("late", 199);
+    let aside = delivered_before(&scene, &config, &mut series);
+    scene.receiver.pause(Backend::Loki);
+    let agent = launch(&scene, &config);
+    agent.wait_for_log("not delivered; nothing is lost");
+    bring_back(&config, &aside);
+    agent.wait_for_log("what an earlier run delivered is known by now");
+    series.append_to(&scene.log("app.log"), 10);
+    scene.receiver.resume(Backend::Loki);
+    let last = series.line(series.next - 1);
+    let has_last = || {
+        scene
+            .receiver
+            .records(Backend::Loki)
+            .iter()
+            .any(|it| it.line == last)
+    };
+    assert!(eventually(has_last));
+    agent.stop_well();
+    let arrived = scene.receiver.records(Backend::Loki);
+    let again = arrived.len() - 40_010;
+    assert!(
+        again < 12_000,
+        "{again} lines more than the two batches on their way"
+    );
+    for line in (40_000..40_010).map(|number| series.line(number)) {
+        assert_eq!(arrived.iter().filter(|it| it.line == line).count(), 1);
+    }
+}
+
 #[test]
 fn a_state_directory_that_another_agent_holds_is_waited_for() {
     let scene = Scene::new();
