@@ -12,6 +12,7 @@ use crate::record::{Line, Time};
 
 pub(crate) mod cloudwatch;
 pub(crate) mod loki;
+pub(crate) mod opened;
 pub(crate) mod parts;
 
 /// Where a batch belongs at its destination.
@@ -60,6 +61,8 @@ pub(crate) struct Batch {
     pub(crate) stream: Arc<StreamName>,
     /// The encoded body and what is known of it.
     pub(crate) sealed: Sealed,
+    /// How it is divided, and what of it is settled.
+    pub(crate) parts: parts::Parts,
     /// An earlier run of the agent may have sent it.
     pub(crate) is_replay: bool,
 }

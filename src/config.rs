@@ -49,6 +49,8 @@ pub struct Config {
     pub state_dir: PathBuf,
     /// The ceiling for the data in memory.
     pub memory_limit: ByteSize,
+    /// Where refused records go.
+    pub dead_letters: DeadLetters,
     /// What happens between SIGTERM and the end.
     pub shutdown: Shutdown,
     /// The HTTP endpoint.
@@ -57,6 +59,37 @@ pub struct Config {
     pub inputs: Vec<Input>,
     /// Where the lines go; at least one.
     pub outputs: Vec<Output>,
+}
+
+/// Where records go that a destination does not take.
+#[derive(Debug, Clone, PartialEq)]
+pub struct DeadLetters {
+    /// How large the file becomes at most.
+    pub max_bytes: ByteSize,
+    /// What to do when it is full.
+    pub when_full: WhenLettersFull,
+    /// What to do when a destination takes no record of a stream.
+    pub when_all_refused: WhenAllRefused,
+}
+
+/// What to do when the file of dead letters is full.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum WhenLettersFull {
+    /// Wait until there is room.
+    #[default]
+    Hold,
+    /// Drop what would be written, and count it.
+    Drop,
+}
+
+/// What to do when a destination takes no record of a stream.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum WhenAllRefused {
+    /// Wait, and try again slowly.
+    #[default]
+    Hold,
+    /// Write them to the dead letters.
+    Write,
 }
 
 /// What happens between SIGTERM and the end.

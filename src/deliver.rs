@@ -1,36 +1,44 @@
 //! Sends sealed batches until each is delivered. Owns the only retry loop, and the order of the
 //! batches within a stream. Never changes a batch, never gives up.
 
-use std::collections::{HashMap, VecDeque};
+use std::collections::HashMap;
 use std::fmt;
+use std::ops::Range;
 use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::sync::mpsc;
+use tokio::sync::mpsc::error::TrySendError;
+use tokio::sync::{mpsc, oneshot};
 use tokio::task::JoinSet;
 
 use crate::batch::{Batch, BatchId, StreamId};
 use crate::connect::{Failure, Kind};
+use crate::dead_letters::{Letter, Written};
 use crate::observe::health::OutputHealth;
 use crate::observe::metrics::Metrics;
+use crate::record::Time;
 use attempts::Attempts;
+use courier::Courier;
 
 mod attempts;
 pub(crate) mod cloudwatch;
+mod courier;
 pub(crate) mod loki;
+mod pace;
+mod refusals;
 mod retry;
 mod tell;
+
+/// More batches of one stream than this are never on their way: the dispatcher sees to it.
+const STREAM_ROOM: usize = 256;
 
 /// What an answer means. Every answer of every backend falls into one of these.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Class {
     /// All of it is stored.
     Delivered,
-    /// It is stored but for so many records, which the backend never takes.
-    Partial {
-        /// How many were refused.
-        rejected: u32,
-    },
+    /// It is stored but for those records that the answer names, which the backend never takes.
+    Partial,
     /// Nothing is stored; the same again, later.
     Retry,
     /// Nothing is stored, and nothing will be while it is that large.
@@ -48,7 +56,7 @@ impl Class {
     pub(crate) fn name(self) -> &'static str {
         match self {
             Self::Delivered => "delivered",
-            Self::Partial { .. } => "partial",
+            Self::Partial => "partial",
             Self::Retry => "retry",
             Self::Split => "split",
             Self::Refused => "refused",
@@ -69,17 +77,25 @@ pub(crate) struct Answer {
     pub(crate) sentence: String,
     /// How long the backend asks to wait.
     pub(crate) retry_after: Option<Duration>,
+    /// Records that the backend refuses, as far as it says which.
+    pub(crate) rejected: Vec<Rejected>,
+    /// Throttled, and for all that is known so large that it is always throttled.
+    pub(crate) may_be_too_large: bool,
+}
+
+/// Records of a batch that the backend says it refuses.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Rejected {
+    /// Which ones, counted from 0.
+    pub(crate) records: Range<u32>,
+    /// Why, in a word.
+    pub(crate) reason: &'static str,
 }
 
 impl Answer {
     /// All is stored.
     pub(crate) fn delivered() -> Self {
-        Self {
-            class: Class::Delivered,
-            reason: "",
-            sentence: String::new(),
-            retry_after: None,
-        }
+        Self::new(Class::Delivered, "", "")
     }
 
     /// Another answer.
@@ -89,6 +105,8 @@ impl Answer {
             reason,
             sentence: sentence.into(),
             retry_after: None,
+            rejected: Vec::new(),
+            may_be_too_large: false,
         }
     }
 }
@@ -123,12 +141,21 @@ enum Doubts {
 enum Look {
     /// It is stored.
     Stored,
+    /// It is stored but for these of its records.
+    StoredBut(Vec<Range<u32>>),
     /// It is not to be seen, at least not yet.
     Absent,
     /// It cannot be told; the sentence says why.
     CannotTell(String),
     /// The request itself came to nothing.
     Failed(Answer),
+}
+
+/// A record that is stored, and shares its time with one of a part that is looked for.
+#[derive(Debug, Clone, PartialEq, Eq)]
+struct Beside {
+    time: Time,
+    text: String,
 }
 
 /// Speaks to one kind of backend.
@@ -164,11 +191,11 @@ impl Sender {
         }
     }
 
-    /// Looks whether a batch is stored.
-    async fn look_for(&self, batch: &Batch) -> Look {
+    /// Looks whether a batch is stored. Records `beside` it are known to be.
+    async fn look_for(&self, batch: &Batch, beside: &[Beside]) -> Look {
         match self {
             Self::Loki(_) => Look::Absent,
-            Self::CloudWatch(sender) => sender.look_for(batch).await,
+            Self::CloudWatch(sender) => sender.look_for(batch, beside).await,
         }
     }
 }
@@ -182,7 +209,53 @@ impl fmt::Debug for Sender {
     }
 }
 
-/// What is told of a delivered batch.
+/// What the owner of the journal is told.
+#[derive(Debug)]
+pub(crate) enum Report {
+    /// A batch is delivered, or settled in parts.
+    Done(Acknowledgement),
+    /// A batch is cut in front of these records. Nothing of it is sent before the answer.
+    Cut {
+        /// The batch.
+        batch: BatchId,
+        /// In front of which of its records.
+        at: Vec<u32>,
+        /// Says that it is noted.
+        noted: oneshot::Sender<()>,
+    },
+    /// Records of a batch are delivered.
+    Delivered {
+        /// The batch.
+        batch: BatchId,
+        /// Which of its records.
+        records: Range<u32>,
+    },
+    /// Records of a batch are refused for good.
+    Refused(Refused),
+    /// What is left of a batch waits for others of its stream to be taken.
+    Stuck(Acknowledgement),
+}
+
+/// Records that are refused for good.
+#[derive(Debug)]
+pub(crate) struct Refused {
+    /// The batch.
+    pub(crate) batch: BatchId,
+    /// Whether it is of an earlier run.
+    pub(crate) is_replay: bool,
+    /// Why, in a word.
+    pub(crate) reason: &'static str,
+    /// What the destination answered.
+    pub(crate) answer: String,
+    /// Whether they may be stored all the same.
+    pub(crate) may_be_stored: bool,
+    /// The records, one behind the other.
+    pub(crate) letters: Vec<Letter>,
+    /// Says how many of them are done with.
+    pub(crate) written: oneshot::Sender<Written>,
+}
+
+/// Names a batch on its way.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Acknowledgement {
     /// Index of the output.
@@ -203,18 +276,19 @@ pub(crate) struct Delivery {
     pub(crate) health: Arc<OutputHealth>,
     /// Counts.
     pub(crate) metrics: Arc<Metrics>,
+    /// Tells the owner of the journal.
+    pub(crate) report: Box<dyn Fn(Report) + Send + Sync>,
+    /// Whether records go to the dead letters even when a stream takes none.
+    pub(crate) writes_all_refused: bool,
 }
 
 impl Delivery {
     /// Delivers what comes from `batches` until that ends and all is delivered.
-    pub(crate) async fn run(
-        self,
-        mut batches: mpsc::Receiver<Batch>,
-        acknowledge: impl Fn(Acknowledgement),
-    ) {
-        let output = self.output;
+    pub(crate) async fn run(self, mut batches: mpsc::Receiver<Batch>) {
+        // An earlier configuration's streams are none of ours.
+        self.health.streams_go_on();
         let attempts = Arc::new(Attempts::new(self));
-        let mut waiting: HashMap<StreamId, VecDeque<Batch>> = HashMap::new();
+        let mut couriers: HashMap<StreamId, mpsc::Sender<Batch>> = HashMap::new();
         let mut running = JoinSet::new();
         let mut is_open = true;
         while is_open || !running.is_empty() {
@@ -224,24 +298,24 @@ impl Delivery {
                         is_open = false;
                         continue;
                     };
-                    // One batch of a stream is under way: the next one waits its turn.
-                    if let Some(queue) = waiting.get_mut(&batch.stream_id) {
-                        queue.push_back(batch);
-                    } else {
-                        waiting.insert(batch.stream_id, VecDeque::new());
-                        running.spawn(Arc::clone(&attempts).deliver(batch));
+                    let stream = batch.stream_id;
+                    // The courier of a stream takes its batches one after the other.
+                    let left = match couriers.get(&stream) {
+                        Some(courier) => courier.try_send(batch).err().map(TrySendError::into_inner),
+                        None => Some(batch),
+                    };
+                    if let Some(batch) = left {
+                        let (sender, incoming) = mpsc::channel(STREAM_ROOM);
+                        couriers.insert(stream, sender);
+                        running.spawn(Courier::new(Arc::clone(&attempts), batch, incoming).run());
                     }
                 }
-                Some(done) = running.join_next() => {
+                Some(ended) = running.join_next() => {
                     // A task only fails by a panic, and a panic ends the process.
-                    let Ok((stream, batch)) = done else { continue };
-                    acknowledge(Acknowledgement { output, stream, batch });
-                    if let Some(queue) = waiting.get_mut(&stream) {
-                        if let Some(next) = queue.pop_front() {
-                            running.spawn(Arc::clone(&attempts).deliver(next));
-                        } else {
-                            waiting.remove(&stream);
-                        }
+                    let Ok(stream) = ended else { continue };
+                    // There may be a younger one.
+                    if couriers.get(&stream).is_some_and(mpsc::Sender::is_closed) {
+                        couriers.remove(&stream);
                     }
                 }
             }

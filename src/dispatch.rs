@@ -12,7 +12,7 @@ use crate::journal::{Entry, Journal};
 use crate::record::{Framer, Time};
 use crate::source::{Generation, Source};
 use crate::span::{GenerationId, Position};
-use stream::{MAX_IN_FLIGHT, Stream};
+use stream::Stream;
 
 mod batching;
 mod fill;
@@ -199,7 +199,7 @@ impl Dispatcher {
         if let Some(due) = stream.due.take() {
             self.schedule.remove(&(due, id));
         }
-        if stream.in_flight() >= MAX_IN_FLIGHT || !stream.has_ready() {
+        if !stream.has_room() || !stream.has_ready() {
             return;
         }
         let Some(since) = stream.pending_since else {
@@ -287,6 +287,14 @@ impl Dispatcher {
             }
         }
         self.remove_if_unused(stream_id);
+        self.reschedule(stream_id, now);
+    }
+
+    /// What is left of a batch waits for others of its stream: there may be one more.
+    pub(crate) fn stuck(&mut self, stream_id: StreamId, batch: BatchId, now: Instant) {
+        if let Some(stream) = self.streams.get_mut(&stream_id) {
+            stream.note_stuck(batch);
+        }
         self.reschedule(stream_id, now);
     }
 

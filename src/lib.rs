@@ -16,6 +16,7 @@ pub mod cli;
 pub mod config;
 mod connect;
 mod crash_point;
+mod dead_letters;
 mod deliver;
 mod dispatch;
 #[doc(hidden)]

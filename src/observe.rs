@@ -173,6 +173,9 @@ impl Observer {
                 gauge_of.set(gauge(bytes));
             }
         }
+        metrics
+            .dead_letters_bytes
+            .set(gauge(view.dead_letters_bytes));
         metrics.blocked.clear();
         for (output, view) in agent.outputs.iter().zip(&view.outputs) {
             let of_output = OfOutput {

@@ -9,7 +9,10 @@ use tokio::sync::{mpsc, oneshot};
 use tokio::task::JoinSet;
 
 use crate::batch::{self, Batch, Encoder};
-use crate::config::{self, CloudWatchCompression, Compression, Config, OutputKind};
+use crate::config::{
+    self, CloudWatchCompression, Compression, Config, OutputKind, WhenAllRefused, WhenLettersFull,
+};
+use crate::dead_letters::DeadLetters;
 use crate::deliver::{self, Delivery, Sender};
 use crate::dispatch::naming::Naming;
 use crate::dispatch::{Dispatcher, MAX_BATCHES, Plan};
@@ -44,10 +47,10 @@ impl Pipeline {
         observer: &Observer,
     ) -> io::Result<Self> {
         let (mailbox, inbox) = Mailbox::new()?;
-        let outputs = outputs(config, &[], observer);
+        let outputs = outputs(config, &mailbox, &[], observer);
         let mut deliveries = JoinSet::new();
         let healths = outputs.healths;
-        deliver(outputs.deliveries, &mut deliveries, &mailbox);
+        deliver(outputs.deliveries, &mut deliveries);
         let worker = Worker::new(
             inbox,
             journal,
@@ -75,7 +78,7 @@ impl Pipeline {
     /// Goes on by another configuration. Files stay open; what is on its way is waited for for a
     /// moment and else taken up again, as after a restart.
     pub(crate) async fn change(&mut self, config: &Config, observer: &Observer) {
-        let outputs = outputs(config, &self.healths, observer);
+        let outputs = outputs(config, &self.mailbox, &self.healths, observer);
         let (reply, is_paused) = oneshot::channel();
         self.mailbox.send(Message::Pause { reply });
         // Without an answer the worker has ended, and with it all that is done here.
@@ -84,7 +87,7 @@ impl Pipeline {
         // What was acknowledged until now is in the mailbox before this.
         let settings = Box::new(settings(config, outputs.lanes));
         self.mailbox.send(Message::Change(settings));
-        deliver(outputs.deliveries, &mut self.deliveries, &self.mailbox);
+        deliver(outputs.deliveries, &mut self.deliveries);
         for gone in &self.healths {
             if outputs.healths.iter().all(|it| it.name != gone.name) {
                 observer.metrics.remove_output(&gone.name);
@@ -112,7 +115,12 @@ impl Pipeline {
 
 /// Makes the outputs of a configuration. What is known of those that were there `before` stays
 /// known.
-fn outputs(config: &Config, before: &[Arc<OutputHealth>], observer: &Observer) -> Outputs {
+fn outputs(
+    config: &Config,
+    mailbox: &Mailbox,
+    before: &[Arc<OutputHealth>],
+    observer: &Observer,
+) -> Outputs {
     let budget = budget_of_each(config);
     let mut outputs = Outputs {
         lanes: Vec::new(),
@@ -135,6 +143,11 @@ fn outputs(config: &Config, before: &[Arc<OutputHealth>], observer: &Observer) -
             sender: sender(&output.kind),
             health,
             metrics: Arc::clone(&observer.metrics),
+            report: {
+                let mailbox = mailbox.clone();
+                Box::new(move |report| mailbox.send(Message::Report(report)))
+            },
+            writes_all_refused: config.dead_letters.when_all_refused == WhenAllRefused::Write,
         };
         outputs.deliveries.push((delivery, incoming));
     }
@@ -142,16 +155,9 @@ fn outputs(config: &Config, before: &[Arc<OutputHealth>], observer: &Observer) -
 }
 
 /// Lets the outputs send.
-fn deliver(
-    outputs: Vec<(Delivery, mpsc::Receiver<Batch>)>,
-    deliveries: &mut JoinSet<()>,
-    mailbox: &Mailbox,
-) {
+fn deliver(outputs: Vec<(Delivery, mpsc::Receiver<Batch>)>, deliveries: &mut JoinSet<()>) {
     for (delivery, incoming) in outputs {
-        let acknowledge = mailbox.clone();
-        deliveries.spawn(delivery.run(incoming, move |done| {
-            acknowledge.send(Message::Acknowledged(done));
-        }));
+        deliveries.spawn(delivery.run(incoming));
     }
 }
 
@@ -247,5 +253,10 @@ fn settings(config: &Config, outputs: Vec<Lane>) -> Settings {
         outputs,
         gather: Settings::gather_for(shortest_wait.unwrap_or(Duration::from_secs(1))),
         shutdown: config.shutdown.clone(),
+        dead_letters: DeadLetters::new(
+            &config.state_dir,
+            config.dead_letters.max_bytes.0,
+            config.dead_letters.when_full == WhenLettersFull::Drop,
+        ),
     }
 }

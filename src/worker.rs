@@ -13,7 +13,8 @@ use tokio::sync::{mpsc, oneshot};
 use crate::batch::Batch;
 use crate::config::Shutdown;
 use crate::crash_point;
-use crate::deliver::Acknowledgement;
+use crate::dead_letters::DeadLetters;
+use crate::deliver::Report;
 use crate::dispatch::Dispatcher;
 use crate::dispatch::naming::Naming;
 use crate::journal::{Entry, Journal};
@@ -32,6 +33,7 @@ mod missing;
 mod opening;
 mod regaining;
 mod replay;
+mod reports;
 mod settings;
 mod view;
 
@@ -57,8 +59,8 @@ const LONGEST_WAIT: Duration = Duration::from_secs(10);
 /// What the reading thread is told.
 #[derive(Debug)]
 pub(crate) enum Message {
-    /// A batch is delivered.
-    Acknowledged(Acknowledgement),
+    /// The sending side has something to tell.
+    Report(Report),
     /// Somebody wants to see.
     View {
         /// Whether every file is wanted, or only totals.
@@ -141,6 +143,9 @@ pub(crate) struct Worker {
     metrics: Arc<Metrics>,
     care: Care,
     losses: Losses,
+    dead_letters: DeadLetters,
+    /// Refused records that were not told of yet.
+    untold: reports::Untold,
     missing: Missing,
     regained: Regained,
     shutdown: Shutdown,
@@ -172,6 +177,8 @@ impl Worker {
             health,
             care: Care::new(at.now),
             losses: Losses::new(Arc::clone(&metrics)),
+            dead_letters: settings.dead_letters,
+            untold: reports::Untold::default(),
             missing: Missing::new(at.now),
             regained: Regained::default(),
             metrics,
@@ -243,16 +250,7 @@ impl Worker {
         let _ = rustix::io::read(&self.inbox.wake, &mut counter);
         while let Ok(message) = self.inbox.messages.try_recv() {
             match message {
-                Message::Acknowledged(done) => {
-                    if let Some(output) = self.outputs.get_mut(done.output) {
-                        output.dispatcher.delivered(
-                            done.stream,
-                            done.batch,
-                            &mut self.journal,
-                            at.now,
-                        );
-                    }
-                }
+                Message::Report(report) => self.take_report(report, at),
                 Message::View { with_files, reply } => {
                     // What is told as delivered is on disk as delivered.
                     self.journal.commit(at.now);

@@ -13,6 +13,8 @@ mod doubt;
 mod form;
 #[path = "harness/harness.rs"]
 mod harness;
+#[path = "delivery/refused.rs"]
+mod refused;
 #[path = "delivery/trouble.rs"]
 mod trouble;
 #[path = "delivery/volume.rs"]

@@ -126,7 +126,7 @@ impl Encoder {
 }
 
 /// The body as gzip, or nothing where that failed: then it goes out as it is.
-fn gzip(plain: &[u8]) -> Option<Vec<u8>> {
+pub(super) fn gzip(plain: &[u8]) -> Option<Vec<u8>> {
     let mut encoder = GzEncoder::new(Vec::with_capacity(plain.len() / 4), Level::fast());
     encoder.write_all(plain).ok()?;
     let mut packed = encoder.finish().ok()?;

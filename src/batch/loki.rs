@@ -9,17 +9,17 @@ use super::{Push, Sealed, StreamName, Tally};
 use crate::record::{Line, Time};
 
 /// Protobuf keys: field number × 8 + 2 for a length-delimited field, + 0 for a varint.
-mod key {
-    pub(super) const STREAM: u8 = 0x0A;
-    pub(super) const LABELS: u8 = 0x0A;
-    pub(super) const ENTRY: u8 = 0x12;
-    pub(super) const TIMESTAMP: u8 = 0x0A;
-    pub(super) const SECONDS: u8 = 0x08;
-    pub(super) const NANOS: u8 = 0x10;
-    pub(super) const LINE: u8 = 0x12;
-    pub(super) const METADATA: u8 = 0x1A;
-    pub(super) const NAME: u8 = 0x0A;
-    pub(super) const VALUE: u8 = 0x12;
+pub(super) mod key {
+    pub(in crate::batch) const STREAM: u8 = 0x0A;
+    pub(in crate::batch) const LABELS: u8 = 0x0A;
+    pub(in crate::batch) const ENTRY: u8 = 0x12;
+    pub(in crate::batch) const TIMESTAMP: u8 = 0x0A;
+    pub(in crate::batch) const SECONDS: u8 = 0x08;
+    pub(in crate::batch) const NANOS: u8 = 0x10;
+    pub(in crate::batch) const LINE: u8 = 0x12;
+    pub(in crate::batch) const METADATA: u8 = 0x1A;
+    pub(in crate::batch) const NAME: u8 = 0x0A;
+    pub(in crate::batch) const VALUE: u8 = 0x12;
 }
 
 /// How the request body is compressed.
@@ -113,27 +113,12 @@ impl Encoder {
     }
 
     pub(super) fn seal(&mut self) -> Sealed {
-        let entries_len = self.buffer.len() - self.room;
-        let mut header = Vec::with_capacity(self.room);
-        let stream_len = 1 + varint_len(self.labels.len() as u64) + self.labels.len() + entries_len;
-        header.push(key::STREAM);
-        put_varint(&mut header, stream_len as u64);
-        header.push(key::LABELS);
-        put_varint(&mut header, self.labels.len() as u64);
-        header.extend_from_slice(self.labels.as_bytes());
+        let header = header(self.labels.as_bytes(), self.buffer.len() - self.room);
         let start = self.room - header.len();
         self.buffer[start..self.room].copy_from_slice(&header);
         let plain = &self.buffer[start..];
         let body = match self.compression {
-            Compression::Snappy => {
-                self.packed
-                    .resize(snap::raw::max_compress_len(plain.len()), 0);
-                match self.snappy.compress(plain, &mut self.packed) {
-                    Ok(len) => Bytes::copy_from_slice(&self.packed[..len]),
-                    // Only for a buffer that is too small or a body above 4 GiB: neither is here.
-                    Err(_) => literal_block(plain),
-                }
-            }
+            Compression::Snappy => pack(&mut self.snappy, &mut self.packed, plain),
             Compression::None => literal_block(plain),
         };
         self.tally.seal(body, false, plain.len())
@@ -146,6 +131,28 @@ impl Encoder {
 
     pub(super) fn largest_body(&self) -> usize {
         snap::raw::max_compress_len(self.max_bytes)
+    }
+}
+
+/// What stands in front of the entries of a stream, which take this many bytes.
+pub(super) fn header(labels: &[u8], entries_len: usize) -> Vec<u8> {
+    let stream_len = 1 + varint_len(labels.len() as u64) + labels.len() + entries_len;
+    let mut header = Vec::with_capacity(12 + labels.len());
+    header.push(key::STREAM);
+    put_varint(&mut header, stream_len as u64);
+    header.push(key::LABELS);
+    put_varint(&mut header, labels.len() as u64);
+    header.extend_from_slice(labels);
+    header
+}
+
+/// One snappy block, made in a buffer that is used again.
+pub(super) fn pack(snappy: &mut snap::raw::Encoder, buffer: &mut Vec<u8>, plain: &[u8]) -> Bytes {
+    buffer.resize(snap::raw::max_compress_len(plain.len()), 0);
+    match snappy.compress(plain, buffer) {
+        Ok(len) => Bytes::copy_from_slice(&buffer[..len]),
+        // Only for a buffer that is too small or a body above 4 GiB: neither is here.
+        Err(_) => literal_block(plain),
     }
 }
 

@@ -13,9 +13,9 @@ use super::rules::with_push_path;
 use super::scalars::{Listen, Word};
 use super::template::Template;
 use super::{
-    AfterDelivery, Batch, CloudWatchCompression, CloudWatchLogs, Compression, Config, Create, Disk,
-    HoldDeleted, Input, LogClass, Loki, Output, OutputKind, ReadFrom, Server, Shutdown,
-    VerifyAfterError, WhenFull,
+    AfterDelivery, Batch, CloudWatchCompression, CloudWatchLogs, Compression, Config, Create,
+    DeadLetters, Disk, HoldDeleted, Input, LogClass, Loki, Output, OutputKind, ReadFrom, Server,
+    Shutdown, VerifyAfterError, WhenAllRefused, WhenFull, WhenLettersFull,
 };
 
 mod transport;
@@ -33,6 +33,7 @@ fn config(fields: &Fields<'_>, notes: &mut Notes) -> Config {
     let _version: u32 = fields.scalar("version", notes);
     let state_dir: String = fields.scalar("state_dir", notes);
     let memory_limit = fields.scalar("memory_limit", notes);
+    let dead_letters = dead_letters(&fields.section("dead_letters", notes), notes);
     let shutdown = shutdown(&fields.section("shutdown", notes), notes);
     let server = server(&fields.section("server", notes), notes);
     let inputs = inputs(fields, notes);
@@ -40,10 +41,19 @@ fn config(fields: &Fields<'_>, notes: &mut Notes) -> Config {
     Config {
         state_dir: PathBuf::from(state_dir),
         memory_limit,
+        dead_letters,
         shutdown,
         server,
         inputs,
         outputs,
+    }
+}
+
+fn dead_letters(fields: &Fields<'_>, notes: &mut Notes) -> DeadLetters {
+    DeadLetters {
+        max_bytes: fields.scalar("max_bytes", notes),
+        when_full: word(fields, "when_full", notes),
+        when_all_refused: word(fields, "when_all_refused", notes),
     }
 }
 
@@ -318,6 +328,26 @@ impl Choice for WhenFull {
     fn from_word(word: &str) -> Self {
         if word == "drop_oldest" {
             Self::DropOldest
+        } else {
+            Self::Hold
+        }
+    }
+}
+
+impl Choice for WhenLettersFull {
+    fn from_word(word: &str) -> Self {
+        if word == "drop" {
+            Self::Drop
+        } else {
+            Self::Hold
+        }
+    }
+}
+
+impl Choice for WhenAllRefused {
+    fn from_word(word: &str) -> Self {
+        if word == "write" {
+            Self::Write
         } else {
             Self::Hold
         }

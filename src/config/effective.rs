@@ -8,7 +8,8 @@ use super::mask::{mask_defaults, mask_url};
 use super::units::print_duration;
 use super::{
     Batch, CloudWatchCompression, CloudWatchLogs, Compression, Config, Input, LogClass, Loki,
-    Output, OutputKind, ReadFrom, Template, VerifyAfterError, WhenFull,
+    Output, OutputKind, ReadFrom, Template, VerifyAfterError, WhenAllRefused, WhenFull,
+    WhenLettersFull,
 };
 
 mod transport;
@@ -27,6 +28,24 @@ pub(crate) fn yaml(config: &Config, secrets: &BTreeMap<String, String>) -> Strin
     out.plain("version", "1");
     out.string("state_dir", &config.state_dir.to_string_lossy());
     out.plain("memory_limit", &config.memory_limit.to_string());
+    out.mapping("dead_letters", |out| {
+        let dead_letters = &config.dead_letters;
+        out.plain("max_bytes", &dead_letters.max_bytes.to_string());
+        out.plain(
+            "when_full",
+            match dead_letters.when_full {
+                WhenLettersFull::Hold => "hold",
+                WhenLettersFull::Drop => "drop",
+            },
+        );
+        out.plain(
+            "when_all_refused",
+            match dead_letters.when_all_refused {
+                WhenAllRefused::Hold => "hold",
+                WhenAllRefused::Write => "write",
+            },
+        );
+    });
     out.mapping("shutdown", |out| {
         out.plain("timeout", &print_duration(config.shutdown.timeout));
         out.plain("quiet_for", &print_duration(config.shutdown.quiet_for));

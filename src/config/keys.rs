@@ -69,6 +69,13 @@ pub(crate) static ROOT: Section = Section {
             example: "16MiB",
         },
         Key {
+            name: "dead_letters",
+            kind: Kind::Section(&DEAD_LETTERS),
+            absent: Absent::Means("the defaults of its keys"),
+            doc: "Where records go that a destination does not take while it takes others.",
+            example: "{ max_bytes: 64MiB, when_full: hold }",
+        },
+        Key {
             name: "shutdown",
             kind: Kind::Section(&SHUTDOWN),
             absent: Absent::Means("the defaults of its keys"),
@@ -101,6 +108,43 @@ pub(crate) static ROOT: Section = Section {
             absent: Absent::Required,
             doc: "Where the lines go. Each output remembers by itself how far it is; a slow one never holds up another.",
             example: "[{ name: loki, type: loki, url: http://loki-gateway.loki.svc }]",
+        },
+    ]],
+};
+
+static DEAD_LETTERS: Section = Section {
+    title: "`dead_letters`",
+    doc: "A record that a destination refuses for what it is goes to `dead-letters.ndjson` in the state directory, one line of JSON for each; the records beside it are delivered.",
+    groups: &[&[
+        Key {
+            name: "max_bytes",
+            kind: Kind::Size {
+                least: 64 * KIB,
+                most: 64 * 1024 * MIB,
+            },
+            absent: Absent::Default("64MiB"),
+            doc: "How large the file becomes at most. Move it away or delete it at any time to make room.",
+            example: "1GiB",
+        },
+        Key {
+            name: "when_full",
+            kind: Kind::Choice(&[
+                ("hold", "the stream waits until there is room"),
+                ("drop", "further refused records are dropped, and counted"),
+            ]),
+            absent: Absent::Default("hold"),
+            doc: "What to do when the file is full.",
+            example: "drop",
+        },
+        Key {
+            name: "when_all_refused",
+            kind: Kind::Choice(&[
+                ("hold", "the stream waits, and tries again slowly"),
+                ("write", "all of them go to the dead letters"),
+            ]),
+            absent: Absent::Default("hold"),
+            doc: "What to do when a destination refuses one record of a stream after the other and takes none: most often it is not the records then, but the configuration or the destination's limits.",
+            example: "write",
         },
     ]],
 };

@@ -1,13 +1,17 @@
-//! One batch, attempt after attempt, until it is delivered. Decides what follows from each
-//! answer; a batch that may be stored already is looked for before it is sent again.
+//! Sends a batch, or a part of one, again and again until what it came to is known. Decides what
+//! follows from each answer; what may be stored already is looked for before it is sent again.
 
+use std::collections::HashSet;
+use std::ops::Range;
+use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use tokio::sync::Semaphore;
 
-use super::retry::{Backoff, Gate};
-use super::{Answer, Class, Delivery, Doubts, Look};
-use crate::batch::{Batch, BatchId, StreamId};
+use super::pace::Pace;
+use super::retry::Gate;
+use super::{Answer, Beside, Class, Delivery, Doubts, Look};
+use crate::batch::{Batch, StreamId};
 use crate::crash_point;
 use crate::observe::metrics::OfOutput;
 
@@ -17,33 +21,56 @@ const MAX_REQUESTS: usize = 8;
 const VISIBLE_AFTER: Duration = Duration::from_secs(5);
 /// The first pause between two looks; it doubles.
 const FIRST_PAUSE: Duration = Duration::from_millis(500);
+/// What was throttled so often in a row may be too large to pass at all.
+const THROTTLES: u32 = 3;
+/// Of more streams than this it is not remembered that they work.
+const MOST_PROVEN: usize = 10_000;
 
-/// The sending side of one output, shared by its batches.
+/// The sending side of one output, shared by its couriers.
 pub(super) struct Attempts {
     pub(super) delivery: Delivery,
-    started: Instant,
+    pub(super) started: Instant,
     gate: Gate,
+    pace: Mutex<Pace>,
     permits: Semaphore,
     /// Reading back has a small quota: one at a time.
     looking: Semaphore,
+    /// One part of a batch at a time has a body besides the batch's own.
+    pub(super) cutting: Semaphore,
+    /// Streams that took a record.
+    proven: Mutex<HashSet<StreamId>>,
 }
 
-/// What comes next for a batch.
+/// What sending came to.
+#[derive(Debug)]
+pub(super) enum Outcome {
+    /// All records are stored.
+    Taken,
+    /// All but those that the answer names.
+    TakenBut(Answer),
+    /// All but these, of which nothing is known.
+    Missing(Vec<Range<u32>>),
+    /// None of them is known to be stored, and they will not be as they are.
+    Refused(Answer),
+}
+
+/// What comes next.
 enum Step {
-    Done,
+    Ended(Outcome),
     Again,
     Pause(Duration),
 }
 
-/// A batch may be stored already.
-struct Doubt {
+/// It may be stored already.
+#[derive(Debug)]
+pub(super) struct Doubt {
     /// From here on the time until it must be visible is counted.
     since: Instant,
     pause: Duration,
 }
 
 impl Doubt {
-    fn since(since: Instant) -> Self {
+    pub(super) fn since(since: Instant) -> Self {
         Self {
             since,
             pause: FIRST_PAUSE,
@@ -51,55 +78,75 @@ impl Doubt {
     }
 }
 
+/// How it stands with what is being sent.
+struct Course<'a> {
+    batch: &'a Batch,
+    beside: &'a [Beside],
+    doubt: Option<Doubt>,
+    /// It was sent again although it may have been stored.
+    is_unsure: bool,
+    throttles: u32,
+}
+
 impl Attempts {
     pub(super) fn new(delivery: Delivery) -> Self {
+        let started = Instant::now();
         Self {
             delivery,
-            started: Instant::now(),
+            started,
             gate: Gate::new(),
+            pace: Mutex::new(Pace::new(started)),
             permits: Semaphore::new(MAX_REQUESTS),
             looking: Semaphore::new(1),
+            cutting: Semaphore::new(1),
+            proven: Mutex::default(),
         }
     }
 
-    /// Sends one batch until it is delivered.
-    pub(super) async fn deliver(self: std::sync::Arc<Self>, batch: Batch) -> (StreamId, BatchId) {
-        let mut refusals = Backoff::slow();
-        let mut doubt = None;
-        if batch.is_replay {
-            self.delivery
-                .metrics
-                .replayed
-                .get_or_create(&self.label())
-                .inc();
-            // It was sent before this process was there.
-            doubt = Some(Doubt::since(self.started));
-        }
+    /// Sends a batch, or a part of one, until it is known what that comes to. With a doubt it
+    /// may be stored already; records `beside` it are. Says too whether what was sent may have
+    /// been stored before.
+    pub(super) async fn attempt(
+        &self,
+        batch: &Batch,
+        beside: &[Beside],
+        doubt: Option<Doubt>,
+    ) -> (Outcome, bool) {
+        let mut course = Course {
+            batch,
+            beside,
+            doubt,
+            is_unsure: false,
+            throttles: 0,
+        };
         loop {
-            let step = match self.settle(&batch, &mut doubt).await {
+            let step = match self.settle(&mut course).await {
                 Some(step) => step,
-                None => self.send(&batch, &mut refusals, &mut doubt).await,
+                None => self.send(&mut course).await,
             };
             match step {
-                Step::Done => return (batch.stream_id, batch.id),
+                Step::Ended(outcome) => return (outcome, course.is_unsure),
                 Step::Again => {}
                 Step::Pause(pause) => tokio::time::sleep(pause).await,
             }
         }
     }
 
-    /// Does what must be done before a batch in doubt may be sent; nothing when it may be.
-    async fn settle(&self, batch: &Batch, doubt: &mut Option<Doubt>) -> Option<Step> {
-        let open = doubt.as_mut()?;
+    /// Does what must be done before what is in doubt may be sent; nothing when it may be.
+    async fn settle(&self, course: &mut Course<'_>) -> Option<Step> {
+        let open = course.doubt.as_mut()?;
+        let batch = course.batch;
         let doubts = self.delivery.sender.doubts();
         match doubts {
             Doubts::None => {
-                *doubt = None;
+                course.doubt = None;
+                course.is_unsure = true;
                 return None;
             }
             Doubts::Counted => {
                 self.count_doubtful(batch, "reading back is switched off");
-                *doubt = None;
+                course.doubt = None;
+                course.is_unsure = true;
                 return None;
             }
             Doubts::Looked | Doubts::Required => {}
@@ -109,21 +156,23 @@ impl Attempts {
         let permit = self.permits.acquire().await;
         let turn = self.gate.pass().await;
         let started = Instant::now();
-        let look = self.delivery.sender.look_for(batch).await;
+        let look = self.delivery.sender.look_for(batch, course.beside).await;
         crash_point::pass("looked_for");
+        let must_be_visible = started >= open.since + VISIBLE_AFTER;
         let step = match look {
             Look::Stored => {
                 self.gate.succeeded();
-                let answer = Answer::delivered();
-                self.count_records(batch, &answer);
-                self.tell_delivered(batch, &answer);
-                Some(Step::Done)
+                Some(Step::Ended(Outcome::Taken))
             }
-            Look::Absent if started >= open.since + VISIBLE_AFTER => {
-                *doubt = None;
+            Look::StoredBut(missing) if must_be_visible => {
+                self.gate.succeeded();
+                Some(Step::Ended(Outcome::Missing(missing)))
+            }
+            Look::Absent if must_be_visible => {
+                course.doubt = None;
                 None
             }
-            Look::Absent => {
+            Look::Absent | Look::StoredBut(_) => {
                 let visible_in = (open.since + VISIBLE_AFTER).saturating_duration_since(started);
                 let pause = open.pause.min(visible_in);
                 open.pause *= 2;
@@ -138,7 +187,8 @@ impl Attempts {
             }
             Look::CannotTell(why) => {
                 self.count_doubtful(batch, &why);
-                *doubt = None;
+                course.doubt = None;
+                course.is_unsure = true;
                 None
             }
             Look::Failed(answer) => {
@@ -151,40 +201,91 @@ impl Attempts {
         step
     }
 
-    /// Sends a batch once.
-    async fn send(&self, batch: &Batch, refusals: &mut Backoff, doubt: &mut Option<Doubt>) -> Step {
+    /// Sends once.
+    async fn send(&self, course: &mut Course<'_>) -> Step {
+        let batch = course.batch;
+        let bytes = batch.sealed.uncompressed;
         let permit = self.permits.acquire().await;
+        let wait = self.pace().turn(bytes, Instant::now());
+        if !wait.is_zero() {
+            tokio::time::sleep(wait).await;
+        }
         let turn = self.gate.pass().await;
         let started = Instant::now();
         let answer = self.delivery.sender.send(batch).await;
         self.count(batch, &answer);
+        let now = Instant::now();
+        if matches!(answer.class, Class::Delivered | Class::Partial) {
+            self.pace().taken(bytes, now);
+        }
         let step = match answer.class {
-            Class::Delivered | Class::Partial { .. } => {
+            Class::Delivered => {
                 crash_point::pass("stored");
                 self.gate.succeeded();
-                self.tell_delivered(batch, &answer);
-                Step::Done
+                Step::Ended(Outcome::Taken)
+            }
+            Class::Partial => {
+                crash_point::pass("stored");
+                self.gate.succeeded();
+                Step::Ended(Outcome::TakenBut(answer))
             }
             Class::Split | Class::Refused => {
-                self.tell_failed(batch, &answer);
-                Step::Pause(refusals.next())
+                // It answers: others may pass.
+                self.gate.succeeded();
+                self.delivery.health.answered();
+                Step::Ended(Outcome::Refused(answer))
             }
             Class::Retry | Class::Hold => {
                 self.gate.failed(started, answer.retry_after);
                 self.tell_failed(batch, &answer);
-                Step::Again
+                if answer.reason == "throttled" {
+                    self.pace().throttled(started, now);
+                    course.throttles += 1;
+                }
+                if answer.may_be_too_large
+                    && course.throttles >= THROTTLES
+                    && batch.sealed.records > 1
+                {
+                    Step::Ended(Outcome::Refused(answer))
+                } else {
+                    Step::Again
+                }
             }
             Class::Open => {
                 self.gate.failed(started, answer.retry_after);
                 self.tell_failed(batch, &answer);
                 // A request whose answer was lost may still be at work until its own deadline.
                 let deadline = started + self.delivery.sender.deadline();
-                *doubt = Some(Doubt::since(Instant::now().max(deadline)));
+                course.doubt = Some(Doubt::since(now.max(deadline)));
                 Step::Again
             }
         };
         drop((turn, permit));
         step
+    }
+
+    fn pace(&self) -> MutexGuard<'_, Pace> {
+        self.pace.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Remembers whether a stream is seen to work.
+    pub(super) fn note_proven(&self, stream: StreamId, is_proven: bool) {
+        let mut proven = self.proven.lock().unwrap_or_else(PoisonError::into_inner);
+        if !is_proven {
+            proven.remove(&stream);
+            return;
+        }
+        if proven.len() >= MOST_PROVEN {
+            // What is forgotten is proven again by the next record.
+            proven.clear();
+        }
+        proven.insert(stream);
+    }
+
+    /// Whether a stream was seen to work.
+    pub(super) fn is_proven(&self, stream: StreamId) -> bool {
+        let proven = self.proven.lock().unwrap_or_else(PoisonError::into_inner);
+        proven.contains(&stream)
     }
 
     pub(super) fn label(&self) -> OfOutput {

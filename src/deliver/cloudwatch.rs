@@ -14,10 +14,12 @@ use aws_smithy_runtime_api::client::orchestrator::HttpResponse;
 use aws_smithy_types::body::SdkBody;
 use bytes::Bytes;
 
-use super::{Answer, Class, Doubts, Look};
+use super::{Answer, Beside, Class, Doubts, Look};
+use crate::batch::opened::Opened;
 use crate::batch::{Batch, StreamName};
 use crate::config::{self, LogClass, VerifyAfterError};
-use answers::{classify, code_of, rejected_count};
+use crate::record::Time;
+use answers::{classify, code_of, rejected, rejected_by_an_emulator};
 use readback::{Events, Finding};
 use session::Session;
 
@@ -38,6 +40,8 @@ pub(crate) struct Sender {
     create: config::Create,
     verify: VerifyAfterError,
     timeout: Duration,
+    /// It speaks to an endpoint of one's own, which is not AWS.
+    is_emulator: bool,
 }
 
 impl Sender {
@@ -48,6 +52,7 @@ impl Sender {
             create: output.create.clone(),
             verify: output.verify_after_error,
             timeout: output.request_timeout,
+            is_emulator: output.endpoint_url.is_some(),
         }
     }
 
@@ -64,12 +69,12 @@ impl Sender {
                 Ok(client) => client,
                 Err(answer) => return answer,
             };
-            match put(&client, group, stream, batch).await {
+            match self.put(&client, group, stream, batch).await {
                 Err(error) if code_of(&error) == Some("ResourceNotFoundException") => {
                     if let Err(answer) = self.create(&client, group, stream).await {
                         return answer;
                     }
-                    put(&client, group, stream, batch)
+                    self.put(&client, group, stream, batch)
                         .await
                         .unwrap_or_else(|error| classify(&error, "PutLogEvents"))
                 }
@@ -106,19 +111,14 @@ impl Sender {
     }
 
     /// Reads the stream over the batch's time and looks whether the batch is there.
-    pub(super) async fn look_for(&self, batch: &Batch) -> Look {
+    pub(super) async fn look_for(&self, batch: &Batch, beside: &[Beside]) -> Look {
         let StreamName::CloudWatch { group, stream } = &*batch.stream else {
             return Look::Absent;
         };
-        let plain = match plain_body(batch) {
-            Ok(plain) => plain,
+        let wanted = match Opened::of(&batch.sealed, &batch.stream) {
+            Ok(opened) => Events::of(&opened),
             Err(error) => return Look::CannotTell(error.to_string()),
         };
-        let wanted = match Events::of_body(&plain) {
-            Ok(wanted) => wanted,
-            Err(error) => return Look::CannotTell(error.to_string()),
-        };
-        drop(plain);
         let client = match self.session.client().await {
             Ok(client) => client,
             Err(answer) => return Look::Failed(answer),
@@ -172,13 +172,63 @@ impl Sender {
             }
             token = next;
         }
+        for record in beside {
+            found.take_out(record.time.millis(), &record.text);
+        }
         match wanted.compare(&found) {
             Finding::Stored => Look::Stored,
+            Finding::StoredBut(missing) => Look::StoredBut(missing),
             Finding::Absent => Look::Absent,
             Finding::Foreign => Look::CannotTell(
                 "the stream holds other events in the batch's time: it has another writer, or its messages are masked".to_owned(),
             ),
         }
+    }
+
+    /// Puts a batch once.
+    async fn put(
+        &self,
+        client: &Client,
+        group: &str,
+        stream: &str,
+        batch: &Batch,
+    ) -> Result<
+        Answer,
+        SdkError<impl ProvideErrorMetadata + std::error::Error + 'static, HttpResponse>,
+    > {
+        let output = client
+            .put_log_events()
+            .log_group_name(group)
+            .log_stream_name(stream)
+            .set_log_events(Some(Vec::new()))
+            .customize()
+            .interceptor(SealedBody {
+                body: batch.sealed.body.clone(),
+                is_gzip: batch.sealed.is_gzip,
+            })
+            .send()
+            .await?;
+        let Some(info) = output.rejected_log_events_info() else {
+            return Ok(Answer::delivered());
+        };
+        let mut rejected = rejected(info, batch.sealed.records);
+        if self.is_emulator
+            && let Ok(opened) = Opened::of(&batch.sealed, &batch.stream)
+        {
+            let times: Vec<_> = opened.records().map(|record| record.time).collect();
+            let now = Time::from(std::time::SystemTime::now());
+            rejected = rejected_by_an_emulator(&rejected, &times, now);
+        }
+        if rejected.is_empty() {
+            return Ok(Answer::delivered());
+        }
+        let sentence = format!(
+            "PutLogEvents was answered with {info:?}: too old (14 days, or the group's retention) or more than 2 hours in the future"
+        );
+        Ok(Answer {
+            rejected,
+            ..Answer::new(Class::Partial, "rejected", sentence)
+        })
     }
 
     /// Creates the stream, and its group where that is missing too.
@@ -273,52 +323,6 @@ fn waiting_to_create(answer: Answer) -> Answer {
         },
         _ => answer,
     }
-}
-
-/// Puts a batch once.
-async fn put(
-    client: &Client,
-    group: &str,
-    stream: &str,
-    batch: &Batch,
-) -> Result<Answer, SdkError<impl ProvideErrorMetadata + std::error::Error + 'static, HttpResponse>>
-{
-    let output = client
-        .put_log_events()
-        .log_group_name(group)
-        .log_stream_name(stream)
-        .set_log_events(Some(Vec::new()))
-        .customize()
-        .interceptor(SealedBody {
-            body: batch.sealed.body.clone(),
-            is_gzip: batch.sealed.is_gzip,
-        })
-        .send()
-        .await?;
-    let rejected = output
-        .rejected_log_events_info()
-        .map_or(0, |info| rejected_count(info, batch.sealed.records));
-    Ok(if rejected == 0 {
-        Answer::delivered()
-    } else {
-        Answer::new(
-            Class::Partial { rejected },
-            "rejected",
-            "too old (14 days, or the group's retention) or more than 2 hours in the future",
-        )
-    })
-}
-
-/// The body of a batch before compression.
-fn plain_body(batch: &Batch) -> std::io::Result<Vec<u8>> {
-    use std::io::Read as _;
-    let mut plain = Vec::with_capacity(batch.sealed.uncompressed);
-    if batch.sealed.is_gzip {
-        flate2::read::GzDecoder::new(&batch.sealed.body[..]).read_to_end(&mut plain)?;
-    } else {
-        plain.extend_from_slice(&batch.sealed.body);
-    }
-    Ok(plain)
 }
 
 /// Puts the sealed body in the place of the one that the SDK made, before it is signed.

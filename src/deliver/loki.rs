@@ -12,9 +12,13 @@ use hyper::{Method, Request, Response, StatusCode, Uri};
 
 use super::{Answer, Class, of_failure};
 use crate::batch::Batch;
+use crate::batch::opened::Opened;
 use crate::config::{self, Auth, Secret};
 use crate::connect::auth::{Authorization, split_user};
 use crate::connect::{Client, Limits};
+use rejections::{Pushed, told};
+
+pub(crate) mod rejections;
 
 /// How Pinnace names itself to backends.
 pub(super) const AGENT: &str = concat!("pinnace/", env!("CARGO_PKG_VERSION"));
@@ -58,7 +62,7 @@ impl Sender {
     /// Sends a batch once.
     pub(super) async fn send(&self, batch: &Batch) -> Answer {
         match self.post(batch.sealed.body.clone()).await {
-            Ok(response) => understand(&response),
+            Ok(response) => understand(&response, batch),
             Err(answer) => answer,
         }
     }
@@ -135,16 +139,62 @@ fn header(text: &str, what: &str) -> Result<HeaderValue, String> {
     Ok(value)
 }
 
-fn understand(response: &Response<Bytes>) -> Answer {
+fn understand(response: &Response<Bytes>, batch: &Batch) -> Answer {
     let retry_after = response
         .headers()
         .get(RETRY_AFTER)
         .and_then(|value| value.to_str().ok()?.trim().parse().ok())
         .map(Duration::from_secs);
     let text = String::from_utf8_lossy(response.body());
-    Answer {
+    let answer = Answer {
         retry_after,
         ..classify(response.status(), text.trim())
+    };
+    if answer.class == Class::Refused {
+        name_the_refused(answer, text.trim(), batch)
+    } else {
+        answer
+    }
+}
+
+/// Finds in the text of a refusal which records are meant. When it names all of them the others
+/// are stored.
+fn name_the_refused(answer: Answer, text: &str, batch: &Batch) -> Answer {
+    let Ok(opened) = Opened::of(&batch.sealed, &batch.stream) else {
+        return answer;
+    };
+    let pushed: Vec<_> = opened
+        .records()
+        .map(|record| Pushed {
+            time: record.time,
+            len: record.text.len(),
+        })
+        .collect();
+    let told = told(text, &pushed);
+    let class = if told.is_all {
+        Class::Partial
+    } else {
+        answer.class
+    };
+    Answer {
+        class,
+        rejected: told.rejected,
+        ..answer
+    }
+}
+
+/// Whether a request that is throttled with these words may be so large that it never passes: a
+/// rate is told that it would fit into at once, or none.
+fn may_be_too_large(text: &str) -> bool {
+    let number_behind = |sign: &str, end: &str| -> Option<u64> {
+        let (_, rest) = text.split_once(sign)?;
+        rest.split_once(end)?.0.parse().ok()
+    };
+    let limit = number_behind("(limit: ", " bytes/sec)");
+    let size = number_behind("totaling '", "' bytes");
+    match (limit, size) {
+        (Some(limit), Some(size)) => size > limit,
+        _ => !text.contains("stream limit"),
     }
 }
 
@@ -186,7 +236,16 @@ pub(crate) fn classify(status: StatusCode, text: &str) -> Answer {
             "throttled",
             "the tenant's rate limit is reached: raise ingestion_rate_mb, or ship less",
         ),
-        402..=499 => (Class::Refused, "refused", "the server refuses this request"),
+        422 => (
+            Class::Refused,
+            "refused",
+            "the server refuses what is in this request",
+        ),
+        402..=499 => (
+            Class::Hold,
+            "config",
+            "the server refuses this request: look at url and at what stands before Loki",
+        ),
         _ => (Class::Open, "server_error", "look at the server's own log"),
     };
     let said = if text.is_empty() {
@@ -194,11 +253,14 @@ pub(crate) fn classify(status: StatusCode, text: &str) -> Answer {
     } else {
         format!(": {}", first_line(text))
     };
-    Answer::new(
-        class,
-        reason,
-        format!("answered {}{said}; {mending}", status.as_u16()),
-    )
+    Answer {
+        may_be_too_large: class == Class::Retry && may_be_too_large(text),
+        ..Answer::new(
+            class,
+            reason,
+            format!("answered {}{said}; {mending}", status.as_u16()),
+        )
+    }
 }
 
 /// The first line, shortened.
@@ -223,6 +285,8 @@ mod tests {
             (403, Class::Hold, "credentials"),
             (404, Class::Hold, "config"),
             (413, Class::Split, "too_large"),
+            (402, Class::Hold, "config"),
+            (410, Class::Hold, "config"),
             (422, Class::Refused, "refused"),
             (429, Class::Retry, "throttled"),
             (500, Class::Open, "server_error"),
@@ -237,5 +301,24 @@ mod tests {
                 assert!(answer.sentence.contains("why;"), "{}", answer.sentence);
             }
         }
+    }
+
+    #[test]
+    fn a_throttled_request_is_divided_only_where_it_may_never_pass() {
+        let rate = |limit: u32, size: u32| {
+            format!(
+                "Ingestion rate limit exceeded for user fake (limit: {limit} bytes/sec) while attempting to ingest '7' lines totaling '{size}' bytes, reduce"
+            )
+        };
+        for (text, expected) in [
+            (rate(4_194_304, 1_000_000), false),
+            (rate(1000, 4000), true),
+            ("Maximum active stream limit exceeded".into(), false),
+            ("slow down".into(), true),
+        ] {
+            let answer = classify(StatusCode::TOO_MANY_REQUESTS, &text);
+            assert_eq!(answer.may_be_too_large, expected, "{text}");
+        }
+        assert!(!classify(StatusCode::OK, "").may_be_too_large);
     }
 }

@@ -2,10 +2,9 @@
 
 use super::attempts::Attempts;
 use super::cloudwatch::CREATING;
-use super::{Answer, Class, Delivery};
-use crate::batch::Batch;
+use super::{Answer, Delivery};
+use crate::batch::{Batch, StreamId};
 use crate::observe::metrics::{OfOutput, RecordResult, Records, Requests};
-use crate::observe::snapshot::utc;
 
 impl Attempts {
     pub(super) fn count(&self, batch: &Batch, answer: &Answer) {
@@ -23,41 +22,31 @@ impl Attempts {
             .sent_bytes
             .get_or_create(&of_output)
             .inc_by(batch.sealed.body.len() as u64);
-        self.count_records(batch, answer);
     }
 
-    /// Counts the records of a batch whose fate is known.
-    pub(super) fn count_records(&self, batch: &Batch, answer: &Answer) {
-        let Delivery {
-            health, metrics, ..
-        } = &self.delivery;
-        let output = || health.name.clone();
-        let of_output = self.label();
-        let rejected = match answer.class {
-            Class::Delivered => 0,
-            Class::Partial { rejected } => rejected.min(batch.sealed.records),
-            _ => return,
+    /// Counts records that are stored.
+    pub(super) fn count_delivered(&self, records: u32) {
+        let delivered = Records {
+            output: self.delivery.health.name.clone(),
+            result: RecordResult::delivered,
         };
-        for (result, count) in [
-            (RecordResult::delivered, batch.sealed.records - rejected),
-            (RecordResult::rejected, rejected),
-        ] {
-            if count > 0 || result == RecordResult::delivered {
-                let records = Records {
-                    output: output(),
-                    result,
-                };
-                metrics
-                    .records
-                    .get_or_create(&records)
-                    .inc_by(u64::from(count));
-            }
-        }
-        let uncompressed = batch.sealed.uncompressed as u64;
-        metrics
+        let counter = self.delivery.metrics.records.get_or_create(&delivered);
+        counter.inc_by(u64::from(records));
+    }
+
+    /// Counts bytes of a body, before compression, that was stored.
+    pub(super) fn count_bytes(&self, uncompressed: usize) {
+        self.delivery
+            .metrics
             .delivered_bytes
-            .get_or_create(&of_output)
-            .inc_by(uncompressed);
+            .get_or_create(&self.label())
+            .inc_by(uncompressed as u64);
+    }
+
+    /// Counts what is known of a batch as a whole.
+    pub(super) fn count_done(&self, batch: &Batch) {
+        let metrics = &self.delivery.metrics;
+        let of_output = self.label();
         metrics
             .replaced
             .get_or_create(&of_output)
@@ -83,19 +72,8 @@ impl Attempts {
         );
     }
 
-    pub(super) fn tell_delivered(&self, batch: &Batch, answer: &Answer) {
+    pub(super) fn tell_delivered(&self) {
         let health = &self.delivery.health;
-        if let Class::Partial { rejected } = answer.class {
-            tracing::warn!(
-                output = health.name,
-                stream = %batch.stream,
-                rejected,
-                first_time = utc(batch.sealed.first_time),
-                last_time = utc(batch.sealed.last_time),
-                answer = answer.sentence,
-                "the destination refused records of a batch and stored the others"
-            );
-        }
         if let Some(blocked) = health.delivered() {
             let seconds = blocked.since.elapsed().unwrap_or_default().as_secs();
             tracing::info!(
@@ -103,6 +81,19 @@ impl Attempts {
                 reason = blocked.reason,
                 seconds,
                 "delivers again"
+            );
+        }
+    }
+
+    /// A stream waits, for this reason.
+    pub(super) fn tell_held(&self, stream: StreamId, reason: &'static str, sentence: &str) {
+        let health = &self.delivery.health;
+        if health.stream_is_held(stream, reason, sentence) {
+            tracing::warn!(
+                output = health.name,
+                reason,
+                why = sentence,
+                "a stream waits; nothing is lost"
             );
         }
     }

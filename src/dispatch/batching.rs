@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use super::fill::{Ended, Filler};
 use super::{Dispatcher, Next, READ_AGAIN_AFTER};
+use crate::batch::parts::Parts;
 use crate::batch::{Batch, StreamId};
 use crate::journal::{Journal, Seal};
 use crate::source::reader::Reader;
@@ -166,6 +167,7 @@ impl Dispatcher {
             stream_id: id,
             stream: Arc::clone(&stream.name),
             sealed,
+            parts: Parts::default(),
             is_replay: false,
         })
     }

@@ -7,6 +7,7 @@ use bytes::Bytes;
 
 use super::stream::Stream;
 use super::{Dispatcher, Lane, Start};
+use crate::batch::parts::Parts;
 use crate::batch::{Batch, BatchId, Sealed, StreamId, StreamName};
 use crate::journal::Seal;
 use crate::source::Generation;
@@ -56,7 +57,7 @@ impl Dispatcher {
 
     /// Takes up a batch that an earlier run sealed: it goes out again as it is, before anything
     /// new of its stream.
-    pub(crate) fn restore(&mut self, id: BatchId, seal: &Seal, body: Bytes) -> Batch {
+    pub(crate) fn restore(&mut self, id: BatchId, seal: &Seal, parts: Parts, body: Bytes) -> Batch {
         let stream_id = self.stream_of(Arc::new(seal.stream.clone()));
         let mut name = Arc::new(seal.stream.clone());
         if let Some(stream) = self.streams.get_mut(&stream_id) {
@@ -80,6 +81,7 @@ impl Dispatcher {
                 first_time: seal.first_time,
                 last_time: seal.last_time,
             },
+            parts,
             is_replay: true,
         }
     }

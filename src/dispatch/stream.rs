@@ -11,7 +11,9 @@ use crate::record::Time;
 use crate::span::{GenerationId, Span};
 
 /// So many batches of a stream are on their way at most: one is sent while the next is made.
-pub(super) const MAX_IN_FLIGHT: usize = 2;
+const MAX_IN_FLIGHT: usize = 2;
+/// So many more may be on their way as wait for another record of the stream to be taken.
+const MAX_STUCK: usize = 16;
 
 /// A stream.
 #[derive(Debug)]
@@ -39,6 +41,7 @@ pub(super) struct InFlight {
     id: BatchId,
     pub(super) spans: Vec<Span>,
     pub(super) body_len: usize,
+    is_stuck: bool,
 }
 
 impl Stream {
@@ -121,7 +124,22 @@ impl Stream {
             id,
             spans,
             body_len,
+            is_stuck: false,
         });
+    }
+
+    /// Notes that what is left of a batch waits for others.
+    pub(super) fn note_stuck(&mut self, id: BatchId) {
+        let batch = self.in_flight.iter_mut().find(|batch| batch.id == id);
+        if let Some(batch) = batch {
+            batch.is_stuck = true;
+        }
+    }
+
+    /// Whether one more batch may be on its way.
+    pub(super) fn has_room(&self) -> bool {
+        let stuck = self.in_flight.iter().filter(|batch| batch.is_stuck).count();
+        self.in_flight.len() < MAX_IN_FLIGHT + stuck.min(MAX_STUCK)
     }
 
     /// Notes a delivered batch.

@@ -241,6 +241,11 @@ impl State {
             .map(|(id, sealed)| (*id, &*sealed.seal))
     }
 
+    /// What is known of a batch on its way.
+    pub(crate) fn seal_of(&self, id: BatchId) -> Option<&Seal> {
+        self.seals.get(&id).map(|sealed| &*sealed.seal)
+    }
+
     /// How a batch is divided.
     pub(crate) fn parts_of(&self, id: BatchId) -> Option<&Parts> {
         self.seals.get(&id).map(|sealed| &sealed.parts)

@@ -6,6 +6,8 @@ use std::sync::Mutex;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant, SystemTime};
 
+use crate::batch::StreamId;
+
 /// A loop that has not turned for this long hangs.
 const STUCK_AFTER: Duration = Duration::from_mins(1);
 
@@ -97,6 +99,8 @@ pub(crate) struct OutputHealth {
 #[derive(Debug, Default, Clone)]
 struct OutputState {
     blocked: Option<Blocked>,
+    /// Streams that wait while others may go on.
+    held: BTreeMap<StreamId, Blocked>,
     last_error: Option<(SystemTime, String)>,
     last_delivered: Option<SystemTime>,
 }
@@ -135,9 +139,57 @@ impl OutputHealth {
         state.blocked.take()
     }
 
-    /// Why it does not deliver at the moment.
+    /// It answers, if not as it should.
+    pub(crate) fn answered(&self) {
+        lock(&self.state).blocked = None;
+    }
+
+    /// One of its streams waits. Returns whether this is news.
+    pub(crate) fn stream_is_held(
+        &self,
+        stream: StreamId,
+        reason: &'static str,
+        sentence: &str,
+    ) -> bool {
+        let mut state = lock(&self.state);
+        let now = SystemTime::now();
+        state.last_error = Some((now, sentence.to_owned()));
+        let earlier = state.held.get(&stream);
+        let is_news = earlier.is_none_or(|held| held.reason != reason);
+        let since = earlier.map_or(now, |held| held.since);
+        let held = Blocked {
+            reason,
+            sentence: sentence.to_owned(),
+            since,
+        };
+        state.held.insert(stream, held);
+        is_news
+    }
+
+    /// A stream waits no longer.
+    pub(crate) fn stream_goes_on(&self, stream: StreamId) {
+        lock(&self.state).held.remove(&stream);
+    }
+
+    /// No stream waits.
+    pub(crate) fn streams_go_on(&self) {
+        lock(&self.state).held.clear();
+    }
+
+    /// A stream waits no longer for this reason. Returns whether it waits for none.
+    pub(crate) fn stream_goes_on_from(&self, stream: StreamId, reason: &'static str) -> bool {
+        let held = &mut lock(&self.state).held;
+        if held.get(&stream).is_some_and(|it| it.reason == reason) {
+            held.remove(&stream);
+        }
+        !held.contains_key(&stream)
+    }
+
+    /// Why it, or one of its streams, does not deliver at the moment.
     pub(crate) fn blocked(&self) -> Option<Blocked> {
-        lock(&self.state).blocked.clone()
+        let state = lock(&self.state);
+        let oldest = state.held.values().min_by_key(|held| held.since);
+        state.blocked.as_ref().or(oldest).cloned()
     }
 
     /// The last thing that went wrong, and when.

@@ -69,6 +69,15 @@ pub(crate) struct OfInput {
     pub(crate) input: String,
 }
 
+/// Labels of refused records.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+pub(crate) struct OfRefused {
+    /// The output's name.
+    pub(crate) output: String,
+    /// Why.
+    pub(crate) reason: &'static str,
+}
+
 /// Labels of a blocked output.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
 pub(crate) struct BlockedBy {
@@ -85,6 +94,16 @@ pub(crate) struct Reason {
     pub(crate) reason: &'static str,
 }
 
+/// The reasons for which records are refused.
+const REFUSALS: [&str; 7] = [
+    "refused",
+    "too_old",
+    "expired",
+    "too_new",
+    "too_far_behind",
+    "too_large",
+    "line_too_long",
+];
 /// The reasons for which bytes are lost.
 const LOSSES: [&str; 4] = [
     "truncated",
@@ -101,6 +120,12 @@ pub(crate) struct Metrics {
     registry: Registry,
     /// Records by output and result.
     pub(crate) records: Family<Records, Counter>,
+    /// Refused records that went to the dead letters.
+    pub(crate) dead_letters: Family<OfRefused, Counter>,
+    /// Refused records that were dropped, since there was no room for them.
+    pub(crate) dropped: Family<OfRefused, Counter>,
+    /// The size of the file of dead letters.
+    pub(crate) dead_letters_bytes: Gauge,
     /// Requests by output and class of answer.
     pub(crate) requests: Family<Requests, Counter>,
     /// Bytes of request bodies that were sent, each attempt counted.
@@ -158,6 +183,9 @@ impl Metrics {
         let mut registry = Registry::with_prefix("pinnace");
         let metrics = Self {
             records: Family::default(),
+            dead_letters: Family::default(),
+            dropped: Family::default(),
+            dead_letters_bytes: Gauge::default(),
             requests: Family::default(),
             sent_bytes: Family::default(),
             doubtful: Family::default(),
@@ -192,6 +220,22 @@ impl Metrics {
             "records",
             "Records by what became of them: delivered, rejected",
             metrics.records.clone(),
+        );
+        registry.register(
+            "dead_letters",
+            "Records that the destination refuses and that went to the dead letters",
+            metrics.dead_letters.clone(),
+        );
+        registry.register(
+            "dead_letters_dropped",
+            "Records that the destination refuses and that were dropped: the file was full",
+            metrics.dropped.clone(),
+        );
+        registry.register_with_unit(
+            "dead_letters_file",
+            "The size of the file of dead letters",
+            Unit::Bytes,
+            metrics.dead_letters_bytes.clone(),
         );
         registry.register(
             "output_requests",
@@ -352,6 +396,11 @@ impl Metrics {
             let output = output.to_owned();
             drop(self.records.get_or_create(&Records { output, result }));
         }
+        for reason in REFUSALS {
+            let output = output.to_owned();
+            let of_refused = OfRefused { output, reason };
+            drop(self.dead_letters.get_or_create(&of_refused));
+        }
         let of_output = OfOutput {
             output: output.to_owned(),
         };
@@ -437,6 +486,12 @@ mod tests {
                 result: RecordResult::delivered,
             })
             .inc();
+        let refused = OfRefused {
+            output: "loki".into(),
+            reason: "refused",
+        };
+        metrics.dead_letters.get_or_create(&refused).inc();
+        metrics.dropped.get_or_create(&refused).inc();
         metrics
             .requests
             .get_or_create(&Requests {

@@ -20,6 +20,8 @@ pub(crate) struct WorkerView {
     pub(crate) inputs: Vec<InputView>,
     /// How many files are open.
     pub(crate) open_files: usize,
+    /// The size of the file of dead letters.
+    pub(crate) dead_letters_bytes: u64,
     /// What cannot be read.
     pub(crate) problems: Vec<String>,
     /// What was lost last.

@@ -34,6 +34,8 @@ pub struct Faults {
     /// A text that makes a record impossible. Loki refuses such an entry (400, the good ones
     /// are stored); `CloudWatch` Logs refuses the whole batch (`InvalidParameterException`).
     pub poison: Option<String>,
+    /// A push or a put of more bytes than this, before compression, is answered with 413.
+    pub above_bytes: Option<u64>,
     /// Milliseconds before `GetLogEvents` shows what was put.
     pub visibility_delay_ms: u64,
 }
@@ -50,6 +52,7 @@ impl Default for Faults {
             retry_after: None,
             only: Vec::new(),
             poison: None,
+            above_bytes: None,
             visibility_delay_ms: 0,
         }
     }
@@ -122,6 +125,7 @@ impl FromStr for Faults {
                 "retry_after" => faults.retry_after = Some(value.parse().map_err(|_| wrong())?),
                 "only" if !value.is_empty() => faults.only.push(value.to_owned()),
                 "poison" if !value.is_empty() => faults.poison = Some(value.to_owned()),
+                "above_bytes" => faults.above_bytes = Some(value.parse().map_err(|_| wrong())?),
                 "visibility_delay_ms" => {
                     faults.visibility_delay_ms = value.parse().map_err(|_| wrong())?;
                 }
@@ -140,7 +144,7 @@ pub enum UnknownFault {
     #[error(
         "there is no fault \"{0}\": take status=N, error=CODE, hang, reset or reject=SHARE, and \
          ratio=SHARE, seed=N, count=N, store, latency_ms=N, retry_after=SECONDS, only=OPERATION, \
-         poison=TEXT, visibility_delay_ms=N"
+         poison=TEXT, above_bytes=N, visibility_delay_ms=N"
     )]
     Key(String),
     /// The value does not fit its key.

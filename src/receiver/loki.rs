@@ -4,6 +4,7 @@
 use std::sync::PoisonError;
 
 use super::body::{self, Unreadable};
+use super::options::Backend;
 use super::reply::{Asked, Reply, Tally};
 use super::server::text;
 use super::state::Shared;
@@ -64,6 +65,9 @@ pub(super) fn answer(shared: &Shared, asked: &Asked<'_>) -> Reply {
     let content_type = asked.header("content-type");
     let media = content_type.split(';').next().unwrap_or_default().trim();
     if media.eq_ignore_ascii_case("application/json") {
+        if let Some(reply) = too_large(shared, encoded.len()) {
+            return reply;
+        }
         return match json::Document::parse(encoded) {
             Ok(document) => match document.push() {
                 Ok(push) => store::store(shared, asked, tenant, &push, encoded.len()),
@@ -76,10 +80,19 @@ pub(super) fn answer(shared: &Shared, asked: &Asked<'_>) -> Reply {
         Ok(decoded) => decoded,
         Err(error) => return unreadable(shared, asked, &error),
     };
+    if let Some(reply) = too_large(shared, decoded.len()) {
+        return reply;
+    }
     match protobuf::push(decoded) {
         Ok(push) => store::store(shared, asked, tenant, &push, decoded.len()),
         Err(error) => refusal(shared, asked, 400, "unreadable", &error.to_string()),
     }
+}
+
+/// The answer to a push of more bytes than a fault lets through.
+fn too_large(shared: &Shared, bytes: usize) -> Option<Reply> {
+    let most = shared.lock().faults(Backend::Loki).faults.above_bytes?;
+    (bytes as u64 > most).then(|| failure(413))
 }
 
 /// The answer when a fault or a pause says only a status.
@@ -133,7 +146,7 @@ fn refusal(
     sentence: &str,
 ) -> Reply {
     shared.change(|state| {
-        let ledger = state.ledger(super::options::Backend::Loki);
+        let ledger = state.ledger(Backend::Loki);
         ledger.violation(asked.number, reason, || sentence.to_owned());
     });
     Reply {

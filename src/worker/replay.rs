@@ -37,7 +37,9 @@ impl Worker {
                 self.journal.append(&Entry::Unseal(id));
                 continue;
             };
-            let batch = output.dispatcher.restore(id, &seal, body);
+            let parts = self.journal.state().parts_of(id).cloned();
+            let parts = parts.unwrap_or_default();
+            let batch = output.dispatcher.restore(id, &seal, parts, body);
             // As many as were in flight before have room now.
             if output.batches.try_send(batch).is_err() {
                 tracing::error!(

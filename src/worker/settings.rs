@@ -12,6 +12,7 @@ use super::opening::Opening;
 use super::regaining::Regained;
 use super::{Lane, Worker};
 use crate::config::{AfterDelivery, Disk, HoldDeleted, ReadFrom, Shutdown};
+use crate::dead_letters::DeadLetters;
 use crate::journal::Journal;
 use crate::source::{Generation, Moment, Place};
 
@@ -31,6 +32,8 @@ pub(crate) struct Settings {
     pub(crate) gather: Duration,
     /// What happens between SIGTERM and the end.
     pub(crate) shutdown: Shutdown,
+    /// Where refused records go.
+    pub(crate) dead_letters: DeadLetters,
 }
 
 /// What is needed of an input's configuration.
@@ -111,6 +114,7 @@ impl Worker {
         self.care = Care::new(at.now);
         self.gather = settings.gather;
         self.shutdown = settings.shutdown;
+        self.dead_letters = settings.dead_letters;
         self.pause = None;
         // It is of the old outputs; a later start will know what was before.
         self.regained = Regained::default();

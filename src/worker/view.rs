@@ -33,6 +33,7 @@ impl Worker {
             },
             open_files: self.source.generations().count(),
             outputs,
+            dead_letters_bytes: self.dead_letters.len(),
             losses: self.losses.last().map(str::to_owned).collect(),
             inputs: self.input_views(),
             problems: {

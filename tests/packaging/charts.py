@@ -169,7 +169,7 @@ def schema_keys_problems(published: dict, values: dict) -> list:
     lets through that the program does not know."""
     ours, theirs = set(), set()
     definitions = values["$defs"]
-    for name in ("input", "batch", "create", "loki", "cloudwatch_logs", "shutdown"):
+    for name in ("input", "batch", "create", "loki", "cloudwatch_logs", "dead_letters", "shutdown"):
         ours |= set(definitions[name]["properties"])
     ours |= set(values["properties"]["config"]["properties"])
     collect_keys(published, theirs)

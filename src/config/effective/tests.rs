@@ -9,8 +9,8 @@ use proptest::option;
 use proptest::prelude::*;
 
 use super::super::{
-    AfterDelivery, AssumeRole, Auth, ByteSize, Connection, Create, Disk, Environment, HoldDeleted,
-    Proxy, Secret, Server, Shutdown, Source, Tls, load,
+    AfterDelivery, AssumeRole, Auth, ByteSize, Connection, Create, DeadLetters, Disk, Environment,
+    HoldDeleted, Proxy, Secret, Server, Shutdown, Source, Tls, load,
 };
 use super::*;
 
@@ -250,6 +250,19 @@ fn configs() -> impl Strategy<Value = Config> {
                 Config {
                     state_dir: PathBuf::from(state_dir),
                     memory_limit: ByteSize(memory << 20),
+                    dead_letters: DeadLetters {
+                        max_bytes: ByteSize(memory << 16),
+                        when_full: if final_lines {
+                            WhenLettersFull::Drop
+                        } else {
+                            WhenLettersFull::Hold
+                        },
+                        when_all_refused: if quiet_for % 2 == 0 {
+                            WhenAllRefused::Write
+                        } else {
+                            WhenAllRefused::Hold
+                        },
+                    },
                     shutdown: Shutdown {
                         timeout: Duration::from_millis(quiet_for + 1),
                         quiet_for: Duration::from_millis(quiet_for),

@@ -8,26 +8,71 @@ use aws_smithy_runtime_api::client::orchestrator::HttpResponse;
 use aws_smithy_types::DateTime;
 use aws_smithy_types::date_time::Format;
 
-use super::super::{Answer, Class, of_failure};
+use super::super::{Answer, Class, Rejected, of_failure};
 use crate::connect::Failure;
 use crate::connect::failure::{cause, causes};
+use crate::record::Time;
 
 /// AWS takes signatures that are so old, in seconds.
 const CLOCK_TOLERANCE: i64 = 5 * 60;
+/// AWS takes nothing that is older, in nanoseconds.
+const TOO_OLD: i64 = 14 * 24 * 3600 * 1_000_000_000;
+/// AWS takes nothing that is further ahead, in nanoseconds.
+const TOO_NEW: i64 = 2 * 3600 * 1_000_000_000;
 
-/// How many events of a batch were refused: AWS gives the first too new one, and the ends
+/// Which events of a batch were refused: AWS gives the first too new one, and the ends
 /// (exclusive) of the too old and the expired ones.
-pub(super) fn rejected_count(info: &RejectedLogEventsInfo, records: u32) -> u32 {
+pub(super) fn rejected(info: &RejectedLogEventsInfo, records: u32) -> Vec<Rejected> {
     let index = |value: Option<i32>, or: u32| {
         value
             .and_then(|it| u32::try_from(it).ok())
             .unwrap_or(or)
             .min(records)
     };
-    let old = index(info.too_old_log_event_end_index(), 0)
-        .max(index(info.expired_log_event_end_index(), 0));
-    let new = index(info.too_new_log_event_start_index(), records);
-    (old + (records - new)).min(records)
+    let old = index(info.too_old_log_event_end_index(), 0);
+    let expired = index(info.expired_log_event_end_index(), 0).max(old);
+    let new = index(info.too_new_log_event_start_index(), records).max(expired);
+    in_order(old, expired, new, records)
+}
+
+/// The same of an emulator that means the last too old and the last too new one: what is beyond
+/// AWS's own limits by these times is refused too.
+pub(super) fn rejected_by_an_emulator(
+    rejected: &[Rejected],
+    times: &[Time],
+    now: Time,
+) -> Vec<Rejected> {
+    let records = u32::try_from(times.len()).unwrap_or(u32::MAX);
+    let end_of = |reason: &str| {
+        let it = rejected.iter().find(|it| it.reason == reason);
+        it.map_or(0, |it| it.records.end)
+    };
+    let is_told = |reason: &str| rejected.iter().any(|it| it.reason == reason);
+    let too_old = |time: &&Time| now.nanos_since(**time) > TOO_OLD;
+    let too_new = |time: &&Time| time.nanos_since(now) > TOO_NEW;
+    let count = |times: usize| u32::try_from(times).unwrap_or(u32::MAX);
+    let old = end_of("too_old").max(count(times.iter().take_while(too_old).count()));
+    let expired = end_of("expired").max(old);
+    let told_new = rejected.iter().find(|it| it.reason == "too_new");
+    let new = told_new.map_or(records, |it| it.records.start);
+    let new = if is_told("too_new") {
+        new.min(records - count(times.iter().rev().take_while(too_new).count()))
+    } else {
+        new
+    };
+    in_order(old, expired, new.max(expired), records)
+}
+
+fn in_order(old: u32, expired: u32, new: u32, records: u32) -> Vec<Rejected> {
+    let parts = [
+        (0..old, "too_old"),
+        (old..expired, "expired"),
+        (new..records, "too_new"),
+    ];
+    let parts = parts.into_iter().filter(|(range, _)| !range.is_empty());
+    parts
+        .map(|(records, reason)| Rejected { records, reason })
+        .collect()
 }
 
 pub(super) fn code_of<E: ProvideErrorMetadata>(error: &SdkError<E, HttpResponse>) -> Option<&str> {
@@ -184,6 +229,9 @@ pub(crate) fn classify_service(
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::ops::Range;
+
+    type Ranges = &'static [(Range<u32>, &'static str)];
 
     #[test]
     fn every_error_code_has_its_class() {
@@ -235,16 +283,55 @@ mod tests {
                 .set_too_new_log_event_start_index(new)
                 .build()
         };
-        let table = [
-            (info(None, None, None), 0),
-            (info(Some(3), None, None), 3),
-            (info(Some(3), Some(5), None), 5),
-            (info(None, None, Some(8)), 2),
-            (info(Some(2), None, Some(9)), 3),
-            (info(Some(20), None, Some(0)), 10),
+        let table: [(_, Ranges); 8] = [
+            (info(None, None, None), &[]),
+            (info(Some(3), None, None), &[(0..3, "too_old")]),
+            (
+                info(Some(3), Some(5), None),
+                &[(0..3, "too_old"), (3..5, "expired")],
+            ),
+            (info(Some(3), Some(2), None), &[(0..3, "too_old")]),
+            (info(None, None, Some(8)), &[(8..10, "too_new")]),
+            (
+                info(Some(2), None, Some(9)),
+                &[(0..2, "too_old"), (9..10, "too_new")],
+            ),
+            (info(Some(20), None, Some(0)), &[(0..10, "too_old")]),
+            (info(Some(-1), None, Some(-1)), &[]),
         ];
         for (info, expected) in table {
-            assert_eq!(rejected_count(&info, 10), expected, "{info:?}");
+            let found = rejected(&info, 10);
+            let found: Vec<_> = found
+                .into_iter()
+                .map(|it| (it.records, it.reason))
+                .collect();
+            assert_eq!(found, expected, "{info:?}");
         }
+    }
+
+    #[test]
+    fn an_emulator_that_counts_otherwise_is_understood_by_the_times() {
+        let now = Time(1_795_341_600_000_000_000);
+        let hour = 3600 * 1_000_000_000;
+        let times = [-400, -340, -337, -335, 0, 1, 3, 4].map(|hours| Time(now.0 + hours * hour));
+        // LocalStack names the last too old (2) and the last too new one (7).
+        for (old, new) in [(Some(2), Some(7)), (Some(3), Some(6))] {
+            let info = RejectedLogEventsInfo::builder()
+                .set_too_old_log_event_end_index(old)
+                .set_too_new_log_event_start_index(new)
+                .build();
+            let found = rejected_by_an_emulator(&rejected(&info, 8), &times, now);
+            let found: Vec<_> = found
+                .into_iter()
+                .map(|it| (it.records, it.reason))
+                .collect();
+            assert_eq!(found, [(0..3, "too_old"), (6..8, "too_new")]);
+        }
+        // A single one, at the first place.
+        let info = RejectedLogEventsInfo::builder()
+            .too_old_log_event_end_index(0)
+            .build();
+        let found = rejected_by_an_emulator(&rejected(&info, 1), &times[..1], now);
+        assert_eq!(found[0].records, 0..1);
     }
 }

@@ -64,7 +64,17 @@ pub(super) fn put_log_events(
     let limits = &shared.options.cloudwatch;
     let events = check_shape(limits, input.log_events.as_deref())?;
     shared.change(|state| {
-        let poison = state.faults(Backend::Cloudwatch).faults.poison.clone();
+        let faults = &state.faults(Backend::Cloudwatch).faults;
+        if faults
+            .above_bytes
+            .is_some_and(|most| body.len() as u64 > most)
+        {
+            return Err(Failure::new(
+                "RequestEntityTooLarge",
+                "Request size exceeded the limit.",
+            ));
+        }
+        let poison = faults.poison.clone();
         let State {
             ledgers,
             cloudwatch,

@@ -103,11 +103,16 @@ fn ingest(
         let struck = asked.refused(stream.entries.len());
         let mut good = Vec::with_capacity(stream.entries.len());
         for (position, entry) in stream.entries.iter().enumerate() {
-            let by_fault = position < struck
-                || poison.as_ref().is_some_and(|poison| {
-                    memchr::memmem::find(entry.line, poison.as_bytes()).is_some()
-                });
-            let check = if by_fault {
+            let is_poison = poison.as_ref().is_some_and(|poison| {
+                memchr::memmem::find(entry.line, poison.as_bytes()).is_some()
+            });
+            let by_fault = position < struck || is_poison;
+            let check = if is_poison {
+                Err(Refused {
+                    reason: "poison",
+                    sentence: format!("entry for stream '{name}' is not acceptable"),
+                })
+            } else if by_fault {
                 Err(too_old(&name, entry, asked.now_ns))
             } else {
                 check_entry(limits, &name, entry, asked.now_ns)

@@ -1,0 +1,111 @@
+//! Reads the `PushRequest` that `batch/loki.rs` writes, and writes a part of it.
+
+use std::borrow::Cow;
+use std::ops::Range;
+
+use bytes::Bytes;
+
+use super::super::Sealed;
+use super::super::loki::{header, key, pack};
+use super::{Form, OpenError, Opened, Record};
+use crate::record::Time;
+
+pub(super) fn open(sealed: &Sealed) -> Result<Opened, OpenError> {
+    // A damaged length must not make us reserve more than there is.
+    if snap::raw::decompress_len(&sealed.body).ok() != Some(sealed.uncompressed) {
+        return Err(OpenError::Form);
+    }
+    let plain = snap::raw::Decoder::new()
+        .decompress_vec(&sealed.body)
+        .map_err(|error| OpenError::Packed(error.into()))?;
+    let (labels, records) = places(&plain).ok_or(OpenError::Form)?;
+    Ok(Opened {
+        plain,
+        records,
+        is_gzip: false,
+        form: Form::Loki { labels },
+    })
+}
+
+/// Where the labels lie, and each entry with its key and length.
+fn places(plain: &[u8]) -> Option<(Range<usize>, Vec<Range<usize>>)> {
+    let mut at = 0;
+    let stream = bytes_field(plain, &mut at, key::STREAM)?;
+    if at != plain.len() {
+        return None;
+    }
+    at = stream.start;
+    let labels = bytes_field(plain, &mut at, key::LABELS)?;
+    let mut records = Vec::new();
+    while at < plain.len() {
+        let start = at;
+        bytes_field(plain, &mut at, key::ENTRY)?;
+        records.push(start..at);
+    }
+    Some((labels, records))
+}
+
+/// An entry with its key and length.
+pub(super) fn record(bytes: &[u8]) -> Option<Record<'_>> {
+    let mut at = 0;
+    let entry = bytes_field(bytes, &mut at, key::ENTRY)?;
+    at = entry.start;
+    let stamp = bytes_field(bytes, &mut at, key::TIMESTAMP)?;
+    let line = bytes_field(bytes, &mut at, key::LINE)?;
+    let mut metadata = Vec::new();
+    while at < entry.end {
+        let pair = bytes_field(bytes, &mut at, key::METADATA)?;
+        let mut within = pair.start;
+        let name = bytes_field(bytes, &mut within, key::NAME)?;
+        let value = bytes_field(bytes, &mut within, key::VALUE)?;
+        metadata.push((text(bytes, name)?, text(bytes, value)?));
+    }
+    at = stamp.start;
+    let seconds = number_field(bytes, &mut at, key::SECONDS)?.cast_signed();
+    let nanos = number_field(bytes, &mut at, key::NANOS)?;
+    let nanos = seconds
+        .checked_mul(1_000_000_000)?
+        .checked_add(i64::try_from(nanos).ok()?)?;
+    Some(Record {
+        time: Time(nanos),
+        text: Cow::Borrowed(text(bytes, line)?),
+        metadata,
+    })
+}
+
+/// A body of these labels and entries, whether it is gzip, and its length before compression.
+pub(super) fn seal(labels: &[u8], entries: &[u8]) -> (Bytes, bool, usize) {
+    let mut plain = header(labels, entries.len());
+    plain.extend_from_slice(entries);
+    let body = pack(&mut snap::raw::Encoder::new(), &mut Vec::new(), &plain);
+    (body, false, plain.len())
+}
+
+fn text(bytes: &[u8], place: Range<usize>) -> Option<&str> {
+    std::str::from_utf8(bytes.get(place)?).ok()
+}
+
+/// Moves over a field with this key; returns where its content lies.
+fn bytes_field(bytes: &[u8], at: &mut usize, key: u8) -> Option<Range<usize>> {
+    let len = usize::try_from(number_field(bytes, at, key)?).ok()?;
+    let end = at.checked_add(len).filter(|end| *end <= bytes.len())?;
+    Some(std::mem::replace(at, end)..end)
+}
+
+/// Moves over a key and a number; returns the number.
+fn number_field(bytes: &[u8], at: &mut usize, key: u8) -> Option<u64> {
+    if *bytes.get(*at)? != key {
+        return None;
+    }
+    *at += 1;
+    let mut value = 0;
+    for shift in (0..64).step_by(7) {
+        let byte = *bytes.get(*at)?;
+        *at += 1;
+        value |= u64::from(byte & 0x7F) << shift;
+        if byte < 0x80 {
+            return Some(value);
+        }
+    }
+    None
+}

@@ -1,0 +1,385 @@
+//! Delivers the batches of one stream, one after the other. A batch that is refused goes out in
+//! parts; what `refusals` finds to be bad goes to the dead letters. Nothing of a part is sent
+//! before the journal knows of it.
+
+use std::collections::BTreeMap;
+use std::ops::Range;
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::sync::{mpsc, oneshot};
+
+use super::attempts::{Attempts, Doubt, Outcome};
+use super::refusals::{MOST_IN_A_ROW, Refusal, Refusals, Step};
+use super::retry::Backoff;
+use super::{Acknowledgement, Answer, Class, Refused, Report};
+use crate::batch::opened::OpenError;
+use crate::batch::parts::Fate;
+use crate::batch::{Batch, BatchId, StreamId};
+use crate::dead_letters::Written;
+use carried::Carried;
+
+mod carried;
+
+/// Dead letters that could not be written are tried again after this.
+const WRITE_AGAIN_AFTER: Duration = Duration::from_secs(2);
+
+/// Carries the batches of one stream.
+pub(super) struct Courier {
+    attempts: Arc<Attempts>,
+    stream: StreamId,
+    incoming: mpsc::Receiver<Batch>,
+    batches: BTreeMap<BatchId, Carried>,
+    refusals: Refusals,
+    waits: Backoff,
+    is_held: bool,
+}
+
+impl Courier {
+    pub(super) fn new(
+        attempts: Arc<Attempts>,
+        first: Batch,
+        incoming: mpsc::Receiver<Batch>,
+    ) -> Self {
+        let stream = first.stream_id;
+        let refusals = Refusals::new(
+            attempts.is_proven(stream),
+            attempts.delivery.writes_all_refused,
+        );
+        let mut courier = Self {
+            attempts,
+            stream,
+            incoming,
+            batches: BTreeMap::new(),
+            refusals,
+            waits: Backoff::slow(),
+            is_held: false,
+        };
+        courier.take_up(first);
+        courier
+    }
+
+    /// Delivers until there is nothing more to deliver.
+    pub(super) async fn run(mut self) -> StreamId {
+        loop {
+            while let Ok(batch) = self.incoming.try_recv() {
+                self.take_up(batch);
+            }
+            match self.refusals.next() {
+                Step::Nothing => break,
+                Step::Done(id) => self.done(id),
+                Step::Send(id, records) => self.send(id, records).await,
+                Step::Condemn(id, records, refusal) => self.condemn(id, records, &refusal).await,
+                Step::Wait(refusal) => self.wait(&refusal).await,
+            }
+        }
+        self.attempts
+            .note_proven(self.stream, self.refusals.is_proven());
+        self.stream
+    }
+
+    fn take_up(&mut self, batch: Batch) {
+        if batch.is_replay {
+            let attempts = &self.attempts;
+            let replayed = &attempts.delivery.metrics.replayed;
+            replayed.get_or_create(&attempts.label()).inc();
+        }
+        let records = batch.sealed.records;
+        self.refusals.add(batch.id, records, batch.parts.clone());
+        self.batches.insert(batch.id, Carried::new(batch));
+    }
+
+    fn done(&mut self, id: BatchId) {
+        self.refusals.remove(id);
+        if let Some(carried) = self.batches.remove(&id) {
+            self.attempts.count_done(&carried.batch);
+        }
+        self.report(Report::Done(self.name(id)));
+    }
+
+    fn name(&self, batch: BatchId) -> Acknowledgement {
+        Acknowledgement {
+            output: self.attempts.delivery.output,
+            stream: self.stream,
+            batch,
+        }
+    }
+
+    fn report(&self, report: Report) {
+        (self.attempts.delivery.report)(report);
+    }
+
+    /// Sends a batch, or a part of one, until it is known what that comes to.
+    async fn send(&mut self, id: BatchId, records: Range<u32>) {
+        let attempts = Arc::clone(&self.attempts);
+        let Some(carried) = self.batches.get_mut(&id) else {
+            return self.refusals.remove(id);
+        };
+        let is_whole = records == (0..carried.batch.sealed.records);
+        let cutting = if is_whole {
+            None
+        } else {
+            // The semaphore is never closed.
+            Some(attempts.cutting.acquire().await)
+        };
+        let part = if is_whole {
+            Ok(carried.whole())
+        } else {
+            carried.part(&records, self.refusals.delivered_of(id))
+        };
+        let part = match part {
+            Ok(part) => part,
+            Err(error) => return self.cannot_open(id, &records, &error).await,
+        };
+        let is_in_doubt = carried.in_doubt.remove(&records.start);
+        let doubt = is_in_doubt.then(|| Doubt::since(attempts.started));
+        let (outcome, is_unsure) = attempts.attempt(&part.batch, &part.beside, doubt).await;
+        carried.is_unsure |= is_unsure;
+        let uncompressed = part.batch.sealed.uncompressed;
+        drop((part, cutting));
+        match outcome {
+            Outcome::Taken => {
+                self.delivered(id, records);
+                attempts.count_bytes(uncompressed);
+            }
+            Outcome::Missing(missing) => {
+                let missing = missing.into_iter().map(|it| within(&records, &it));
+                self.delivered_but(id, &records, missing);
+                attempts.count_bytes(uncompressed);
+            }
+            Outcome::TakenBut(answer) => {
+                self.taken_but(id, records, answer).await;
+                attempts.count_bytes(uncompressed);
+            }
+            Outcome::Refused(answer) => self.refused(id, records, answer).await,
+        }
+    }
+
+    /// Notes that records are stored.
+    fn delivered(&mut self, id: BatchId, records: Range<u32>) {
+        let Some(carried) = self.batches.get(&id) else {
+            return;
+        };
+        self.attempts.count_delivered(records.end - records.start);
+        // A batch that goes out whole is told of once.
+        if records != (0..carried.batch.sealed.records) {
+            self.report(Report::Delivered {
+                batch: id,
+                records: records.clone(),
+            });
+        }
+        self.refusals.taken(id, records);
+        self.attempts.tell_delivered();
+        if std::mem::take(&mut self.is_held) {
+            self.waits = Backoff::slow();
+            self.attempts.delivery.health.stream_goes_on(self.stream);
+        }
+    }
+
+    /// Notes that records are stored but for some. Returns whether any are.
+    fn delivered_but(
+        &mut self,
+        id: BatchId,
+        records: &Range<u32>,
+        others: impl Iterator<Item = Range<u32>>,
+    ) -> bool {
+        let mut from = records.start;
+        let mut is_any = false;
+        let end = records.end..records.end;
+        for other in others.chain(std::iter::once(end)) {
+            if from < other.start {
+                is_any = true;
+                self.delivered(id, from..other.start);
+            }
+            from = from.max(other.end);
+        }
+        is_any
+    }
+
+    /// The answer names the records that are refused; the others are stored.
+    async fn taken_but(&mut self, id: BatchId, records: Range<u32>, answer: Answer) {
+        let rejected = answer.rejected.iter();
+        let rejected = rejected.map(|it| within(&records, &it.records));
+        let is_any_taken = self.delivered_but(id, &records, rejected);
+        self.named(id, &records, &answer, is_any_taken).await;
+    }
+
+    /// Records that an answer names are bad by the destination's own word.
+    async fn named(
+        &mut self,
+        id: BatchId,
+        records: &Range<u32>,
+        answer: &Answer,
+        is_any_taken: bool,
+    ) {
+        for rejected in &answer.rejected {
+            let bad = within(records, &rejected.records);
+            let refusal = self.refusal(id, rejected.reason, answer);
+            // What is too new now is not so later; and when all is, it is somebody's clock.
+            if rejected.reason == "too_new" && !is_any_taken {
+                self.refusals.refused(id, bad, true, refusal);
+            } else {
+                self.condemn(id, bad, &refusal).await;
+            }
+        }
+    }
+
+    fn refusal(&self, id: BatchId, reason: &'static str, answer: &Answer) -> Refusal {
+        let carried = self.batches.get(&id);
+        let is_unsure = carried.is_some_and(|it| {
+            // What was taken in an earlier request of the batch makes the rest of it late.
+            it.is_unsure || (reason == "too_far_behind" && it.was_refused)
+        });
+        Refusal {
+            reason,
+            answer: answer.sentence.clone(),
+            may_be_stored: is_unsure,
+        }
+    }
+
+    /// The answer refuses records without saying which, or says only some.
+    async fn refused(&mut self, id: BatchId, records: Range<u32>, answer: Answer) {
+        tracing::debug!(
+            output = self.attempts.delivery.health.name,
+            batch = id.0,
+            from = records.start,
+            until = records.end,
+            answer = answer.sentence,
+            "refused"
+        );
+        if !answer.rejected.is_empty() {
+            self.named(id, &records, &answer, true).await;
+            self.note_refused(id);
+            return;
+        }
+        let cut = if answer.class == Class::Retry {
+            self.refusals.halve(id, records)
+        } else {
+            let refusal = self.refusal(id, answer.reason, &answer);
+            self.refusals.refused(id, records, false, refusal)
+        };
+        self.note_refused(id);
+        if let Some(at) = cut {
+            let (noted, is_noted) = oneshot::channel();
+            self.report(Report::Cut {
+                batch: id,
+                at: vec![at],
+                noted,
+            });
+            // Nobody answers once the agent has ended.
+            if is_noted.await.is_err() {
+                std::future::pending::<()>().await;
+            }
+        }
+    }
+
+    fn note_refused(&mut self, id: BatchId) {
+        if let Some(carried) = self.batches.get_mut(&id) {
+            carried.was_refused = true;
+        }
+    }
+
+    /// Puts records into the dead letters, however long that takes.
+    async fn condemn(&mut self, id: BatchId, records: Range<u32>, refusal: &Refusal) {
+        let mut from = records.start;
+        while from < records.end {
+            let Some(carried) = self.batches.get(&id) else {
+                return;
+            };
+            let letters = match carried.letters(from..records.end) {
+                Ok(letters) => letters,
+                Err(error) => return self.cannot_open(id, &records, &error).await,
+            };
+            let (written, answer) = oneshot::channel();
+            self.report(Report::Refused(Refused {
+                batch: id,
+                is_replay: carried.batch.is_replay,
+                reason: refusal.reason,
+                answer: refusal.answer.clone(),
+                may_be_stored: refusal.may_be_stored,
+                letters,
+                written,
+            }));
+            let Ok(Written { done, trouble, .. }) = answer.await else {
+                return std::future::pending().await;
+            };
+            let until = from + u32::try_from(done).unwrap_or(0);
+            if until > from {
+                self.refusals.settled(id, from..until, Fate::Refused);
+                from = until;
+            }
+            match trouble {
+                Some(sentence) => {
+                    self.hold("dead_letters", &sentence);
+                    tokio::time::sleep(WRITE_AGAIN_AFTER).await;
+                }
+                None => self.go_on_from("dead_letters"),
+            }
+        }
+    }
+
+    /// Nothing of the stream is taken: waits until there is more of it, or some time has passed.
+    async fn wait(&mut self, refusal: &Refusal) {
+        let sentence = if self.refusals.in_a_row() < MOST_IN_A_ROW {
+            format!(
+                "{}; whether it is the record is not known before another record of the stream is taken: it waits for one",
+                refusal.answer
+            )
+        } else {
+            format!(
+                "{}; no record of the stream is taken, so it is not the records: they wait, and nothing is lost. Look at the labels or names that the output is configured with and at the destination's limits, or set dead_letters.when_all_refused: write",
+                refusal.answer
+            )
+        };
+        self.hold("all_refused", &sentence);
+        let stuck: Vec<_> = self.batches.keys().copied().collect();
+        for id in stuck {
+            if self.refusals.is_stuck(id)
+                && let Some(carried) = self.batches.get_mut(&id)
+                && !std::mem::replace(&mut carried.is_stuck, true)
+            {
+                self.report(Report::Stuck(self.name(id)));
+            }
+        }
+        tokio::select! {
+            Some(batch) = self.incoming.recv() => self.take_up(batch),
+            () = tokio::time::sleep(self.waits.next()) => {}
+        }
+        self.refusals.try_again();
+    }
+
+    fn hold(&mut self, reason: &'static str, sentence: &str) {
+        self.is_held = true;
+        self.attempts.tell_held(self.stream, reason, sentence);
+    }
+
+    /// What held the stream for this reason is over.
+    fn go_on_from(&mut self, reason: &'static str) {
+        if self.is_held
+            && self
+                .attempts
+                .delivery
+                .health
+                .stream_goes_on_from(self.stream, reason)
+        {
+            self.is_held = false;
+        }
+    }
+
+    /// A body that was sealed cannot be opened: a fault of this program, to be told.
+    async fn cannot_open(&mut self, id: BatchId, records: &Range<u32>, error: &OpenError) {
+        let sentence = format!(
+            "batch {} cannot be divided, since its body cannot be opened: {error}; it waits",
+            id.0
+        );
+        self.hold("refused", &sentence);
+        tokio::time::sleep(self.waits.next()).await;
+        tracing::debug!(batch = id.0, from = records.start, "tried again");
+    }
+}
+
+/// Records of a part, counted in the whole batch.
+fn within(part: &Range<u32>, records: &Range<u32>) -> Range<u32> {
+    let end = part.end.min(part.start.saturating_add(records.end));
+    part.start.saturating_add(records.start).min(end)..end
+}
