@@ -35,6 +35,12 @@ pub fn journal(bytes: &[u8]) -> Result<(), String> {
     crate::journal::fuzzing::check(bytes)
 }
 
+/// The lengths at which a segment of the journal holds one entry more, if it holds whatever the
+/// length at which it is cut.
+pub fn journal_lengths(bytes: &[u8]) -> Result<Vec<usize>, String> {
+    crate::journal::fuzzing::lengths_of_entries(bytes)
+}
+
 /// Lines: the first byte is the limit of a line, the second the size of the pieces in which the
 /// rest arrives.
 pub fn framing(bytes: &[u8]) -> Result<(), String> {

@@ -28,6 +28,8 @@ use run::Scale;
 mod application;
 #[path = "crash/case.rs"]
 mod case;
+#[path = "crash/cut.rs"]
+mod cut;
 #[path = "crash/dice.rs"]
 mod dice;
 #[path = "harness/harness.rs"]

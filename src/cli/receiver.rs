@@ -22,7 +22,7 @@ const WAITING: usize = 1024;
 const FAULT_HELP: &str = "Misbehave; can be repeated. BACKEND is loki or cloudwatch; FAULTS are \
     joined by commas: status=N, error=CODE, hang, reset or reject=SHARE, and ratio=SHARE, seed=N, \
     count=N, store, latency_ms=N, retry_after=SECONDS, only=OPERATION, poison=TEXT, above_bytes=N, \
-    visibility_delay_ms=N. For example loki:status=503,ratio=0.2";
+    visibility_delay_ms=N, late_ms=N, mask. For example loki:status=503,ratio=0.2";
 
 #[derive(Debug, clap::Args)]
 #[expect(

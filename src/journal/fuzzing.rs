@@ -48,6 +48,26 @@ pub(crate) fn check(bytes: &[u8]) -> Result<(), String> {
     }
 }
 
+/// The lengths at which a segment holds one entry more, in order. Whatever the length at which it
+/// is cut, what is read must be the entries up to there and nothing else.
+pub(crate) fn lengths_of_entries(bytes: &[u8]) -> Result<Vec<usize>, String> {
+    let whole = format::read(bytes).map_err(|error| error.to_string())?;
+    let mut lengths = Vec::new();
+    for len in HEADER_LEN..=bytes.len() {
+        let cut = format::read(&bytes[..len]).map_err(|error| format!("cut at {len}: {error}"))?;
+        if !whole.entries.starts_with(&cut.entries) {
+            return Err(format!("cut at {len} it says what it never said"));
+        }
+        if cut.entries.len() > lengths.len() {
+            lengths.push(len);
+        }
+        if cut.entries.len() != lengths.len() {
+            return Err(format!("cut at {len} it forgets what it said"));
+        }
+    }
+    Ok(lengths)
+}
+
 /// `bytes` is a list of frames: kind, length of the payload (u16), payload.
 fn with_good_checksums(mut bytes: &[u8]) -> Vec<u8> {
     let mut segment = format::header(1).to_vec();

@@ -38,6 +38,11 @@ pub struct Faults {
     pub above_bytes: Option<u64>,
     /// Milliseconds before `GetLogEvents` shows what was put.
     pub visibility_delay_ms: u64,
+    /// A request that is struck is carried out so many milliseconds after it came, whether or
+    /// not anybody still waits for its answer.
+    pub late_ms: Option<u64>,
+    /// `GetLogEvents` shows asterisks, as a data protection policy makes it do.
+    pub mask: bool,
 }
 
 impl Default for Faults {
@@ -54,6 +59,8 @@ impl Default for Faults {
             poison: None,
             above_bytes: None,
             visibility_delay_ms: 0,
+            late_ms: None,
+            mask: false,
         }
     }
 }
@@ -129,6 +136,8 @@ impl FromStr for Faults {
                 "visibility_delay_ms" => {
                     faults.visibility_delay_ms = value.parse().map_err(|_| wrong())?;
                 }
+                "late_ms" => faults.late_ms = Some(value.parse().map_err(|_| wrong())?),
+                "mask" => faults.mask = true,
                 "error" | "only" | "poison" => return Err(wrong()),
                 _ => return Err(UnknownFault::Key(key.to_owned())),
             }
@@ -144,7 +153,7 @@ pub enum UnknownFault {
     #[error(
         "there is no fault \"{0}\": take status=N, error=CODE, hang, reset or reject=SHARE, and \
          ratio=SHARE, seed=N, count=N, store, latency_ms=N, retry_after=SECONDS, only=OPERATION, \
-         poison=TEXT, above_bytes=N, visibility_delay_ms=N"
+         poison=TEXT, above_bytes=N, visibility_delay_ms=N, late_ms=N, mask"
     )]
     Key(String),
     /// The value does not fit its key.
@@ -181,6 +190,7 @@ pub(super) struct Verdict {
     pub(super) store: bool,
     pub(super) latency: Duration,
     pub(super) retry_after: Option<u64>,
+    pub(super) late: Option<Duration>,
 }
 
 /// The faults of one backend, and how far they have come.
@@ -208,6 +218,7 @@ impl FaultState {
             store: false,
             latency: Duration::ZERO,
             retry_after: None,
+            late: None,
         };
         if self.paused {
             verdict.action = Action::Status(503);
@@ -227,6 +238,7 @@ impl FaultState {
             verdict.action = faults.action.clone();
             verdict.store = faults.store;
             verdict.retry_after = faults.retry_after;
+            verdict.late = faults.late_ms.map(Duration::from_millis);
         }
         verdict
     }

@@ -126,11 +126,24 @@ async fn ask(
             reject,
             now_ns: moment::now_ns(),
         };
-        match backend {
-            Backend::Loki => loki::answer(shared, &asked),
-            Backend::Cloudwatch => cloudwatch::answer(shared, &asked),
-        }
+        answer(shared, backend, &asked)
     };
+    if let (Some(late), Some(body)) = (verdict.late, &body) {
+        let (shared, operation) = (Arc::clone(shared), operation.to_owned());
+        let (headers, body) = (parts.headers.clone(), body.clone());
+        tokio::spawn(async move {
+            tokio::time::sleep(late).await;
+            let asked = Asked {
+                number,
+                operation: &operation,
+                headers: &headers,
+                body: &body,
+                reject: 0.0,
+                now_ns: moment::now_ns(),
+            };
+            answer(&shared, backend, &asked);
+        });
+    }
     let made_up = !matches!(
         verdict.action,
         Action::Pass | Action::Reject(_) | Action::Hang
@@ -145,6 +158,9 @@ async fn ask(
         }
         Action::Hang => {
             shared.hang(backend, freed).await;
+            if verdict.late.is_some() {
+                return None;
+            }
             whole(carry_out(0.0))
         }
         Action::Status(_) | Action::Error(_) | Action::Reset => {
@@ -180,6 +196,13 @@ async fn ask(
         observer.call(&exchange);
     }
     reply
+}
+
+fn answer(shared: &Shared, backend: Backend, asked: &Asked<'_>) -> Reply {
+    match backend {
+        Backend::Loki => loki::answer(shared, asked),
+        Backend::Cloudwatch => cloudwatch::answer(shared, asked),
+    }
 }
 
 fn whole(reply: Reply) -> (Option<Reply>, Tally) {

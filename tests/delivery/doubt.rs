@@ -1,7 +1,9 @@
 //! Answers that leave open whether a batch is stored. CloudWatch Logs stores everything again
 //! that is sent again, so the stream is read back before.
 
-use std::time::Duration;
+use std::io::{Read as _, Write as _};
+use std::net::TcpStream;
+use std::time::{Duration, SystemTime};
 
 use pinnace::receiver::{Action, Backend, Faults, Summary};
 
@@ -207,5 +209,93 @@ fn after_a_kill_a_batch_on_its_way_is_looked_for_before_it_is_sent_again() {
         agent.stop_well();
         assert_eq!(scene.receiver.summary(Backend::Cloudwatch).repeated, 0);
         scene.assert_series_arrived(Backend::Cloudwatch, &series);
+    }
+}
+
+#[test]
+fn a_put_that_lands_after_the_client_has_given_up_is_found_and_not_sent_again() {
+    for action in [Action::Status(500), Action::Hang] {
+        let faults = Faults {
+            late_ms: Some(2000),
+            ..Faults::of(action).times(1).on(PUT)
+        };
+        let (scene, doubtful) = ship(faults, "");
+        let summary = scene.receiver.summary(Backend::Cloudwatch);
+        assert_eq!((doubtful, summary.repeated), (0, 0));
+        assert!(looks(&summary) >= 3, "it was looked for more than once");
+    }
+}
+
+#[test]
+fn behind_a_mask_nothing_is_lost_and_what_is_there_twice_is_counted() {
+    let faults = |is_stored| Faults {
+        mask: true,
+        store: is_stored,
+        ..Faults::of(Action::Status(500)).times(1).on(PUT)
+    };
+    let (scene, doubtful) = ship(faults(true), "");
+    let summary = scene.receiver.summary(Backend::Cloudwatch);
+    assert_eq!((doubtful, summary.repeated), (1, 40), "counted as doubtful");
+
+    let (scene, doubtful) = ship(faults(false), "");
+    let summary = scene.receiver.summary(Backend::Cloudwatch);
+    assert_eq!((doubtful, summary.repeated), (0, 0), "nothing was there");
+}
+
+/// Puts events into the agent's stream, so many at each millisecond of the last ones.
+fn put_as_another(scene: &Scene, at_each: usize, millis: i64) {
+    let now = SystemTime::UNIX_EPOCH.elapsed().unwrap().as_millis();
+    let now = i64::try_from(now).unwrap();
+    let events: Vec<_> = (now - millis..now)
+        .flat_map(|time| std::iter::repeat_n(time, at_each))
+        .map(|time| serde_json::json!({ "timestamp": time, "message": "of another writer" }))
+        .collect();
+    let body = serde_json::json!({
+        "logGroupName": "/apps/test", "logStreamName": "all", "logEvents": events,
+    })
+    .to_string();
+    let mut stream = TcpStream::connect(scene.receiver.address()).unwrap();
+    write!(
+        stream,
+        "POST / HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\nX-Amz-Date: 20260101T000000Z\r\n\
+         X-Amz-Target: Logs_20140328.{PUT}\r\nContent-Length: {}\r\n\
+         Authorization: AWS4-HMAC-SHA256 Credential=a, SignedHeaders=b, Signature=c\r\n\r\n{body}",
+        body.len()
+    )
+    .unwrap();
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).unwrap();
+    assert!(answer.starts_with("HTTP/1.1 200"), "{answer}");
+}
+
+#[test]
+fn beside_a_second_writer_nothing_is_lost_and_nothing_is_there_twice_uncounted() {
+    for (is_stored, at_each) in [(true, 2), (true, 15), (false, 2), (false, 15)] {
+        let scene = Scene::new();
+        let mut series = Numbered::new("doubt");
+        let (config, agent) = start(&scene, "");
+        series.append_to(&scene.log("app.log"), 10);
+        scene.wait_for_stored(Backend::Cloudwatch, 10);
+        config.wait_until_no_lag();
+        let faults = Faults {
+            store: is_stored,
+            ..Faults::of(Action::Status(500)).times(1).on(PUT)
+        };
+        scene.receiver.set_faults(Backend::Cloudwatch, faults);
+        series.append_to(&scene.log("app.log"), 10);
+        agent.wait_for_log("not delivered; nothing is lost");
+        put_as_another(&scene, at_each, 600);
+        series.append_to(&scene.log("app.log"), 10);
+        config.wait_until_no_lag();
+        let doubtful = metric(&config, "pinnace_doubtful_resends_total");
+        agent.stop_well();
+        let arrived = scene.receiver.records(Backend::Cloudwatch);
+        let times = |line: &String| arrived.iter().filter(|it| it.line == *line).count();
+        let counts: Vec<_> = series.all().iter().map(times).collect();
+        let most = if doubtful > 0 { 2 } else { 1 };
+        assert!(
+            counts.iter().all(|count| (1..=most).contains(count)),
+            "stored {is_stored}, {at_each} at each: {counts:?}, {doubtful} doubtful"
+        );
     }
 }

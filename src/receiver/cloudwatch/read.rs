@@ -72,7 +72,8 @@ pub(super) fn get_log_events(
     });
     let token = token.transpose()?;
     let mut state = shared.lock();
-    let delay = state.faults(Backend::Cloudwatch).faults.visibility_delay();
+    let faults = &state.faults(Backend::Cloudwatch).faults;
+    let (delay, mask) = (faults.visibility_delay(), faults.mask);
     let class = state
         .cloudwatch
         .groups
@@ -146,6 +147,8 @@ pub(super) fn get_log_events(
     let events: Vec<_> = page
         .into_iter()
         .map(|(event, message)| {
+            let masked = mask.then(|| "*".repeat(message.chars().count()));
+            let message = masked.as_ref().unwrap_or(message);
             json!({
                 "timestamp": event.timestamp_ms,
                 "message": message,
