@@ -166,11 +166,13 @@ pub(crate) enum Sender {
     CloudWatch(cloudwatch::Sender),
 }
 
+/// What a request needs while it is under way lies on the heap: hundreds of batches may wait their
+/// turn, and each would hold room for it.
 impl Sender {
     async fn send(&self, batch: &Batch) -> Answer {
         match self {
-            Self::Loki(sender) => sender.send(batch).await,
-            Self::CloudWatch(sender) => sender.send(batch).await,
+            Self::Loki(sender) => Box::pin(sender.send(batch)).await,
+            Self::CloudWatch(sender) => Box::pin(sender.send(batch)).await,
         }
     }
 
@@ -195,7 +197,7 @@ impl Sender {
     async fn look_for(&self, batch: &Batch, beside: &[Beside]) -> Look {
         match self {
             Self::Loki(_) => Look::Absent,
-            Self::CloudWatch(sender) => sender.look_for(batch, beside).await,
+            Self::CloudWatch(sender) => Box::pin(sender.look_for(batch, beside)).await,
         }
     }
 }

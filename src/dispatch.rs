@@ -57,6 +57,8 @@ pub(crate) struct Dispatcher {
     in_flight_count: usize,
     next_stream: u32,
     is_flushing: bool,
+    /// A file could not be read, and may still wait to be tried again.
+    has_unreadable: bool,
     /// What went wrong beside a batch, still to be told.
     troubles: VecDeque<Next>,
 }
@@ -133,6 +135,7 @@ impl Dispatcher {
             in_flight_count: 0,
             next_stream: 0,
             is_flushing: false,
+            has_unreadable: false,
             troubles: VecDeque::new(),
         }
     }
@@ -217,6 +220,9 @@ impl Dispatcher {
 
     /// Tries the files again that could not be read a while ago.
     pub(crate) fn try_again(&mut self, now: Instant) {
+        if !self.has_unreadable {
+            return;
+        }
         let waiting: Vec<_> = self
             .lanes
             .iter()
@@ -233,11 +239,12 @@ impl Dispatcher {
             }
             self.reschedule(stream_id, now);
         }
+        self.has_unreadable = self.lanes.values().any(|lane| lane.not_before.is_some());
     }
 
     /// Whether a file waits to be tried again.
     pub(crate) fn has_unreadable(&self) -> bool {
-        self.lanes.values().any(|lane| lane.not_before.is_some())
+        self.has_unreadable
     }
 
     /// From now on everything is due at once.

@@ -2,6 +2,7 @@
 //! opens rotated files even while nobody reads, so that none slips away. Moves no cursor: it
 //! tells what changed, and hands out bytes to whoever reads.
 
+use std::cell::Cell;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::io;
 use std::os::fd::BorrowedFd;
@@ -76,6 +77,8 @@ pub(crate) struct Anew {
 pub(crate) struct Source {
     inputs: Vec<Input>,
     generations: BTreeMap<GenerationId, Generation>,
+    /// Whether all of them stand at home, once it is found out.
+    all_at_home: Cell<Option<bool>>,
     by_key: HashMap<(usize, FileKey), GenerationId>,
     by_path: HashMap<(usize, PathBuf), GenerationId>,
     /// Copies of open generations.
@@ -134,6 +137,7 @@ impl Source {
         Self {
             inputs: inputs.map(Input::new).collect(),
             generations: BTreeMap::new(),
+            all_at_home: Cell::default(),
             by_key: HashMap::new(),
             by_path: HashMap::new(),
             aliases: HashMap::new(),
@@ -174,15 +178,20 @@ impl Source {
 
     /// When [`Source::look_when_due`] has something to do.
     pub(crate) fn next_due(&self) -> Instant {
-        let has_retired = self
-            .generations
-            .values()
-            .any(|generation| !generation.is_at_home());
-        if has_retired {
-            self.next_walk.min(self.next_retired)
-        } else {
+        if self.are_all_at_home() {
             self.next_walk
+        } else {
+            self.next_walk.min(self.next_retired)
         }
+    }
+
+    /// Whether every generation stands at the name under which it was first seen. Asked at every
+    /// turn, so it is only found out anew after a look.
+    pub(crate) fn are_all_at_home(&self) -> bool {
+        let all = || self.generations.values().all(Generation::is_at_home);
+        let known = self.all_at_home.get().unwrap_or_else(all);
+        self.all_at_home.set(Some(known));
+        known
     }
 
     /// What cannot be read at the moment, and why files are polled.
@@ -231,6 +240,7 @@ impl Source {
         let mut changes = Vec::new();
         if at.now >= self.next_retired {
             self.next_retired = at.now + RETIRED_EVERY;
+            self.all_at_home.set(None);
             self.look_at_retired(at, &mut changes);
         }
         changes
@@ -246,6 +256,7 @@ impl Source {
 
     /// Looks at everything that the inputs mean.
     pub(crate) fn walk(&mut self, journal: &mut Journal, at: Moment) -> Vec<Change> {
+        self.all_at_home.set(None);
         self.problems.begin_look();
         let mut folders = BTreeSet::new();
         let mut files = Vec::new();
@@ -314,6 +325,7 @@ impl Source {
         journal: &mut Journal,
         at: Moment,
     ) -> Anew {
+        self.all_at_home.set(None);
         let mut anew = Anew::default();
         let Some(old) = self.generations.get(&id) else {
             return anew;
@@ -392,6 +404,7 @@ impl Source {
 
     /// Closes a generation that nobody needs any more.
     pub(crate) fn close(&mut self, id: GenerationId) {
+        self.all_at_home.set(None);
         if let Some(generation) = self.generations.remove(&id) {
             self.release(id, generation.input, generation.key, &generation.path);
         }

@@ -70,7 +70,7 @@ impl Encoder {
         // Two keys and two lengths of at most five bytes each, then the labels.
         self.room = 12 + labels.len();
         self.buffer.clear();
-        self.buffer.reserve(self.max_bytes + self.room);
+        self.buffer.reserve_exact(self.max_bytes + self.room);
         self.buffer.resize(self.room, 0);
         self.tally = Tally::default();
     }

@@ -53,6 +53,7 @@ impl Dispatcher {
             lanes,
             streams,
             troubles,
+            has_unreadable,
             ..
         } = self;
         let Some(stream) = streams.get_mut(&id) else {
@@ -98,6 +99,7 @@ impl Dispatcher {
                     Ok(done) => done,
                     Err(error) => {
                         lane.not_before = Some(at.now + READ_AGAIN_AFTER);
+                        *has_unreadable = true;
                         troubles.push_back(Next::Unreadable(generation_id, error));
                         continue;
                     }

@@ -1,7 +1,7 @@
 //! One stream of an output: which generations feed it, in which order, and which batches of it
 //! are on their way. Only bookkeeping.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::VecDeque;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Instant;
@@ -22,8 +22,8 @@ pub(super) struct Stream {
     pub(super) name: Arc<StreamName>,
     /// The time of the last record given to it.
     pub(super) last_time: Time,
-    /// The generations of each path, oldest first: a younger one waits for the older.
-    paths: BTreeMap<Arc<Path>, VecDeque<GenerationId>>,
+    /// What feeds it, by path: mostly one.
+    feeds: Vec<Feed>,
     /// Paths with something to read, in turn.
     ready: VecDeque<Arc<Path>>,
     /// Bytes seen in the files and not yet read.
@@ -33,6 +33,15 @@ pub(super) struct Stream {
     /// When the next batch is to be made, as noted in the output's schedule.
     pub(super) due: Option<Instant>,
     in_flight: Vec<InFlight>,
+}
+
+/// The generations of one path, oldest first: a younger one waits for the older.
+#[derive(Debug)]
+struct Feed {
+    origin: Arc<Path>,
+    generations: VecDeque<GenerationId>,
+    /// Whether it waits for its turn.
+    is_ready: bool,
 }
 
 /// A batch on its way.
@@ -49,7 +58,7 @@ impl Stream {
         Self {
             name,
             last_time: Time::default(),
-            paths: BTreeMap::new(),
+            feeds: Vec::new(),
             ready: VecDeque::new(),
             pending: 0,
             pending_since: None,
@@ -58,19 +67,34 @@ impl Stream {
         }
     }
 
+    /// Where the feed of a path is, or would be.
+    fn find(&self, origin: &Path) -> Result<usize, usize> {
+        self.feeds.binary_search_by(|it| (*it.origin).cmp(origin))
+    }
+
     /// Adds a generation; numbers grow with age, so the order is kept by them.
     pub(super) fn add(&mut self, origin: &Arc<Path>, id: GenerationId) {
-        let queue = self.paths.entry(Arc::clone(origin)).or_default();
+        let place = self.find(origin).unwrap_or_else(|place| {
+            let feed = Feed {
+                origin: Arc::clone(origin),
+                generations: VecDeque::with_capacity(1),
+                is_ready: false,
+            };
+            self.feeds.insert(place, feed);
+            place
+        });
+        let queue = &mut self.feeds[place].generations;
         let at = queue.partition_point(|&other| other < id);
         queue.insert(at, id);
     }
 
     /// Takes a generation out.
     pub(super) fn remove(&mut self, origin: &Arc<Path>, id: GenerationId) {
-        if let Some(queue) = self.paths.get_mut(origin) {
+        if let Ok(place) = self.find(origin) {
+            let queue = &mut self.feeds[place].generations;
             queue.retain(|&other| other != id);
             if queue.is_empty() {
-                self.paths.remove(origin);
+                self.feeds.remove(place);
                 self.ready.retain(|path| path != origin);
             }
         }
@@ -78,19 +102,25 @@ impl Stream {
 
     /// Whether no generation feeds it and nothing is on its way.
     pub(super) fn is_unused(&self) -> bool {
-        self.paths.is_empty() && self.in_flight.is_empty()
+        self.feeds.is_empty() && self.in_flight.is_empty()
     }
 
-    /// Puts a path at the end of the turn, unless it waits already.
+    /// Puts a path at the end of the turn, unless it waits already or is none of the stream's.
     pub(super) fn make_ready(&mut self, origin: &Arc<Path>) {
-        if !self.ready.contains(origin) {
+        if let Ok(place) = self.find(origin)
+            && !std::mem::replace(&mut self.feeds[place].is_ready, true)
+        {
             self.ready.push_back(Arc::clone(origin));
         }
     }
 
     /// The path whose turn it is.
     pub(super) fn next_ready(&mut self) -> Option<Arc<Path>> {
-        self.ready.pop_front()
+        let origin = self.ready.pop_front()?;
+        if let Ok(place) = self.find(&origin) {
+            self.feeds[place].is_ready = false;
+        }
+        Some(origin)
     }
 
     /// Whether a path waits for its turn.
@@ -100,9 +130,8 @@ impl Stream {
 
     /// The generations of a path, oldest first.
     pub(super) fn generations_of(&self, origin: &Arc<Path>) -> Vec<GenerationId> {
-        self.paths
-            .get(origin)
-            .map(|queue| queue.iter().copied().collect())
+        self.find(origin)
+            .map(|place| self.feeds[place].generations.iter().copied().collect())
             .unwrap_or_default()
     }
 

@@ -45,14 +45,14 @@ struct Sealed {
 /// Streams and generations of one output's batches: what comes behind those in either waits for
 /// them.
 #[derive(Default)]
-struct Bound {
-    streams: BTreeSet<StreamName>,
+struct Bound<'a> {
+    streams: BTreeSet<&'a StreamName>,
     generations: BTreeSet<GenerationId>,
 }
 
-impl Bound {
-    fn add(&mut self, seal: &Seal) {
-        self.streams.insert(seal.stream.clone());
+impl<'a> Bound<'a> {
+    fn add(&mut self, seal: &'a Seal) {
+        self.streams.insert(&seal.stream);
         self.generations
             .extend(seal.spans.iter().map(|span| span.generation));
     }

@@ -68,6 +68,7 @@ impl Source {
         journal: &mut Journal,
         at: Moment,
     ) -> Vec<Change> {
+        self.all_at_home.set(None);
         let mut moved = BTreeSet::new();
         for name in &names {
             match name {

@@ -221,10 +221,7 @@ impl Worker {
 
     /// When [`Worker::tidy`] has something to do.
     pub(super) fn next_tidy(&self) -> Option<Instant> {
-        let has_loose_ends = self
-            .source
-            .generations()
-            .any(|generation| !generation.is_at_home());
+        let has_loose_ends = !self.source.are_all_at_home();
         let is_waiting = self
             .outputs
             .iter()
