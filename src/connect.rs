@@ -98,6 +98,11 @@ impl Client {
         }
     }
 
+    /// Makes new connections, for whoever wants to see each step.
+    pub(crate) fn dialer(&self) -> &Dialer {
+        &self.inner.dialer
+    }
+
     /// Sends a request whose URI is absolute, and reads the answer to its end.
     pub(crate) async fn send(
         &self,

@@ -22,6 +22,7 @@ mod dispatch;
 #[doc(hidden)]
 pub mod fuzzing;
 mod journal;
+mod live;
 #[doc(hidden)]
 pub mod measuring;
 mod observe;

@@ -21,6 +21,7 @@ use inputs::Input;
 pub(crate) use missing::Whereabouts;
 use names::Name;
 use problems::Problems;
+pub(crate) use problems::permission_mending;
 
 mod content;
 mod copies;

@@ -21,6 +21,8 @@ mod harness;
 mod iam;
 #[path = "connecting/keeping.rs"]
 mod keeping;
+#[path = "connecting/live.rs"]
+mod live;
 #[path = "connecting/many.rs"]
 mod many;
 #[path = "connecting/proxies.rs"]

@@ -1,16 +1,26 @@
-//! `pinnace check`: prints every problem of the configuration, or what is in force.
+//! `pinnace check`: prints every problem of the configuration, or what is in force; with `--live`
+//! a checklist of what holds when inputs and outputs are tried.
 
 use std::io::{self, Write};
 
-use crate::config::{Environment, Source, load_explained, warnings};
+use crate::config::{Config, Environment, Source, load_explained, warnings};
+use crate::live;
 
 #[derive(Debug, clap::Args)]
 pub(super) struct Arguments {
     #[command(flatten)]
     config: super::ConfigArgument,
+    /// Try each input and each output for real, and print a checklist instead: files and
+    /// permissions, names, connections, TLS, credentials, clocks. Nothing is written.
+    #[arg(long)]
+    live: bool,
+    /// With --live, write one marked test record to each output.
+    #[arg(long, requires = "live")]
+    write: bool,
 }
 
-/// The configuration in force goes to stdout; problems and warnings go to stderr.
+/// The configuration in force, or the checklist, goes to stdout; problems and warnings go to
+/// stderr.
 pub(super) fn run(arguments: &Arguments) -> u8 {
     let environment = Environment::from_process();
     let source = Source::find(arguments.config.config.as_deref(), &environment);
@@ -22,9 +32,14 @@ pub(super) fn run(arguments: &Arguments) -> u8 {
                 told.push_str(&warning);
                 told.push('\n');
             }
-            let shown = write_to(io::stderr().lock(), &told)
-                .and_then(|()| write_to(io::stdout().lock(), &loaded.effective));
-            (super::exit::OK, shown)
+            let shown = write_to(io::stderr().lock(), &told);
+            if arguments.live {
+                let (code, listed) = look(&loaded.config, arguments.write);
+                (code, shown.and(listed))
+            } else {
+                let shown = shown.and_then(|()| write_to(io::stdout().lock(), &loaded.effective));
+                (super::exit::OK, shown)
+            }
         }
         Err(problems) => {
             let shown = write_to(io::stderr().lock(), &format!("{problems}\n"));
@@ -32,6 +47,30 @@ pub(super) fn run(arguments: &Arguments) -> u8 {
         }
     };
     super::schema::code_after(code, &printed)
+}
+
+/// Each part of the checklist is shown when it is known.
+fn look(config: &Config, write: bool) -> (u8, io::Result<()>) {
+    let runtime = match tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+    {
+        Ok(runtime) => runtime,
+        Err(error) => return (super::exit::FAILED, Err(error)),
+    };
+    let mut code = super::exit::OK;
+    let mut shown = Ok(());
+    runtime.block_on(live::look(config, write, |section| {
+        if !section.is_well() {
+            code = super::exit::FAILED;
+        }
+        if shown.is_ok() {
+            shown = write_to(io::stdout().lock(), &section.text());
+        }
+    }));
+    // Connections that are still kept are of no use to anyone.
+    runtime.shutdown_background();
+    (code, shown)
 }
 
 fn write_to(mut out: impl Write, text: &str) -> io::Result<()> {

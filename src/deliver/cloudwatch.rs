@@ -31,6 +31,7 @@ const MANY_MORE: u32 = 20_000;
 pub(crate) mod answers;
 mod credentials;
 pub(crate) mod policy;
+pub(crate) mod probe;
 mod readback;
 mod session;
 

@@ -68,7 +68,7 @@ impl Sender {
     }
 
     /// Posts a body once.
-    async fn post(&self, body: Bytes) -> Result<Response<Bytes>, Answer> {
+    pub(crate) async fn post(&self, body: Bytes) -> Result<Response<Bytes>, Answer> {
         let shape = match &self.request {
             Ok(shape) => shape,
             Err(sentence) => return Err(Answer::new(Class::Hold, "config", sentence)),
@@ -103,6 +103,18 @@ impl Sender {
                 ),
             )),
         }
+    }
+}
+
+impl Sender {
+    /// Where it sends to, if that can be used.
+    pub(crate) fn uri(&self) -> Option<&Uri> {
+        self.request.as_ref().ok().map(|it| &it.uri)
+    }
+
+    /// The connections that lead there.
+    pub(crate) fn connections(&self) -> &Client {
+        &self.client
     }
 }
 

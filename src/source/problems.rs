@@ -51,7 +51,7 @@ impl Problems {
 }
 
 /// Who may read the file, who we are, and what would help.
-fn permission_mending(path: &Path) -> String {
+pub(crate) fn permission_mending(path: &Path) -> String {
     let uid = rustix::process::geteuid().as_raw();
     let gid = rustix::process::getegid().as_raw();
     let of_file = std::fs::metadata(path).map_or_else(

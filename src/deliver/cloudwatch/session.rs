@@ -78,6 +78,27 @@ impl Session {
         }
     }
 
+    /// The connections, for whoever wants to see each step.
+    pub(super) fn http(&self) -> &connect::Client {
+        &self.http
+    }
+
+    /// Where the requests go.
+    pub(super) async fn url(&self) -> Result<String, Answer> {
+        let client = self.client().await?;
+        let of_all = || {
+            std::env::var("AWS_ENDPOINT_URL")
+                .ok()
+                .filter(|it| !it.is_empty())
+        };
+        if let Some(url) = self.endpoint_url.clone().or_else(of_all) {
+            return Ok(url);
+        }
+        let region = client.config().region().map_or("", |it| it.as_ref());
+        let of_china = if region.starts_with("cn-") { ".cn" } else { "" };
+        Ok(format!("https://logs.{region}.amazonaws.com{of_china}"))
+    }
+
     async fn make(&self) -> Result<Client, Answer> {
         let shared = self.shared().await?;
         let mut config = aws_sdk_cloudwatchlogs::config::Builder::from(&shared);
