@@ -9,7 +9,9 @@ use std::path::Path;
 use hyper::StatusCode;
 
 use crate::config::{Environment, Source, load};
+use crate::deliver::loki::rejections::{Pushed, told};
 use crate::deliver::{Class, cloudwatch::answers, loki};
+use crate::record::Time;
 use crate::record::cut::{Behind, Cut, Cutter, Learned};
 use crate::record::facts;
 use crate::record::frame::{CUT_MARK, Framer};
@@ -151,6 +153,7 @@ pub fn answers(bytes: &[u8]) -> Result<(), String> {
     if (answer.class == Class::Delivered) != (number == 204) {
         return Err(format!("Loki's {number} is {answer:?}"));
     }
+    named(&text)?;
     let (code, message) = text.split_once('\n').unwrap_or((&text, ""));
     for action in ["PutLogEvents", "CreateLogStream"] {
         let answer = answers::classify_service(Some(code), Some(message), number, action);
@@ -165,6 +168,33 @@ pub fn answers(bytes: &[u8]) -> Result<(), String> {
     let answer = answers::set_up(&text);
     if answer.class == Class::Delivered {
         return Err("what was never sent is delivered".to_owned());
+    }
+    Ok(())
+}
+
+/// What a text says of single records: each is one that was pushed, and none is named twice.
+fn named(text: &str) -> Result<(), String> {
+    /// 2026-11-22T10:00:00Z.
+    const TEN: i64 = 1_795_341_600_000_000_000;
+    let pushed: Vec<_> = [0, 1, 1_000_000_000, 1_000_000_001, 3_000_000_000]
+        .into_iter()
+        .zip([3, 400, 5, 400, 7])
+        .map(|(nanos, len)| Pushed {
+            time: Time(TEN + nanos),
+            len,
+        })
+        .collect();
+    let told = told(text, &pushed);
+    let mut end = 0;
+    for rejected in &told.rejected {
+        let records = &rejected.records;
+        if records.start < end || records.is_empty() || records.end > 5 {
+            return Err(format!("{told:?} of five records"));
+        }
+        end = records.end;
+    }
+    if told.is_all && told.rejected.is_empty() {
+        return Err("all are named, and none is".to_owned());
     }
     Ok(())
 }

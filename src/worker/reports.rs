@@ -5,6 +5,7 @@ use std::time::{Duration, Instant};
 
 use super::Worker;
 use crate::batch::parts::Fate;
+use crate::crash_point;
 use crate::dead_letters::{Bytes, Occasion};
 use crate::deliver::{Refused, Report};
 use crate::journal::Entry;
@@ -40,12 +41,15 @@ impl Worker {
             } => {
                 self.journal.append(&Entry::Cut(batch, cut));
                 self.journal.commit(at.now);
+                crash_point::pass("cut");
                 // Nobody waits any more when the sending side has ended.
                 let _ = noted.send(());
             }
             Report::Delivered { batch, records } => {
                 let entry = Entry::Settle(batch, records, Fate::Delivered);
                 self.journal.append(&entry);
+                self.journal.commit(at.now);
+                crash_point::pass("part_settled");
             }
             Report::Refused(refused) => self.bury(refused, at),
             Report::Stuck(stuck) => {
@@ -62,12 +66,14 @@ impl Worker {
             return;
         };
         let written = self.dead_letters.write(&occasion, &refused.letters);
+        crash_point::pass("buried");
         let done = refused.letters.get(..written.done).unwrap_or_default();
         if let (Some(first), Some(last)) = (done.first(), done.last()) {
             let records = first.record..last.record + 1;
             let entry = Entry::Settle(refused.batch, records, Fate::Refused);
             self.journal.append(&entry);
             self.journal.commit(at.now);
+            crash_point::pass("burial_noted");
             self.count_refused(&occasion, done.len(), written.dropped);
             self.tell_refused(&occasion, done.len() - written.dropped, written.dropped, at);
         }

@@ -478,3 +478,65 @@ fn a_stream_that_is_refused_holds_up_no_other() {
     assert_eq!(dead_letters(&config).len(), 0);
     agent.kill();
 }
+
+/// Lets the agent die again and again at a named place of its code while it looks for bad lines
+/// between good ones, many of which are equal.
+fn die_at(backend: Backend, place: &str, deaths: u64) {
+    let scene = Scene::new();
+    let config = config_of(&scene, backend);
+    let bad: Vec<_> = (0..400).filter(|place| place % 7 == 3).collect();
+    let (good, bad) = lines(400, &bad);
+    let mut text = String::new();
+    let mut expected = Vec::new();
+    for line in file_of(&good, &bad).lines() {
+        let is_equal = line.ends_with(['1', '2', '3']) && !line.contains(BAD);
+        let line = if is_equal { "the same" } else { line };
+        text.push_str(line);
+        text.push('\n');
+        if !line.contains(BAD) {
+            expected.push(line.to_owned());
+        }
+    }
+    append(&scene.log("app.log"), text);
+    scene.receiver.set_faults(backend, poison());
+    let path = scene.write(&config);
+    for death in 0..deaths {
+        let at = format!("{place}:{}", 1 + death % 3);
+        let agent = Agent::launch_to_die(&path, &["--on-error=exit"], &at);
+        let exit = agent.wait(PATIENCE);
+        assert_eq!(exit.code, None, "it has not died at {at}: {}", exit.log);
+    }
+    let agent = scene.start(&config);
+    config.wait_until_no_lag();
+    agent.stop_well();
+    let mut arrived = lines_of(&scene, backend, |_| true);
+    arrived.sort_unstable();
+    expected.sort_unstable();
+    assert_eq!(arrived, expected, "{backend}, {place}");
+    let mut buried = texts(&dead_letters(&config));
+    buried.sort_unstable();
+    assert_eq!(buried, bad, "{backend}, {place}");
+}
+
+#[test]
+fn wherever_it_dies_while_it_divides_a_batch_nothing_is_lost_and_nothing_is_there_twice() {
+    if !cfg!(debug_assertions) {
+        return;
+    }
+    for place in ["cut", "stored", "part_settled", "buried", "burial_noted"] {
+        die_at(Backend::Loki, place, 20);
+    }
+}
+
+#[test]
+fn wherever_it_dies_while_it_divides_a_batch_cloudwatch_is_read_back_part_by_part() {
+    if !cfg!(debug_assertions) {
+        return;
+    }
+    // Each start waits until what was put before must be visible.
+    std::thread::scope(|scope| {
+        for place in ["cut", "stored", "part_settled", "buried", "burial_noted"] {
+            scope.spawn(move || die_at(Backend::Cloudwatch, place, 3));
+        }
+    });
+}

@@ -91,10 +91,10 @@ pub(crate) fn told(text: &str, pushed: &[Pushed]) -> Told {
             is_all = false;
         }
     }
-    Told {
-        rejected: ranges(&reasons),
-        is_all,
-    }
+    let rejected = ranges(&reasons);
+    // A text that names nobody does not say that all are stored.
+    is_all &= !rejected.is_empty();
+    Told { rejected, is_all }
 }
 
 fn places(pushed: &[Pushed], is_it: impl Fn(&Pushed) -> bool) -> Vec<usize> {
@@ -309,6 +309,12 @@ mod tests {
                 false,
             ),
             ("couldn't parse labels".into(), vec![], false),
+            (format!("0 errors like: {}", old(7)), vec![], false),
+            (
+                "user 'a', total ignored: 0 out of 6 for stream: {}".into(),
+                vec![],
+                false,
+            ),
             (String::new(), vec![], false),
             // Cut off in the middle of a sentence.
             (
