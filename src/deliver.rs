@@ -12,7 +12,7 @@ use tokio::sync::{mpsc, oneshot};
 use tokio::task::JoinSet;
 
 use crate::batch::{Batch, BatchId, StreamId};
-use crate::connect::{Failure, Kind};
+use crate::connect::Failure;
 use crate::dead_letters::{Letter, Written};
 use crate::observe::health::OutputHealth;
 use crate::observe::metrics::Metrics;
@@ -20,6 +20,7 @@ use crate::record::Time;
 use attempts::Attempts;
 use courier::Courier;
 
+mod answers;
 mod attempts;
 pub(crate) mod cloudwatch;
 mod courier;
@@ -113,14 +114,8 @@ impl Answer {
 
 /// What it means for a batch that a connection failed.
 fn of_failure(failure: &Failure) -> Answer {
-    let (class, reason) = match failure.kind() {
-        Kind::Settings => (Class::Hold, "config"),
-        Kind::Unreachable => (Class::Retry, "unreachable"),
-        Kind::Proxy => (Class::Hold, "proxy"),
-        Kind::Tls => (Class::Hold, "tls"),
-        Kind::Broken => (Class::Open, "connection"),
-    };
-    Answer::new(class, reason, failure.to_string())
+    let row = answers::of_connection(failure.kind());
+    Answer::new(row.class, row.reason, failure.to_string())
 }
 
 /// What a batch needs before it is sent again when it may be stored already.

@@ -10,7 +10,7 @@ use hyper::header::{
 };
 use hyper::{Method, Request, Response, StatusCode, Uri};
 
-use super::{Answer, Class, of_failure};
+use super::{Answer, Class, answers, of_failure};
 use crate::batch::Batch;
 use crate::batch::opened::Opened;
 use crate::config::{self, Auth, Secret};
@@ -210,67 +210,23 @@ fn may_be_too_large(text: &str) -> bool {
     }
 }
 
-/// What an answer of Loki means. The table stands in ARCHITECTURE.md.
+/// What an answer of Loki means.
 pub(crate) fn classify(status: StatusCode, text: &str) -> Answer {
-    let (class, reason, mending) = match status.as_u16() {
-        204 => return Answer::delivered(),
-        200..=299 => (
-            Class::Hold,
-            "ingestion",
-            "only 204 says that it is stored: look whether ingestion is blocked for this tenant",
-        ),
-        300..=399 => (
-            Class::Hold,
-            "config",
-            "url must name the push endpoint itself, not a redirect",
-        ),
-        400 => (
-            Class::Refused,
-            "refused",
-            "Loki refuses records of this batch: see its limits",
-        ),
-        401 => (Class::Hold, "credentials", "look at auth, and at tenant_id"),
-        403 => (
-            Class::Hold,
-            "credentials",
-            "these credentials may not push: look at the gateway's rules and tenant_id",
-        ),
-        404 => (
-            Class::Hold,
-            "config",
-            "there is no push endpoint at this url",
-        ),
-        405 => (Class::Hold, "config", "this url takes no push"),
-        408 => (Class::Open, "timeout", "the server gave up waiting"),
-        413 => (Class::Split, "too_large", "make batch.max_bytes smaller"),
-        429 => (
-            Class::Retry,
-            "throttled",
-            "the tenant's rate limit is reached: raise ingestion_rate_mb, or ship less",
-        ),
-        422 => (
-            Class::Refused,
-            "refused",
-            "the server refuses what is in this request",
-        ),
-        402..=499 => (
-            Class::Hold,
-            "config",
-            "the server refuses this request: look at url and at what stands before Loki",
-        ),
-        _ => (Class::Open, "server_error", "look at the server's own log"),
-    };
+    let row = answers::find(&answers::LOKI, "", status.as_u16());
+    if row.class == Class::Delivered {
+        return Answer::delivered();
+    }
     let said = if text.is_empty() {
         String::new()
     } else {
         format!(": {}", first_line(text))
     };
     Answer {
-        may_be_too_large: class == Class::Retry && may_be_too_large(text),
+        may_be_too_large: row.class == Class::Retry && may_be_too_large(text),
         ..Answer::new(
-            class,
-            reason,
-            format!("answered {}{said}; {mending}", status.as_u16()),
+            row.class,
+            row.reason,
+            format!("answered {}{said}; {}", status.as_u16(), row.mending),
         )
     }
 }

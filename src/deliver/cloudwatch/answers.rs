@@ -8,6 +8,7 @@ use aws_smithy_runtime_api::client::orchestrator::HttpResponse;
 use aws_smithy_types::DateTime;
 use aws_smithy_types::date_time::Format;
 
+use super::super::answers as table;
 use super::super::{Answer, Class, Rejected, of_failure};
 use crate::connect::Failure;
 use crate::connect::failure::{cause, causes};
@@ -173,7 +174,7 @@ pub(crate) fn set_up(text: &str) -> Answer {
     }
 }
 
-/// What an error answer of CloudWatch Logs means. The table stands in ARCHITECTURE.md.
+/// What an error answer of CloudWatch Logs means.
 pub(crate) fn classify_service(
     code: Option<&str>,
     message: Option<&str>,
@@ -181,49 +182,23 @@ pub(crate) fn classify_service(
     action: &str,
 ) -> Answer {
     let code = code.unwrap_or("");
+    let mut row = table::find(&table::CLOUDWATCH, code, status);
+    if row.class == Class::Delivered {
+        if action == "PutLogEvents" {
+            return Answer::delivered();
+        }
+        // Only a put can be stored already.
+        row = table::find(&table::CLOUDWATCH, "", status);
+    }
     let said = match message {
         Some(message) => format!("{action} was answered with {status} {code}: {message}"),
         None => format!("{action} was answered with {status} {code}"),
     };
-    let permission = format!(
-        "; add logs:{action} to the policy of our role (pinnace iam prints all that is needed)"
-    );
-    let (class, reason, mending) = match code {
-        "ThrottlingException" | "LimitExceededException" | "OperationAbortedException" => {
-            (Class::Retry, "throttled", "")
-        }
-        "ResourceNotFoundException" => (Class::Hold, "not_found", ""),
-        "InvalidSequenceTokenException" | "DataAlreadyAcceptedException"
-            if action == "PutLogEvents" =>
-        {
-            return Answer::delivered();
-        }
-        "InvalidParameterException" | "SerializationException" | "ValidationException" => {
-            (Class::Refused, "refused", "")
-        }
-        "AccessDeniedException" => (Class::Hold, "credentials", permission.as_str()),
-        "UnrecognizedClientException"
-        | "ExpiredTokenException"
-        | "InvalidSignatureException"
-        | "MissingAuthenticationTokenException"
-        | "IncompleteSignatureException"
-        | "SignatureDoesNotMatch" => (
-            Class::Hold,
-            "credentials",
-            "; look at the AWS credentials and at the clock",
-        ),
-        _ if status == 413 => (Class::Split, "too_large", ""),
-        _ if status == 429 => (Class::Retry, "throttled", ""),
-        "ServiceUnavailableException" | "RequestTimeout" | "RequestTimeoutException" => {
-            (Class::Open, "server_error", "")
-        }
-        _ if status >= 500 || status == 408 => (Class::Open, "server_error", ""),
-        _ if status == 401 || status == 403 => {
-            (Class::Hold, "credentials", "; look at the AWS credentials")
-        }
-        _ => (Class::Refused, "refused", ""),
+    let sentence = match row.mending {
+        "" => said,
+        mending => format!("{said}; {}", mending.replace("{action}", action)),
     };
-    Answer::new(class, reason, format!("{said}{mending}"))
+    Answer::new(row.class, row.reason, sentence)
 }
 
 #[cfg(test)]
