@@ -102,6 +102,9 @@ pub struct Shutdown {
     /// Whether the writers are gone for good, so that a last line without a line end is shipped
     /// (the key `final`).
     pub final_lines: bool,
+    /// Where what is left is written; `None` is the place that Kubernetes makes for it, if it is
+    /// there.
+    pub termination_log: Option<PathBuf>,
 }
 
 /// The HTTP endpoint.

@@ -104,6 +104,11 @@ impl Pipeline {
         });
     }
 
+    /// What is known of each output.
+    pub(crate) fn outputs(&self) -> &[Arc<OutputHealth>] {
+        &self.healths
+    }
+
     /// Delivers what is there and what still comes for a moment, and ends. Returns what is left.
     pub(crate) async fn stop(mut self) -> Vec<Left> {
         self.mailbox.send(Message::Stop);

@@ -16,9 +16,9 @@ use crate::config::{self, Config, Environment, Problems, Source};
 use crate::journal::{Journal, OpenError};
 use crate::observe::{Observer, control, http};
 use crate::pipeline::Pipeline;
-use crate::worker::Left;
 use reload::{Changes, Reason, reload};
 
+mod ending;
 mod reload;
 
 /// How often a fault at the start is looked at again.
@@ -88,6 +88,7 @@ pub(super) fn run(arguments: &Arguments) -> u8 {
 fn tell(fault: &Fault) -> u8 {
     // Nothing is left to be done when nobody can read it.
     let _ = writeln!(io::stderr().lock(), "{}", fault.sentence);
+    ending::note(None, &fault.sentence);
     fault.code
 }
 
@@ -183,6 +184,7 @@ async fn agent(arguments: &Arguments, on_error: OnError) -> Result<u8, Fault> {
         timeout = ?config.shutdown.timeout,
         "stopping: delivering what is in the files"
     );
+    let outputs = pipeline.outputs().to_vec();
     let left = tokio::select! {
         left = pipeline.stop() => left,
         () = stop.asked() => {
@@ -190,30 +192,10 @@ async fn agent(arguments: &Arguments, on_error: OnError) -> Result<u8, Fault> {
             return Ok(exit::OK);
         }
     };
-    say_what_is_left(&left);
+    let termination_log = config.shutdown.termination_log.as_deref();
+    ending::say_what_is_left(&left, &outputs, termination_log);
     let _ = std::fs::remove_file(control::path_in(&config.state_dir));
     Ok(exit::OK)
-}
-
-fn say_what_is_left(left: &[Left]) {
-    if left.iter().all(|left| !left.has_lines) {
-        tracing::info!("stopped: every complete line is delivered");
-    }
-    for left in left {
-        if left.has_lines {
-            tracing::warn!(
-                output = left.output,
-                bytes = left.bytes,
-                "stopped in time, with lines not yet delivered: they are sent after the next start, if the files are still there"
-            );
-        } else {
-            tracing::info!(
-                output = left.output,
-                bytes = left.bytes,
-                "a last line without its line end waits for the rest"
-            );
-        }
-    }
 }
 
 /// Starts the agent, now or when what is wrong has been mended.

@@ -62,6 +62,7 @@ fn shutdown(fields: &Fields<'_>, notes: &mut Notes) -> Shutdown {
         timeout: fields.scalar("timeout", notes),
         quiet_for: fields.scalar("quiet_for", notes),
         final_lines: fields.scalar("final", notes),
+        termination_log: transport::path(fields, "termination_log", notes),
     }
 }
 

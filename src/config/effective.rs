@@ -50,6 +50,11 @@ pub(crate) fn yaml(config: &Config, secrets: &BTreeMap<String, String>) -> Strin
         out.plain("timeout", &print_duration(config.shutdown.timeout));
         out.plain("quiet_for", &print_duration(config.shutdown.quiet_for));
         out.plain("final", flag(config.shutdown.final_lines));
+        transport::path(
+            out,
+            "termination_log",
+            config.shutdown.termination_log.as_deref(),
+        );
     });
     out.mapping("server", |out| match config.server.listen {
         Some(address) => out.string("listen", &address.to_string()),

@@ -180,6 +180,13 @@ static SHUTDOWN: Section = Section {
             doc: "Whether the writers are gone for good when SIGTERM comes, as in a pod that ends. Then a last line without a line end is shipped as it is. Otherwise it waits for its rest and the next start.",
             example: "true",
         },
+        Key {
+            name: "termination_log",
+            kind: Kind::Text(&rules::ABSOLUTE_PATH),
+            absent: Absent::Means("`/dev/termination-log`, where that is there"),
+            doc: "A file for what is left at the end and why, which Kubernetes shows as the container's last message. It is written only when something is left. `/dev/null` switches it off.",
+            example: "/dev/null",
+        },
     ]],
 };
 

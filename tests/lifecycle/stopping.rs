@@ -250,3 +250,29 @@ fn an_agent_with_nothing_to_do_stops_within_a_second() {
         begun.elapsed()
     );
 }
+
+#[test]
+fn what_is_left_at_the_end_stands_in_the_termination_log_with_the_reason() {
+    let scene = Scene::new();
+    let last_words = scene.dir().join("termination-log");
+    let mut config = scene.loki_config();
+    config.shutdown = format!(
+        "timeout: 500ms, quiet_for: 100ms, termination_log: \"{}\"",
+        last_words.display()
+    );
+    let mut series = Numbered::new("left");
+    scene.receiver.pause(Backend::Loki);
+    series.append_to(&scene.log("app.log"), 10);
+    let agent = scene.start(&config);
+    agent.wait_for_log("not delivered; nothing is lost");
+    agent.stop_well();
+    let bytes = std::fs::metadata(scene.log("app.log")).unwrap().len();
+    let told = std::fs::read_to_string(&last_words).unwrap();
+    let expected = format!("output loki: {bytes} bytes are not delivered: answered 503");
+    assert!(told.starts_with(&expected), "{told}");
+    std::fs::remove_file(&last_words).unwrap();
+    scene.receiver.resume(Backend::Loki);
+    scene.start(&config).stop_well();
+    scene.assert_arrived(Backend::Loki, &series.all());
+    assert!(!last_words.exists(), "nothing is left, and nothing is said");
+}

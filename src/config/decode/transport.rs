@@ -75,7 +75,7 @@ fn secret(fields: &Fields<'_>, text: &str, file: &str, notes: &mut Notes) -> Sec
     }
 }
 
-fn path(fields: &Fields<'_>, name: &str, notes: &mut Notes) -> Option<PathBuf> {
+pub(super) fn path(fields: &Fields<'_>, name: &str, notes: &mut Notes) -> Option<PathBuf> {
     let text: Option<String> = fields.optional(name, notes);
     text.map(PathBuf::from)
 }

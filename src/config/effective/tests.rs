@@ -267,6 +267,7 @@ fn configs() -> impl Strategy<Value = Config> {
                         timeout: Duration::from_millis(quiet_for + 1),
                         quiet_for: Duration::from_millis(quiet_for),
                         final_lines,
+                        termination_log: final_lines.then(|| PathBuf::from("/run/last words")),
                     },
                     server: Server { listen },
                     outputs: outputs.collect(),

@@ -57,6 +57,6 @@ fn secret(out: &mut Writer<'_>, text: &str, file: &str, secret: &Secret) {
     }
 }
 
-fn path(out: &mut Writer<'_>, key: &str, path: Option<&Path>) {
+pub(super) fn path(out: &mut Writer<'_>, key: &str, path: Option<&Path>) {
     out.optional(key, path.map(Path::to_string_lossy).as_deref());
 }
