@@ -5,7 +5,7 @@ use super::Class;
 use crate::connect::failure::Kind;
 
 /// Some answers of a backend, and what they mean.
-#[derive(Debug)]
+#[derive(Debug, Clone, Copy)]
 pub(super) struct Row {
     /// AWS's codes; none where the HTTP status alone tells.
     codes: &'static [&'static str],
