@@ -398,6 +398,10 @@ fn each_way_of_having_no_credentials_is_told_with_its_mending() {
         ])
     };
     let role = format!("assume_role: {{ role_arn: \"{ROLE}\" }}");
+    let sso = tempfile::NamedTempFile::new().unwrap();
+    let text = "[profile sso]\nsso_start_url = https://sso.test\nsso_region = eu-west-1\nsso_account_id = 1\nsso_role_name = r\n";
+    fs::write(sso.path(), text).unwrap();
+    let sso = sso.path().display().to_string();
     let table: Vec<Case<'_>> = vec![
         (
             "",
@@ -447,6 +451,11 @@ fn each_way_of_having_no_credentials_is_told_with_its_mending() {
                 "sts:AssumeRole on resource",
                 "allow sts:AssumeRole on the role for our own identity",
             ],
+        ),
+        (
+            "profile: sso",
+            variables(&[("AWS_CONFIG_FILE", &sso)]),
+            &["the profile signs in by SSO"],
         ),
         (
             "profile: absent",

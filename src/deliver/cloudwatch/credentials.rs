@@ -47,6 +47,10 @@ fn because(error: &CredentialsError) -> String {
         }
         None => innermost(error),
     };
+    // What the SDK can do when it is built with more of itself.
+    if said.contains("cargo feature") {
+        return "cannot get AWS credentials: the profile signs in by SSO or a browser, which Pinnace does not do; give it keys, a role or a credential_process".to_owned();
+    }
     let short = &said[..said.floor_char_boundary(300)];
     let code = said.split(':').next().unwrap_or_default();
     format!(
