@@ -35,6 +35,7 @@ mod names;
 mod problems;
 pub(crate) mod reader;
 mod recognise;
+mod room;
 pub(crate) mod rotation;
 pub(crate) mod stock;
 mod times;
@@ -102,6 +103,7 @@ pub(crate) struct Source {
     /// Whether a name was gone before this look came to it: what it was called is found under
     /// another one at the next look, and must be news then.
     has_missed: bool,
+    room: room::Room,
     watch: watch::Watch,
     problems: Problems,
     next_walk: Instant,
@@ -149,6 +151,7 @@ impl Source {
             last_look: None,
             unfinished: BTreeSet::new(),
             has_missed: false,
+            room: room::Room::new(),
             watch: watch::Watch::new(),
             problems: Problems::default(),
             next_walk: at.now,
@@ -197,7 +200,8 @@ impl Source {
 
     /// What cannot be read at the moment, and why files are polled.
     pub(crate) fn problems(&self) -> impl Iterator<Item = &str> {
-        self.problems.iter().chain(self.watch.trouble())
+        let problems = self.problems.iter().chain(self.watch.trouble());
+        problems.chain(self.room.problem())
     }
 
     /// Whether names wait to be looked at again, now that the changes are dealt with.
@@ -259,6 +263,7 @@ impl Source {
     pub(crate) fn walk(&mut self, journal: &mut Journal, at: Moment) -> Vec<Change> {
         self.all_at_home.set(None);
         self.problems.begin_look();
+        self.room.begin_look();
         let mut folders = BTreeSet::new();
         let mut files = Vec::new();
         // A folder that is new to the watch may have changed between listing and watching.

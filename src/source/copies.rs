@@ -231,6 +231,9 @@ impl Source {
         changes: &mut Vec<Change>,
     ) {
         let name = (input, path.to_owned());
+        if !self.has_room_for(input, path) {
+            return;
+        }
         let opened = match Opened::at(path) {
             Ok(opened) => opened,
             Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => {

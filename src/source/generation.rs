@@ -222,6 +222,11 @@ impl Generation {
         self.place == Place::Home
     }
 
+    /// Whether it stands at a name that is meant.
+    pub(super) fn has_name(&self) -> bool {
+        matches!(self.place, Place::Home | Place::Moved)
+    }
+
     /// Moves it to another place.
     pub(super) fn place_at(&mut self, place: Place, now: Instant) {
         if self.place != place {

@@ -66,6 +66,7 @@ impl Source {
         self.deferred.clear();
         self.unfinished.clear();
         self.examined.clear();
+        self.room.forget();
         self.has_walked = false;
         dropped
     }

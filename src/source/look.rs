@@ -50,6 +50,8 @@ impl Source {
         let id = match self.by_key.get(&(input, key)).copied() {
             Some(id) => id,
             None if self.is_alias((input, key), metadata.len()) => return,
+            None if self.is_parked((input, key), path, &metadata) => return,
+            None if !self.has_room_for(input, path) => return,
             None => match self.open(input, path, journal, at) {
                 Ok(Some(id)) => {
                     changes.push(Change::Opened(id));

@@ -103,7 +103,10 @@ impl Source {
         }
         // A name that must wait was not looked at.
         let has_missed = std::mem::take(&mut self.has_missed);
-        let is_whole = self.deferred.is_empty() && self.unfinished.is_empty() && !has_missed;
+        let is_whole = self.deferred.is_empty()
+            && self.unfinished.is_empty()
+            && !self.room.is_short()
+            && !has_missed;
         // What follows from a look belongs to it.
         if is_whole && self.last_look != Some(at.time) {
             let before = self.last_look.replace(at.time);

@@ -26,8 +26,10 @@ pub(crate) struct Watch {
     inotify: Option<OwnedFd>,
     folders: HashMap<i32, PathBuf>,
     watches: BTreeMap<PathBuf, i32>,
+    /// Why there are no events at all.
     trouble: Option<String>,
-    is_polled: bool,
+    /// Folders that cause none, and why.
+    unserved: BTreeMap<PathBuf, String>,
 }
 
 impl Watch {
@@ -41,11 +43,11 @@ impl Watch {
             ),
         };
         Self {
-            is_polled: inotify.is_none(),
             inotify,
             folders: HashMap::new(),
             watches: BTreeMap::new(),
             trouble,
+            unserved: BTreeMap::new(),
         }
     }
 
@@ -57,20 +59,34 @@ impl Watch {
 
     /// Whether files must be looked at every second, because no event will come for some.
     pub(crate) fn is_polled(&self) -> bool {
-        self.is_polled
+        self.inotify.is_none() || !self.unserved.is_empty()
     }
 
     /// Why files are polled.
     pub(crate) fn trouble(&self) -> Option<&str> {
-        self.trouble.as_deref()
+        let of_folders = self.unserved.values();
+        self.trouble
+            .iter()
+            .chain(of_folders)
+            .next()
+            .map(String::as_str)
     }
 
     /// Watches exactly these folders from now on. Returns whether one of them is new: what
     /// happened in it before is only seen by a walk.
     pub(crate) fn set_folders(&mut self, folders: &BTreeSet<PathBuf>) -> bool {
+        if self.inotify.is_none() {
+            // The limit may have been raised meanwhile.
+            let unserved = std::mem::take(&mut self.unserved);
+            *self = Self {
+                unserved,
+                ..Self::new()
+            };
+        }
         let Some(inotify) = &self.inotify else {
             return false;
         };
+        self.unserved.retain(|folder, _| folders.contains(folder));
         let gone: Vec<_> = self
             .watches
             .keys()
@@ -85,7 +101,6 @@ impl Watch {
             }
         }
         let mut is_any_new = false;
-        let mut trouble = None;
         for folder in folders {
             let flags = WatchFlags::CREATE
                 | WatchFlags::MOVED_FROM
@@ -101,26 +116,27 @@ impl Watch {
             }
             match inotify::add_watch(inotify, folder, flags) {
                 Ok(watch) => {
+                    self.unserved.remove(folder);
                     if let Some(reason) = why_no_events(folder) {
-                        trouble = Some(reason);
+                        self.unserved.insert(folder.clone(), reason);
                     }
                     // Two names of one folder share a watch; events carry the newer name.
                     self.folders.insert(watch, folder.clone());
                     self.watches.insert(folder.clone(), watch);
                     is_any_new = true;
                 }
-                Err(Errno::NOENT | Errno::NOTDIR) => {}
-                Err(Errno::NOSPC) => {
-                    trouble = Some(limit_reached("fs.inotify.max_user_watches", Errno::NOSPC));
+                Err(Errno::NOENT | Errno::NOTDIR) => {
+                    self.unserved.remove(folder);
                 }
                 Err(error) => {
-                    trouble = Some(format!("cannot watch {}: {error}", folder.display()));
+                    let reason = if error == Errno::NOSPC {
+                        limit_reached("fs.inotify.max_user_watches", error)
+                    } else {
+                        format!("cannot watch {}: {error}", folder.display())
+                    };
+                    self.unserved.insert(folder.clone(), reason);
                 }
             }
-        }
-        if trouble.is_some() && trouble != self.trouble {
-            self.is_polled = true;
-            self.trouble = trouble;
         }
         is_any_new
     }

@@ -173,6 +173,7 @@ impl Worker {
             tracing::debug!(generation = %id, place = place.name(), "closed: all of it is delivered");
         }
         self.let_go_of_deleted(at);
+        self.make_room(at);
         self.note_sizes(at);
         self.look_for_missing(at);
         let outputs = &self.outputs;
@@ -186,6 +187,29 @@ impl Worker {
             self.prune_at = at.now + PRUNE_EVERY;
             self.prune(at);
         }
+    }
+
+    /// Closes delivered files while others wait to be opened.
+    fn make_room(&mut self, at: Moment) {
+        let waiting = self.source.waiting();
+        if waiting == 0 {
+            return;
+        }
+        let still = self.source.still_files(at).into_iter();
+        let is_delivered = |id: &GenerationId| {
+            let generation = self.source.get(*id);
+            let mut outputs = self.outputs.iter();
+            generation.is_some_and(|it| outputs.all(|output| output.dispatcher.is_finished(it)))
+        };
+        let aside: Vec<_> = still.filter(is_delivered).take(waiting).collect();
+        for id in aside {
+            self.note_seen(id, at);
+            for output in &mut self.outputs {
+                output.dispatcher.close(id, at.now);
+            }
+            self.source.put_aside(id);
+        }
+        self.source.admit_waiting();
     }
 
     /// A generation is closed with all of it delivered.
@@ -202,12 +226,17 @@ impl Worker {
 
     /// Forgets generations whose files have not been seen for long.
     fn prune(&mut self, at: Moment) {
+        // Those that wait to be opened may be any of them.
+        if self.source.is_short_of_room() {
+            return;
+        }
+        let aside = self.source.put_aside_by_now();
         let mut unseen: Vec<_> = self
             .journal
             .state()
             .generations
             .iter()
-            .filter(|(id, _)| self.source.get(**id).is_none())
+            .filter(|(id, _)| self.source.get(**id).is_none() && !aside.contains(*id))
             .map(|(id, known)| (known.identity.seen, *id))
             .collect();
         unseen.sort_unstable();
@@ -226,6 +255,7 @@ impl Worker {
             .outputs
             .iter()
             .any(|output| output.dispatcher.has_unreadable());
-        (has_loose_ends || is_waiting || self.missing.is_busy()).then_some(self.tidy_at)
+        let is_short = self.source.is_short_of_room();
+        (has_loose_ends || is_waiting || is_short || self.missing.is_busy()).then_some(self.tidy_at)
     }
 }

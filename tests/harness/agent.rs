@@ -116,6 +116,19 @@ impl Agent {
         Some(agent)
     }
 
+    /// Starts it with so few descriptors, and waits until it says that it has started.
+    pub(crate) fn with_descriptors(most: u32, config: &Path) -> Self {
+        let mut command = Command::new("sh");
+        command.args(["-c", &format!("ulimit -n {most} && exec \"$0\" \"$@\"")]);
+        command.arg(env!("CARGO_BIN_EXE_pinnace"));
+        command
+            .args(["run", "--on-error=exit", "--config"])
+            .arg(config);
+        let agent = Self::of(command, &[]).unwrap();
+        agent.wait_for_log("started version=");
+        agent
+    }
+
     fn of(mut command: Command, variables: &[(&str, String)]) -> io::Result<Self> {
         // Credentials and settings of whoever runs the tests must not change them.
         for (name, _) in std::env::vars_os() {

@@ -91,3 +91,55 @@ fn a_state_directory_that_is_removed_is_told_and_made_anew() {
     agent.stop_well();
     scene.assert_arrived(Backend::Loki, &series.all());
 }
+
+#[test]
+fn more_files_than_may_be_open_are_all_delivered_oldest_first_and_what_comes_to_them_later() {
+    const FILES: u64 = 300;
+    let scene = Scene::new();
+    let config = scene.loki_config().serving();
+    let long_ago = std::time::SystemTime::now() - std::time::Duration::from_hours(1);
+    let name = |number: u64| scene.log(&format!("{number:03}.log"));
+    let mut all: Vec<_> = (0..FILES)
+        .map(|number| {
+            let mut series = Numbered::new(&format!("file{number}"));
+            series.append_to(&name(number), 2);
+            let file = fs::File::options().write(true).open(name(number)).unwrap();
+            let age = std::time::Duration::from_secs(FILES - number);
+            file.set_modified(long_ago + age).unwrap();
+            series
+        })
+        .collect();
+    scene.receiver.pause(Backend::Loki);
+    let agent = Agent::with_descriptors(100, &scene.write(&config));
+    agent.wait_for_log("not all files are read at once");
+    let (_, text) = get(config.port(), "/readyz").unwrap();
+    assert!(text.contains("raise the limit of open files"), "{text}");
+    let status = config.status_json();
+    let open = status["files"].as_array().unwrap();
+    assert_eq!(open.len(), 50, "half of what may be open is kept");
+    let is_oldest = |path: &str| (FILES - 50..FILES).any(|it| path == name(it).to_string_lossy());
+    assert!(
+        open.iter()
+            .all(|it| is_oldest(it["path"].as_str().unwrap())),
+        "{open:#?}"
+    );
+    scene.receiver.resume(Backend::Loki);
+    scene.wait_for_stored(Backend::Loki, 2 * FILES);
+    assert!(eventually(|| config.status_text().0 == Some(0)));
+    // Those that were closed to make room are read on when they are written.
+    for (number, series) in (0..).zip(&mut all) {
+        series.append_to(&name(number), 1);
+    }
+    scene.wait_for_stored(Backend::Loki, 3 * FILES);
+    agent.stop_well();
+    // What is known of all of them outlives a restart.
+    let agent = Agent::with_descriptors(100, &scene.write(&config));
+    all[0].append_to(&name(0), 1);
+    scene.wait_for_stored(Backend::Loki, 3 * FILES + 1);
+    assert!(eventually(|| config.status_text().0 == Some(0)));
+    agent.stop_well();
+    for series in &all {
+        scene.assert_series_arrived(Backend::Loki, series);
+    }
+    scene.assert_flawless(Backend::Loki);
+}
