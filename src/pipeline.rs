@@ -18,6 +18,7 @@ use crate::dispatch::naming::Naming;
 use crate::dispatch::{Dispatcher, MAX_BATCHES, Plan};
 use crate::journal::Journal;
 use crate::observe::health::OutputHealth;
+use crate::observe::metrics::{CLOUDWATCH_REFUSALS, LOKI_REFUSALS};
 use crate::observe::{Agent, Observer};
 use crate::record::Framer;
 use crate::source::reader::CHUNK;
@@ -136,7 +137,11 @@ fn outputs(
         let (batches, incoming) = mpsc::channel(MAX_BATCHES);
         let known = before.iter().find(|health| health.name == output.name);
         let health = known.map_or_else(|| Arc::new(OutputHealth::new(&output.name)), Arc::clone);
-        observer.metrics.add_output(&output.name);
+        let refusals = match output.kind {
+            OutputKind::Loki(_) => LOKI_REFUSALS,
+            OutputKind::CloudWatchLogs(_) => CLOUDWATCH_REFUSALS,
+        };
+        observer.metrics.add_output(&output.name, refusals);
         outputs.healths.push(Arc::clone(&health));
         outputs.lanes.push(Lane {
             dispatcher: Dispatcher::new(plan(config, output, budget)),

@@ -94,16 +94,18 @@ pub(crate) struct Reason {
     pub(crate) reason: &'static str,
 }
 
-/// The reasons for which records are refused.
-const REFUSALS: [&str; 7] = [
+/// The reasons for which Loki refuses records.
+pub(crate) const LOKI_REFUSALS: &[&str] = &[
     "refused",
     "too_old",
-    "expired",
     "too_new",
     "too_far_behind",
     "too_large",
     "line_too_long",
 ];
+/// The reasons for which CloudWatch Logs does.
+pub(crate) const CLOUDWATCH_REFUSALS: &[&str] =
+    &["refused", "too_old", "expired", "too_new", "too_large"];
 /// The reasons for which bytes are lost.
 const LOSSES: [&str; 4] = [
     "truncated",
@@ -391,16 +393,21 @@ impl Metrics {
     }
 
     /// Shows the counters of an output from its start on, at zero.
-    pub(crate) fn add_output(&self, output: &str) {
+    pub(crate) fn add_output(&self, output: &str, refusals: &[&'static str]) {
         for result in [RecordResult::delivered, RecordResult::rejected] {
             let output = output.to_owned();
             drop(self.records.get_or_create(&Records { output, result }));
         }
-        for reason in REFUSALS {
+        for &reason in refusals {
             let output = output.to_owned();
             let of_refused = OfRefused { output, reason };
             drop(self.dead_letters.get_or_create(&of_refused));
         }
+        // One stands for all: a file that is full is told by `pinnace status` too.
+        drop(self.dropped.get_or_create(&OfRefused {
+            output: output.to_owned(),
+            reason: "refused",
+        }));
         let of_output = OfOutput {
             output: output.to_owned(),
         };

@@ -39,11 +39,11 @@ fn the_metrics_have_the_documented_names_and_are_few() {
         .lines()
         .filter(|line| !line.starts_with('#') && !line.is_empty())
         .collect();
-    assert!(
-        samples.len() <= MOST_SERIES,
-        "{} series:\n{text}",
-        samples.len()
-    );
+    // The limit for the input's files brings some that a normal pod has not.
+    let of_limit = ["pinnace_deleted", "pinnace_delete_", "pinnace_input_bytes"];
+    let is_normal = |sample: &&&str| !of_limit.iter().any(|it| sample.starts_with(it));
+    let normal = samples.iter().filter(is_normal).count();
+    assert!(normal <= MOST_SERIES, "{normal} series:\n{text}");
     let told: BTreeSet<_> = samples
         .iter()
         .filter_map(|line| line.split(['{', ' ']).next())
