@@ -285,7 +285,9 @@ impl Delivery {
         // An earlier configuration's streams are none of ours.
         self.health.streams_go_on();
         let attempts = Arc::new(Attempts::new(self));
-        let mut couriers: HashMap<StreamId, mpsc::Sender<Batch>> = HashMap::new();
+        // A channel keeps room for 32 of what it carries, and there is one for each stream: so it
+        // carries boxes.
+        let mut couriers: HashMap<StreamId, mpsc::Sender<Box<Batch>>> = HashMap::new();
         let mut running = JoinSet::new();
         let mut is_open = true;
         while is_open || !running.is_empty() {
@@ -296,6 +298,7 @@ impl Delivery {
                         continue;
                     };
                     let stream = batch.stream_id;
+                    let batch = Box::new(batch);
                     // The courier of a stream takes its batches one after the other.
                     let left = match couriers.get(&stream) {
                         Some(courier) => courier.try_send(batch).err().map(TrySendError::into_inner),
@@ -304,7 +307,7 @@ impl Delivery {
                     if let Some(batch) = left {
                         let (sender, incoming) = mpsc::channel(STREAM_ROOM);
                         couriers.insert(stream, sender);
-                        running.spawn(Courier::new(Arc::clone(&attempts), batch, incoming).run());
+                        running.spawn(Courier::new(Arc::clone(&attempts), *batch, incoming).run());
                     }
                 }
                 Some(ended) = running.join_next() => {

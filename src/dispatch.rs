@@ -49,7 +49,7 @@ pub(crate) struct Plan {
 #[derive(Debug)]
 pub(crate) struct Dispatcher {
     plan: Plan,
-    lanes: HashMap<GenerationId, Lane>,
+    lanes: HashMap<GenerationId, Box<Lane>>,
     streams: BTreeMap<StreamId, Stream>,
     by_name: HashMap<Arc<StreamName>, StreamId>,
     schedule: BTreeSet<(Instant, StreamId)>,

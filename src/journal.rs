@@ -21,6 +21,7 @@ use crate::crash_point;
 use crate::span::GenerationId;
 
 mod bodies;
+mod cursors;
 mod entry;
 mod format;
 pub(crate) mod fuzzing;

@@ -78,7 +78,7 @@ pub(crate) struct Anew {
 #[derive(Debug)]
 pub(crate) struct Source {
     inputs: Vec<Input>,
-    generations: BTreeMap<GenerationId, Generation>,
+    generations: BTreeMap<GenerationId, Box<Generation>>,
     /// Whether all of them stand at home, once it is found out.
     all_at_home: Cell<Option<bool>>,
     by_key: HashMap<(usize, FileKey), GenerationId>,
@@ -162,12 +162,12 @@ impl Source {
 
     /// The generation with this number, if its file is open.
     pub(crate) fn get(&self, id: GenerationId) -> Option<&Generation> {
-        self.generations.get(&id)
+        self.generations.get(&id).map(Box::as_ref)
     }
 
     /// All open generations, oldest first.
     pub(crate) fn generations(&self) -> impl Iterator<Item = &Generation> {
-        self.generations.values()
+        self.generations.values().map(Box::as_ref)
     }
 
     /// The name of an input.
@@ -192,7 +192,7 @@ impl Source {
     /// Whether every generation stands at the name under which it was first seen. Asked at every
     /// turn, so it is only found out anew after a look.
     pub(crate) fn are_all_at_home(&self) -> bool {
-        let all = || self.generations.values().all(Generation::is_at_home);
+        let all = || self.generations().all(Generation::is_at_home);
         let known = self.all_at_home.get().unwrap_or_else(all);
         self.all_at_home.set(Some(known));
         known

@@ -110,13 +110,13 @@ fn shown(dir: &Path, inspection: &Inspection) -> String {
             identity.inode,
             identity.head.len
         ));
-        for (output, cursor) in &known.cursors {
+        for (output, cursor) in known.cursors.iter() {
             lines.push(format!(
                 "    {output}: delivered up to byte {}",
                 cursor.position.offset
             ));
         }
-        if known.cursors.is_empty() {
+        if known.cursors.iter().next().is_none() {
             lines.push("    nothing is delivered yet".to_owned());
         }
     }
@@ -195,7 +195,7 @@ fn shown_as_json(dir: &Path, inspection: &Inspection) -> String {
                     "offset": cursor.position.offset,
                     "last_time_ns": cursor.last_time.0,
                 });
-                (output.clone(), value)
+                (output.to_owned(), value)
             })
             .collect();
         json!({

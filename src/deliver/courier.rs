@@ -28,8 +28,8 @@ const WRITE_AGAIN_AFTER: Duration = Duration::from_secs(2);
 pub(super) struct Courier {
     attempts: Arc<Attempts>,
     stream: StreamId,
-    incoming: mpsc::Receiver<Batch>,
-    batches: BTreeMap<BatchId, Carried>,
+    incoming: mpsc::Receiver<Box<Batch>>,
+    batches: BTreeMap<BatchId, Box<Carried>>,
     refusals: Refusals,
     waits: Backoff,
     is_held: bool,
@@ -39,7 +39,7 @@ impl Courier {
     pub(super) fn new(
         attempts: Arc<Attempts>,
         first: Batch,
-        incoming: mpsc::Receiver<Batch>,
+        incoming: mpsc::Receiver<Box<Batch>>,
     ) -> Self {
         let stream = first.stream_id;
         let refusals = Refusals::new(
@@ -63,7 +63,7 @@ impl Courier {
     pub(super) async fn run(mut self) -> StreamId {
         loop {
             while let Ok(batch) = self.incoming.try_recv() {
-                self.take_up(batch);
+                self.take_up(*batch);
             }
             match self.refusals.next() {
                 Step::Nothing => break,
@@ -86,7 +86,7 @@ impl Courier {
         }
         let records = batch.sealed.records;
         self.refusals.add(batch.id, records, batch.parts.clone());
-        self.batches.insert(batch.id, Carried::new(batch));
+        self.batches.insert(batch.id, Box::new(Carried::new(batch)));
     }
 
     fn done(&mut self, id: BatchId) {
@@ -342,7 +342,7 @@ impl Courier {
             }
         }
         tokio::select! {
-            Some(batch) = self.incoming.recv() => self.take_up(batch),
+            Some(batch) = self.incoming.recv() => self.take_up(*batch),
             () = tokio::time::sleep(self.waits.next()) => {}
         }
         self.refusals.try_again();

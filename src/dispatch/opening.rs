@@ -42,7 +42,7 @@ impl Dispatcher {
             not_before: None,
         };
         generation.note_reached(start.read);
-        self.lanes.insert(generation.id, lane);
+        self.lanes.insert(generation.id, Box::new(lane));
         self.grew(generation, now);
     }
 

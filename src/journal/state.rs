@@ -3,6 +3,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use super::cursors::Cursors;
 use super::entry::{CheckpointEnd, Cursor, Entry, Extent, Identity, Route, Seal};
 use crate::batch::parts::Parts;
 use crate::batch::{BatchId, StreamName};
@@ -32,7 +33,7 @@ pub(crate) struct Known {
     /// How it is recognised again.
     pub(crate) identity: Identity,
     /// How far each output has it, by the output's name.
-    pub(crate) cursors: BTreeMap<String, Cursor>,
+    pub(crate) cursors: Cursors,
 }
 
 #[derive(Debug, Clone, PartialEq)]
@@ -96,7 +97,7 @@ impl State {
                     .and_modify(|known| known.identity.clone_from(identity))
                     .or_insert_with(|| Known {
                         identity: identity.clone(),
-                        cursors: BTreeMap::new(),
+                        cursors: Cursors::default(),
                     });
             }
             Entry::Cursor(id, output, cursor) => self.move_cursor(*id, output, *cursor),
@@ -163,11 +164,7 @@ impl State {
 
     fn move_cursor(&mut self, id: GenerationId, output: &str, cursor: Cursor) {
         if let Some(known) = self.generations.get_mut(&id) {
-            if let Some(mine) = known.cursors.get_mut(output) {
-                *mine = cursor;
-            } else {
-                known.cursors.insert(output.to_owned(), cursor);
-            }
+            known.cursors.set(output, cursor);
         }
     }
 
@@ -272,7 +269,7 @@ impl State {
     /// this generation proves them all.
     pub(crate) fn positions_in(&self, id: GenerationId) -> Vec<Position> {
         let known = self.generations.get(&id);
-        let cursors = known.into_iter().flat_map(|known| known.cursors.values());
+        let cursors = known.into_iter().flat_map(|known| known.cursors.iter());
         let spans = self
             .seals
             .values()
@@ -281,7 +278,7 @@ impl State {
             .filter(|span| span.generation == id)
             .map(|span| span.end);
         cursors
-            .map(|cursor| cursor.position)
+            .map(|(_, cursor)| cursor.position)
             .chain(sealed)
             .collect()
     }
@@ -308,7 +305,7 @@ impl State {
         let generations = self.generations.iter().flat_map(|(&id, known)| {
             let cursors = known.cursors.iter();
             std::iter::once(Entry::Generation(id, known.identity.clone())).chain(
-                cursors.map(move |(output, cursor)| Entry::Cursor(id, output.clone(), *cursor)),
+                cursors.map(move |(output, cursor)| Entry::Cursor(id, output.to_owned(), *cursor)),
             )
         });
         let seals = self.seals.iter().flat_map(|(&id, sealed)| {
@@ -388,7 +385,7 @@ mod tests {
             state.apply(&Entry::Seal(BatchId(number), Box::new(seal)));
         }
         let offset = |state: &State, id, output| {
-            let cursor: &Cursor = &state.generations[&id].cursors[output];
+            let cursor: &Cursor = state.generations[&id].cursors.get(output).unwrap();
             cursor.position.offset
         };
         state.apply(&Entry::Acknowledge(BatchId(2)));

@@ -44,7 +44,7 @@ impl Source {
         let dropped: Vec<_> = self
             .generations
             .extract_if(.., |_, generation| !is_meant(generation))
-            .map(|(_, generation)| generation)
+            .map(|(_, generation)| *generation)
             .collect();
         for generation in self.generations.values_mut() {
             generation.input = now[&generation.input];

@@ -69,7 +69,7 @@ impl Source {
             generation.note_reached(position);
         }
         self.by_key.insert((input, generation.key), id);
-        self.generations.insert(id, generation);
+        self.generations.insert(id, Box::new(generation));
         self.note_identity(id, journal, at);
         id
     }

@@ -195,7 +195,7 @@ fn owed_to_removed(
             let mut routes = state.routes.iter();
             routes.any(|it| it.input == input && it.output == output)
         }) {
-            let done = known.cursors.get(*output);
+            let done = known.cursors.get(output);
             let done = done.map_or(0, |cursor| cursor.position.offset);
             let missing = size.saturating_sub(done);
             if missing > 0 {

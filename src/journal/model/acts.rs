@@ -155,7 +155,7 @@ impl Simple {
             .iter()
             .flat_map(|(id, known)| {
                 let cursors = known.cursors.iter();
-                cursors.map(move |(output, cursor)| ((*id, output.clone()), cursor.position))
+                cursors.map(move |(output, cursor)| ((*id, output.to_owned()), cursor.position))
             })
             .collect();
         prop_assert_eq!(&cursors, &self.cursors);
