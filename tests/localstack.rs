@@ -1,5 +1,5 @@
 //! The agent against a real LocalStack: what is in the file is in the stream, in order, in a
-//! group and a stream that the agent made.
+//! group and a stream that the agent made; also when it is killed again and again.
 //!
 //! `PINNACE_TEST_LOCALSTACK` names the script that starts one; without it nothing is tried.
 
@@ -8,22 +8,42 @@
     reason = "a test whose own files or processes fail has failed"
 )]
 
+use std::collections::HashMap;
 use std::ffi::OsString;
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use aws_config::{BehaviorVersion, Region};
 use aws_sdk_cloudwatchlogs::Client;
 use aws_sdk_cloudwatchlogs::config::Credentials;
 use rustix::process::{Pid, Signal, kill_process};
+use xxhash_rust::xxh3::xxh3_64;
 
+#[allow(dead_code, reason = "a part of the crash suite's application")]
+#[path = "crash/application.rs"]
+mod application;
+#[allow(dead_code, reason = "only how it rotates")]
+#[path = "crash/case.rs"]
+mod case;
+#[allow(dead_code, reason = "only its numbers")]
+#[path = "crash/dice.rs"]
+mod dice;
 #[path = "harness/harness.rs"]
 mod harness;
+#[allow(dead_code, reason = "the cases name them")]
+#[path = "crash/points.rs"]
+mod points;
 
-use harness::{Account, Numbered, Scene, pass};
+use application::{Application, Pace, lock, work};
+use case::Rotation;
+use dice::Dice;
+use harness::{Account, Agent, Config, Numbered, Scene, pass};
 
 const LINES: u64 = 50_000;
+const KILLS: u32 = 30;
 const GROUP: &str = "/apps/localstack";
 const STREAM: &str = "test-stream";
 /// A first run installs LocalStack before it starts.
@@ -38,13 +58,7 @@ fn fifty_thousand_lines_are_read_back_from_localstack_as_they_are_in_the_file() 
     };
     let scene = Scene::new();
     let localstack = LocalStack::start(script, &scene.dir().join("ready"));
-    let mut config = scene.cloudwatch_config();
-    config.outputs = vec![format!(
-        "{{ name: aws, type: cloudwatch_logs, endpoint_url: \"{}\", region: eu-west-1, \
-         log_group: {GROUP}, log_stream: {STREAM}, batch: {{ max_wait: 200ms }}, \
-         create: {{ log_group: true, retention_in_days: 7 }} }}",
-        localstack.url
-    )];
+    let config = config(&scene, &localstack, "200ms");
     let path = scene.log("app.log");
     let mut series = Numbered::wide("local", 120);
     series.append_to(&path, LINES / 2);
@@ -54,13 +68,73 @@ fn fifty_thousand_lines_are_read_back_from_localstack_as_they_are_in_the_file() 
     }
     config.wait_until_no_lag();
     agent.stop_well();
-    let runtime = tokio::runtime::Builder::new_current_thread()
-        .enable_all()
-        .build()
-        .unwrap();
-    let read = runtime.block_on(read_back(&localstack.url));
+    let read = localstack.read_back();
     Account::of(&series.all(), &read).assert_exact("LocalStack");
     assert_eq!(read.len(), series.all().len());
+}
+
+#[test]
+fn thirty_kills_lose_nothing_and_double_nothing_at_localstack() {
+    let Some(script) = std::env::var_os("PINNACE_TEST_LOCALSTACK").filter(|it| !it.is_empty())
+    else {
+        skipped("PINNACE_TEST_LOCALSTACK is not set");
+        return;
+    };
+    let scene = Scene::new();
+    let localstack = LocalStack::start(script, &scene.dir().join("ready"));
+    let config = config(&scene, &localstack, "20ms");
+    let path = scene.write(&config);
+    let mut dice = Dice(1);
+    let application = Application::new(scene.log("app.log"), Rotation::Rename, dice.split());
+    let application = Mutex::new(application);
+    let pace = Pace {
+        rate: 100_000,
+        rotate_every: Duration::from_secs(1),
+    };
+    let (is_over, rotates) = (AtomicBool::new(false), AtomicBool::new(false));
+    std::thread::scope(|scope| {
+        let writer = scope.spawn(|| work(&application, pace, &is_over, &rotates));
+        let mut agent = Agent::start(&path);
+        config.wait_until_no_lag();
+        rotates.store(true, Ordering::Relaxed);
+        for _ in 0..KILLS {
+            pass(dice.millis(50..500));
+            agent.kill();
+            agent = Agent::launch(&path, &["--on-error=degrade"]);
+        }
+        is_over.store(true, Ordering::Relaxed);
+        writer.join().unwrap();
+        config.wait_until_no_lag();
+        agent.stop_well();
+    });
+    let mut arrived: HashMap<u64, u64> = HashMap::new();
+    for line in localstack.read_back() {
+        *arrived.entry(xxh3_64(line.as_bytes())).or_default() += 1;
+    }
+    let application = lock(&application);
+    let written = application.written.iter();
+    let written: HashMap<u64, u64> = written.map(|(hash, it)| (*hash, it.count)).collect();
+    let sum = |of: &HashMap<u64, u64>, other: &HashMap<u64, u64>| -> u64 {
+        let more = |(hash, count): (&u64, &u64)| {
+            count.saturating_sub(other.get(hash).copied().unwrap_or(0))
+        };
+        of.iter().map(more).sum()
+    };
+    let (lost, doubled) = (sum(&written, &arrived), sum(&arrived, &written));
+    assert_eq!((lost, doubled), (0, 0), "of {} lines", application.lines);
+}
+
+/// All `*.log` into one stream of LocalStack.
+fn config(scene: &Scene, localstack: &LocalStack, max_wait: &str) -> Config {
+    Config {
+        outputs: vec![format!(
+            "{{ name: aws, type: cloudwatch_logs, endpoint_url: \"{}\", region: eu-west-1, \
+             log_group: {GROUP}, log_stream: {STREAM}, batch: {{ max_wait: {max_wait} }}, \
+             create: {{ log_group: true, retention_in_days: 7 }} }}",
+            localstack.url
+        )],
+        ..scene.cloudwatch_config()
+    }
 }
 
 #[expect(clippy::print_stderr, reason = "whoever reads the log should know")]
@@ -140,6 +214,15 @@ impl LocalStack {
             pass(Duration::from_millis(50));
         }
         this
+    }
+
+    /// All messages of the stream.
+    fn read_back(&self) -> Vec<String> {
+        let runtime = tokio::runtime::Builder::new_current_thread()
+            .enable_all()
+            .build()
+            .unwrap();
+        runtime.block_on(read_back(&self.url))
     }
 }
 

@@ -2,7 +2,7 @@
 
 use pinnace::receiver::Backend;
 
-use crate::points::Point;
+use crate::points::{Point, Trouble};
 
 /// One way of living.
 #[derive(Debug, Clone, Copy)]
@@ -72,6 +72,12 @@ impl Script {
 }
 
 impl Case {
+    /// Whether the backends are to store every line that is written.
+    pub(crate) fn all_is_stored(&self) -> bool {
+        let has_bad = matches!(self.script, Script::Point(it) if it.trouble == Trouble::Bad);
+        self.rotation != Rotation::Independent && !has_bad
+    }
+
     /// The outputs of its agent.
     pub(crate) fn backends(&self) -> &'static [Backend] {
         match self.script {

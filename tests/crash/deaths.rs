@@ -3,9 +3,10 @@
 use std::fs;
 use std::path::Path;
 
-use super::{Agent, Life, ON_ERROR, pass};
+use super::{Agent, Faults, Life, ON_ERROR, pass};
 use crate::harness::PATIENCE;
-use crate::points::Point;
+use crate::outcome::BAD;
+use crate::points::{Point, Trouble};
 
 const SIGKILL: i32 = 9;
 
@@ -27,6 +28,18 @@ impl Life<'_> {
     /// Lets one agent after the other die at a place, and starts one that lives.
     pub(super) fn die_at(&mut self, point: Point) {
         self.kill();
+        let faults = match point.trouble {
+            Trouble::None => Faults::default(),
+            Trouble::TooLarge => Faults {
+                above_bytes: Some(3000),
+                ..Faults::default()
+            },
+            Trouble::Bad => Faults {
+                poison: Some(BAD.to_owned()),
+                ..Faults::default()
+            },
+        };
+        self.all_faults(&faults);
         for number in 0..self.scale.deaths {
             if let Some(place) = point.before {
                 let passing = self.dice.roll(1..3);
@@ -46,6 +59,9 @@ impl Life<'_> {
                     row.kills += 1;
                 }
             }
+        }
+        if point.trouble == Trouble::TooLarge {
+            self.all_faults(&Faults::default());
         }
         self.start();
     }

@@ -11,6 +11,9 @@ use xxhash_rust::xxh3::xxh3_64;
 use crate::application::Times;
 use crate::rotator::Remains;
 
+/// What makes a line bad, where some are: its number.
+pub(crate) const BAD: &str = "013 ";
+
 /// What a case came to at one backend.
 #[derive(Debug, Clone)]
 pub(crate) struct Row {
@@ -30,6 +33,9 @@ pub(crate) struct Row {
     /// Whether lines may be there twice: a copy that ends before what was read of its original is
     /// read as a file of its own.
     pub(crate) may_double: bool,
+    /// Whether batches go out in parts. These can share a millisecond, and equal lines in two of
+    /// them look like copies: only the count tells.
+    pub(crate) has_parts: bool,
     /// Batches sent again though they may have been stored, as the agents counted them.
     pub(crate) doubtful: u64,
     /// How long it took.
@@ -40,21 +46,22 @@ pub(crate) struct Row {
 
 impl Row {
     /// Compares what was written with what a backend holds, and takes over its complaints. Where
-    /// some of it cannot be had any more, what `remains` is owed.
+    /// some of it cannot be had any more, what `remains` is owed; what was refused must be among
+    /// the dead letters.
     pub(crate) fn compare(
         &mut self,
         written: &HashMap<u64, Times>,
         remains: Option<&Remains>,
         records: &[Record],
+        letters: &[String],
         summary: &Summary,
     ) {
         let mut arrived: HashMap<u64, u64> = HashMap::with_capacity(written.len());
-        for record in records {
-            let hash = xxh3_64(record.line.as_bytes());
-            let is_piece = remains.is_some_and(|it| it.pieces.contains(&record.line));
+        for line in records.iter().map(|it| &it.line).chain(letters) {
+            let hash = xxh3_64(line.as_bytes());
+            let is_piece = remains.is_some_and(|it| it.pieces.contains(line));
             if !written.contains_key(&hash) && !is_piece {
-                self.problems
-                    .push(format!("never written: {:.80?}", record.line));
+                self.problems.push(format!("never written: {line:.80?}"));
             }
             *arrived.entry(hash).or_default() += 1;
         }
@@ -83,11 +90,14 @@ impl Row {
                 self.problems.push(format!("{word}: {}", ranges(numbers)));
             }
         }
-        if summary.repeated > 0 && !self.may_double {
+        if summary.repeated > 0 && !self.may_double && !self.has_parts {
             self.problems
                 .push(format!("{} stored again", summary.repeated));
         }
-        if summary.rejected_total() > 0 {
+        if let Some(good) = letters.iter().find(|it| !it.contains(BAD)) {
+            self.problems.push(format!("no bad line: {good:.80?}"));
+        }
+        if summary.rejected_total() > 0 && letters.is_empty() {
             self.problems
                 .push(format!("refused: {:?}", summary.rejected));
         }

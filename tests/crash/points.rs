@@ -14,8 +14,20 @@ pub(crate) struct Point {
     pub(crate) latest: u64,
     /// The outputs of the agent.
     pub(crate) backends: &'static [Backend],
+    /// How the backends behave meanwhile.
+    pub(crate) trouble: Trouble,
     /// A death elsewhere that comes before each one here: without it the agent does not pass.
     pub(crate) before: Option<&'static str>,
+}
+
+/// How backends behave.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Trouble {
+    None,
+    /// Requests of more than a few lines are too large.
+    TooLarge,
+    /// Some lines are refused.
+    Bad,
 }
 
 const LOKI: &[Backend] = &[Backend::Loki];
@@ -38,6 +50,7 @@ const fn point(
         place,
         latest,
         backends,
+        trouble: Trouble::None,
         before: None,
     };
     Case {
@@ -62,12 +75,51 @@ const fn after(before: &'static str, case: Case) -> Case {
     }
 }
 
+const fn with(trouble: Trouble, case: Case) -> Case {
+    match case.script {
+        Script::Point(point) => Case {
+            script: Script::Point(Point { trouble, ..point }),
+            ..case
+        },
+        _ => case,
+    }
+}
+
 /// All of them. Those that take longest are first.
-pub(crate) const POINTS: [Case; 16] = [
+pub(crate) const POINTS: [Case; 24] = [
     point("sealed, not sent", "sealed", 2, CLOUDWATCH),
     after("sealed", point("looked for", "looked_for", 2, CLOUDWATCH)),
     after("sealed", point("taken up again", "taken_up", 1, BOTH)),
     after("stored", point("set aside", "set_aside", 1, BOTH)),
+    with(
+        Trouble::TooLarge,
+        point("half of it stored", "stored", 1, CLOUDWATCH),
+    ),
+    with(
+        Trouble::TooLarge,
+        point("half of it stored", "stored", 6, LOKI),
+    ),
+    with(
+        Trouble::TooLarge,
+        point("half of it noted", "part_settled", 1, CLOUDWATCH),
+    ),
+    with(
+        Trouble::TooLarge,
+        point("half of it noted", "part_settled", 6, LOKI),
+    ),
+    with(
+        Trouble::TooLarge,
+        point("halved, not sent", "cut", 1, CLOUDWATCH),
+    ),
+    with(Trouble::TooLarge, point("halved, not sent", "cut", 6, LOKI)),
+    with(
+        Trouble::Bad,
+        point("dead letter written", "buried", 3, LOKI),
+    ),
+    with(
+        Trouble::Bad,
+        point("dead letter noted", "burial_noted", 3, LOKI),
+    ),
     point("body written, not sealed", "body_written", 4, CLOUDWATCH),
     point("body written, not sealed", "body_written", 8, LOKI),
     point("sealed, not sent", "sealed", 8, LOKI),

@@ -3,18 +3,22 @@
 //! the machine's own timing stays.
 
 use std::fmt::Write as _;
+use std::fs;
+use std::path::Path;
 use std::str::FromStr;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use pinnace::receiver::{Action, Backend, Faults, Summary};
+use serde_json::Value;
 
 use crate::application::{Application, Pace, lock, work};
 use crate::case::{Case, Rotation, Script};
 use crate::dice::Dice;
 use crate::harness::{Agent, Config, Scene, SmallVolume, eventually, get, pass};
 use crate::outcome::Row;
+use crate::points::Trouble;
 use crate::rotator::{self, Remains};
 
 mod deaths;
@@ -310,7 +314,7 @@ impl Life<'_> {
 
     /// Waits until all that is written by now is stored.
     fn drain(&mut self) {
-        if self.case.rotation == Rotation::Independent {
+        if !self.case.all_is_stored() {
             // Nobody knows how many there are still; the end is waited for with what is left.
             return;
         }
@@ -347,7 +351,7 @@ impl Life<'_> {
     /// Waits for the rest, ends the agent and compares.
     fn end(mut self) -> Vec<Row> {
         self.drain();
-        if self.case.rotation == Rotation::Independent {
+        if !self.case.all_is_stored() {
             self.config.wait_until_no_lag();
         }
         // The end of its starting: until then a signal ends it like any program.
@@ -373,7 +377,14 @@ impl Life<'_> {
             if row.backend == Backend::Loki {
                 row.replayed = summary.replayed;
             }
-            row.compare(&application.written, remains.as_ref(), &records, &summary);
+            let letters = letters_to(&self.config.state_dir, row.backend);
+            row.compare(
+                &application.written,
+                remains.as_ref(),
+                &records,
+                &letters,
+                &summary,
+            );
         }
         if let Some(row) = self.rows.iter_mut().find(|row| !row.is_flawless())
             && variable::<String>("PINNACE_TEST_TELL").is_some()
@@ -395,6 +406,17 @@ impl Life<'_> {
     }
 }
 
+/// The texts that an output refused for ever.
+fn letters_to(state_dir: &Path, backend: Backend) -> Vec<String> {
+    let letters = fs::read_to_string(state_dir.join("dead-letters.ndjson")).unwrap_or_default();
+    letters
+        .lines()
+        .map(|line| serde_json::from_str::<Value>(line).unwrap())
+        .filter(|letter| letter["output"] == backend.name())
+        .map(|letter| letter["text"].as_str().unwrap().to_owned())
+        .collect()
+}
+
 fn row(case: &Case, backend: Backend) -> Row {
     Row {
         case: case.name,
@@ -407,6 +429,7 @@ fn row(case: &Case, backend: Backend) -> Row {
         duplicated: 0,
         beyond: 0,
         may_double: case.rotation == Rotation::Independent,
+        has_parts: matches!(case.script, Script::Point(it) if it.trouble != Trouble::None),
         doubtful: 0,
         time: Duration::ZERO,
         problems: Vec::new(),
