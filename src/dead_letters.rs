@@ -14,7 +14,7 @@ use std::time::SystemTime;
 use serde::{Deserialize, Serialize};
 
 use crate::batch::BatchId;
-use crate::observe::snapshot::{utc, utc_of};
+use crate::observe::snapshot::{bytes, utc, utc_of};
 use crate::record::Time;
 
 /// The name of the file in the state directory.
@@ -134,6 +134,18 @@ impl DeadLetters {
     /// How large the file is.
     pub(crate) fn len(&self) -> u64 {
         self.path.metadata().map_or(0, |it| it.len())
+    }
+
+    /// What is in the file, for whoever looks; nothing when it is empty.
+    pub(crate) fn sentence(&self) -> Option<String> {
+        let len = self.len();
+        (len > 0).then(|| {
+            format!(
+                "dead letters: {} of refused records in {}",
+                bytes(len),
+                self.path.display()
+            )
+        })
     }
 
     /// Writes letters, and returns when they are on the device.

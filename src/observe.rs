@@ -88,6 +88,7 @@ impl Observer {
                     troubles.extend(view.problems);
                     troubles.extend(view.journal_trouble);
                     status.losses = view.losses;
+                    status.dead_letters = view.dead_letters;
                     status.files = view.files;
                     for (output, view) in agent.outputs.iter().zip(view.outputs) {
                         let blocked = output.blocked();

@@ -22,6 +22,8 @@ pub(crate) struct WorkerView {
     pub(crate) open_files: usize,
     /// The size of the file of dead letters.
     pub(crate) dead_letters_bytes: u64,
+    /// What is in it, in a sentence.
+    pub(crate) dead_letters: Option<String>,
     /// What cannot be read.
     pub(crate) problems: Vec<String>,
     /// What was lost last.
@@ -84,6 +86,9 @@ pub(crate) struct Status {
     /// What was lost last, in sentences.
     #[serde(default)]
     pub(crate) losses: Vec<String>,
+    /// Records that a destination refused and that lie in the dead letters.
+    #[serde(default)]
+    pub(crate) dead_letters: Option<String>,
     /// The outputs.
     pub(crate) outputs: Vec<OutputStatus>,
     /// The open files.
@@ -168,8 +173,8 @@ impl Status {
         for trouble in &self.troubles {
             writeln!(out, "  ! {trouble}")?;
         }
-        for loss in &self.losses {
-            writeln!(out, "  - {loss}")?;
+        for sentence in self.losses.iter().chain(&self.dead_letters) {
+            writeln!(out, "  - {sentence}")?;
         }
         writeln!(out)?;
         let mut rows = vec![

@@ -34,6 +34,7 @@ impl Worker {
             open_files: self.source.generations().count(),
             outputs,
             dead_letters_bytes: self.dead_letters.len(),
+            dead_letters: self.dead_letters.sentence(),
             losses: self.losses.last().map(str::to_owned).collect(),
             inputs: self.input_views(),
             problems: {

@@ -8,7 +8,8 @@ use pinnace::receiver::{Action, Backend, Faults, LokiLimits, Options, Rate};
 use serde_json::Value;
 
 use crate::harness::{
-    Account, Agent, Config, Numbered, PATIENCE, Scene, append, eventually, get, lines_of,
+    Account, Agent, Config, MEMORY_CEILING, Numbered, PATIENCE, Scene, append, eventually, get,
+    lines_of,
 };
 
 /// What a record holds that no backend takes.
@@ -133,6 +134,8 @@ fn settle_somehow(
         bad.len() as u64
     );
     assert_eq!(get(config.port(), "/readyz").unwrap().0, 200);
+    let (_, status) = config.status_text();
+    assert!(status.contains("- dead letters: "), "{status}");
     let log = agent.stop_well();
     assert!(log.contains("the destination refuses records"), "{log}");
     (scene, config, good, bad)
@@ -539,4 +542,34 @@ fn wherever_it_dies_while_it_divides_a_batch_cloudwatch_is_read_back_part_by_par
             scope.spawn(move || die_at(Backend::Cloudwatch, place, 3));
         }
     });
+}
+
+#[test]
+fn dividing_many_batches_at_once_stays_within_the_memory_ceiling() {
+    for backend in Backend::ALL {
+        let scene = Scene::of_digests();
+        let config = match backend {
+            Backend::Loki => config_of(&scene, backend),
+            Backend::Cloudwatch => Config {
+                outputs: vec![scene.cloudwatch("log_stream: \"{file}\"")],
+                ..config_of(&scene, backend)
+            },
+        };
+        scene.receiver.set_faults(backend, poison());
+        for file in 0..12 {
+            let mut series = Numbered::wide(&format!("file-{file}"), 200);
+            let path = scene.log(&format!("{file}.log"));
+            series.append_to(&path, 6_000);
+            append(&path, format!("{file} {BAD}\n"));
+            series.append_to(&path, 6_000);
+        }
+        let agent = scene.start(&config);
+        scene.wait_for_stored(backend, 12 * 12_000);
+        config.wait_until_no_lag();
+        let peak = agent.peak_memory();
+        agent.stop_well();
+        assert_eq!(dead_letters(&config).len(), 12);
+        assert_eq!(scene.receiver.summary(backend).stored, 12 * 12_000);
+        assert!(peak < MEMORY_CEILING, "{peak} bytes at {backend}");
+    }
 }
