@@ -28,6 +28,9 @@ const READ_AGAIN_AFTER: Duration = Duration::from_secs(5);
 /// the channel to the sender.
 pub(crate) const MAX_BATCHES: usize = 256;
 
+/// Of so many streams that are not fed the last time is remembered, of the latest ones.
+const MOST_ENDED: usize = 1000;
+
 /// What an output asks of its batches.
 #[derive(Debug)]
 pub(crate) struct Plan {
@@ -52,6 +55,8 @@ pub(crate) struct Dispatcher {
     lanes: HashMap<GenerationId, Box<Lane>>,
     streams: BTreeMap<StreamId, Stream>,
     by_name: HashMap<Arc<StreamName>, StreamId>,
+    /// Up to which time streams were filled that nothing feeds at the moment.
+    ended: HashMap<Arc<StreamName>, Time>,
     schedule: BTreeSet<(Instant, StreamId)>,
     in_flight_bytes: usize,
     in_flight_count: usize,
@@ -130,6 +135,7 @@ impl Dispatcher {
             lanes: HashMap::new(),
             streams: BTreeMap::new(),
             by_name: HashMap::new(),
+            ended: HashMap::new(),
             schedule: BTreeSet::new(),
             in_flight_bytes: 0,
             in_flight_count: 0,
@@ -310,10 +316,29 @@ impl Dispatcher {
             && stream.is_unused()
         {
             self.by_name.remove(&stream.name);
+            let (name, last_time) = (Arc::clone(&stream.name), stream.last_time);
             if let Some(due) = stream.due {
                 self.schedule.remove(&(due, id));
             }
             self.streams.remove(&id);
+            self.note_ended(name, last_time);
+        }
+    }
+
+    /// A stream is filled up to this time: should it be fed again, time goes on from there.
+    pub(crate) fn note_ended(&mut self, name: Arc<StreamName>, last_time: Time) {
+        let open = self.by_name.get(&name);
+        if let Some(stream) = open.and_then(|id| self.streams.get_mut(id)) {
+            stream.last_time = last_time.max(stream.last_time);
+            return;
+        }
+        let known = self.ended.entry(name).or_default();
+        *known = last_time.max(*known);
+        if self.ended.len() > MOST_ENDED
+            && let Some(oldest) = self.ended.iter().min_by_key(|(_, time)| **time)
+        {
+            let oldest = Arc::clone(oldest.0);
+            self.ended.remove(&oldest);
         }
     }
 

@@ -13,6 +13,7 @@ use std::time::{Duration, Instant, SystemTime};
 use crate::journal::Journal;
 use crate::record::Time;
 use crate::span::{GenerationId, Position};
+use clock::Clock;
 use copies::Alias;
 use discover::Found;
 use generation::{FileKey, Opened};
@@ -23,6 +24,7 @@ use names::Name;
 use problems::Problems;
 pub(crate) use problems::permission_mending;
 
+mod clock;
 mod content;
 mod copies;
 pub(crate) mod discover;
@@ -46,6 +48,8 @@ mod writers;
 const RECONCILE_EVERY: Duration = Duration::from_secs(10);
 /// The same where no events come.
 const POLL_EVERY: Duration = Duration::from_secs(1);
+/// How often names are looked at again that had to wait, at most.
+const RETRY_EVERY: Duration = Duration::from_millis(100);
 /// How often files without a name are looked at: nothing tells of their changes.
 const RETIRED_EVERY: Duration = Duration::from_secs(1);
 
@@ -61,6 +65,8 @@ pub(crate) enum Change {
     /// It may have been written and is as long as it was: the content tells whether it is the
     /// same.
     Touched(GenerationId),
+    /// It was found to hold another content, which may be as long as what was last seen.
+    Doubted(GenerationId),
     /// Its last line is complete as it is.
     Over(GenerationId),
 }
@@ -89,14 +95,6 @@ pub(crate) struct Source {
     examined: HashMap<(usize, FileKey), stock::Examined>,
     /// Names to look at again once the changes of the last look are dealt with.
     deferred: BTreeSet<(usize, PathBuf)>,
-    /// When this agent started.
-    started: Time,
-    /// Every file that was made before this was seen under its name, in this run or before;
-    /// nothing before the first look. It is the time of the look before the last one: a file
-    /// that was made before the last look may have been renamed while that went on.
-    looked_at: Option<Time>,
-    /// When the last look began.
-    last_look: Option<Time>,
     /// Compressed files that are still being written. Until they are whole nobody can tell what
     /// they hold, so those made since the last look are news for as long.
     unfinished: BTreeSet<(usize, PathBuf)>,
@@ -104,6 +102,11 @@ pub(crate) struct Source {
     /// another one at the next look, and must be news then.
     has_missed: bool,
     room: room::Room,
+    /// When the deferred names are looked at again.
+    retry_at: Instant,
+    /// Generations that were found changed while others were looked at.
+    doubted: BTreeSet<GenerationId>,
+    clock: Clock,
     watch: watch::Watch,
     problems: Problems,
     next_walk: Instant,
@@ -146,12 +149,12 @@ impl Source {
             aliases: HashMap::new(),
             examined: HashMap::new(),
             deferred: BTreeSet::new(),
-            started: at.time,
-            looked_at: None,
-            last_look: None,
             unfinished: BTreeSet::new(),
             has_missed: false,
             room: room::Room::new(),
+            retry_at: at.now,
+            doubted: BTreeSet::new(),
+            clock: Clock::new(at),
             watch: watch::Watch::new(),
             problems: Problems::default(),
             next_walk: at.now,
@@ -163,6 +166,11 @@ impl Source {
     /// The generation with this number, if its file is open.
     pub(crate) fn get(&self, id: GenerationId) -> Option<&Generation> {
         self.generations.get(&id).map(Box::as_ref)
+    }
+
+    /// Whether its file is open, or a copy of it lies there and is not read.
+    pub(crate) fn knows(&self, id: GenerationId) -> bool {
+        self.generations.contains_key(&id) || self.aliases.values().any(|it| it.of == id)
     }
 
     /// All open generations, oldest first.
@@ -209,18 +217,29 @@ impl Source {
         !self.deferred.is_empty()
     }
 
-    /// Every file that was made before this was seen.
-    pub(crate) fn looked_at(&self) -> Option<Time> {
-        self.looked_at
+    /// When the names that had to wait are looked at again.
+    pub(crate) fn next_retry(&self) -> Option<Instant> {
+        (!self.deferred.is_empty()).then_some(self.retry_at)
     }
 
-    /// Looks at what the system told of.
+    /// Every file that was made before this was seen.
+    pub(crate) fn looked_at(&self) -> Option<Time> {
+        self.clock.looked_at()
+    }
+
+    /// Looks at what the system told of, and again at what had to wait.
     pub(crate) fn look_at_events(&mut self, journal: &mut Journal, at: Moment) -> Vec<Change> {
+        self.clock.note(at);
         let touched = self.watch.drain();
         if touched.needs_walk {
             return self.walk(journal, at);
         }
-        let deferred = std::mem::take(&mut self.deferred);
+        let deferred = if at.now >= self.retry_at {
+            self.retry_at = at.now + RETRY_EVERY;
+            std::mem::take(&mut self.deferred)
+        } else {
+            BTreeSet::new()
+        };
         if touched.names.is_empty() && deferred.is_empty() {
             return Vec::new();
         }
@@ -228,7 +247,7 @@ impl Source {
         let mut names = Vec::new();
         for path in touched.names.iter().cloned().chain(deferred) {
             for input in 0..self.inputs.len() {
-                names.extend(self.name_of(input, &path, &touched.names, journal));
+                names.extend(self.name_of(input, &path));
             }
             if let Some(folder) = path.parent() {
                 names.extend(self.retired_in(folder).into_iter().map(Name::Nameless));
@@ -255,19 +274,21 @@ impl Source {
     /// only now what was before.
     pub(crate) fn look_as_at_the_start(&mut self, journal: &Journal, at: Moment) {
         self.has_walked = false;
-        self.looked_at = journal.state().looked_at.or(self.looked_at);
+        self.clock.forget_looks(journal.state().looked_at);
         self.next_walk = at.now;
     }
 
     /// Looks at everything that the inputs mean.
     pub(crate) fn walk(&mut self, journal: &mut Journal, at: Moment) -> Vec<Change> {
         self.all_at_home.set(None);
+        self.clock.note(at);
         self.problems.begin_look();
         self.room.begin_look();
         let mut folders = BTreeSet::new();
         let mut files = Vec::new();
         // A folder that is new to the watch may have changed between listing and watching.
         for _ in 0..3 {
+            folders.clear();
             files.clear();
             for (index, input) in self.inputs.iter().enumerate() {
                 let mut found = Found::default();
@@ -281,25 +302,21 @@ impl Source {
             if !self.watch.set_folders(&folders) {
                 break;
             }
-            folders.clear();
         }
         // A name that was not listed is only gone when the system says so of the name itself.
         let held = self.by_path.keys().cloned();
         let meant: BTreeSet<_> = files.into_iter().chain(held).collect();
         let is_first = !std::mem::replace(&mut self.has_walked, true);
         if is_first {
-            // Before the very first look, what is made while the agent starts is not history.
-            let earlier = self.looked_at.or(journal.state().looked_at);
-            self.looked_at = earlier.or(Some(self.started));
+            self.clock.resume(journal.state().looked_at, at);
         }
         // After that only those can be news that were made since: an event may have been missed.
-        let made_since = if is_first { None } else { self.looked_at };
         let mut names = Vec::new();
-        for input in 0..self.inputs.len() {
-            names.extend(self.siblings(input, &meant, made_since, journal));
+        for folder in &folders {
+            names.extend(self.siblings_in(folder, !is_first));
         }
         for (input, path) in std::mem::take(&mut self.deferred) {
-            names.extend(self.name_of(input, &path, &BTreeSet::new(), journal));
+            names.extend(self.name_of(input, &path));
         }
         let written = meant.into_iter().filter(|it| !self.is_unchanged(it));
         names.extend(written.map(Name::meant));
@@ -361,8 +378,8 @@ impl Source {
             }
             // A copy that is filled anew is a copy of something else, or nobody's debt.
             Ok(_) => {
-                let meant = BTreeSet::from([(input, path.clone())]);
-                names.extend(self.siblings(input, &meant, None, journal));
+                let folder = path.parent().unwrap_or(Path::new("/"));
+                names.extend(self.siblings_in(folder, false));
             }
             Err(error) => self.problems.note(&path, "read", &error),
         }

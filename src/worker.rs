@@ -149,6 +149,8 @@ pub(crate) struct Worker {
     missing: Missing,
     regained: Regained,
     shutdown: Shutdown,
+    /// Events of the file system are left to gather until then.
+    listen_from: Instant,
     gather: Duration,
     reader: Reader,
     tidy_at: Instant,
@@ -156,6 +158,17 @@ pub(crate) struct Worker {
     last_batch: Option<Instant>,
     pause: Option<Pause>,
     ending: Option<Ending>,
+}
+
+/// What a turn of the loop came to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Turn {
+    /// There may be more to do at once.
+    Busy,
+    /// There is nothing to do for now.
+    Idle,
+    /// There is nothing more to do, or no more time.
+    Ended,
 }
 
 impl Worker {
@@ -167,7 +180,16 @@ impl Worker {
         health: Arc<Health>,
         metrics: Arc<Metrics>,
     ) -> Self {
-        let at = Moment::now();
+        Self::starting(inbox, journal, settings, (health, metrics), Moment::now())
+    }
+
+    fn starting(
+        inbox: Inbox,
+        journal: Journal,
+        settings: Settings,
+        (health, metrics): (Arc<Health>, Arc<Metrics>),
+        at: Moment,
+    ) -> Self {
         Self {
             inbox,
             source: Source::new(settings.patterns(), at),
@@ -183,6 +205,7 @@ impl Worker {
             regained: Regained::default(),
             metrics,
             shutdown: settings.shutdown,
+            listen_from: at.now,
             gather: settings.gather,
             reader: Reader::default(),
             tidy_at: at.now,
@@ -195,46 +218,58 @@ impl Worker {
 
     /// Reads until it is stopped. Returns what is left undelivered.
     pub(crate) fn run(mut self) -> Vec<Left> {
-        let mut listen_from = Instant::now();
         self.begin(Moment::now());
         loop {
-            let at = Moment::now();
-            self.health.beat();
-            self.read_mail(at);
-            if at.now >= listen_from {
-                let changes = self.source.look_at_events(&mut self.journal, at);
-                if !changes.is_empty() {
-                    listen_from = at.now + self.gather;
-                }
-                self.apply(changes, at);
-            }
-            let changes = self.source.look_when_due(&mut self.journal, at);
-            self.apply(changes, at);
-            if at.now >= self.tidy_at {
-                self.tidy_at = at.now + TIDY_EVERY;
-                self.tidy(at);
-            }
-            self.care_for_volumes(at);
-            let is_busy = self.make_batches(at);
-            self.note_look();
-            self.journal.commit(at.now);
-            self.journal.sync_if_due(at.now);
-            self.regain_past(at);
-            self.answer_pause(at.now);
-            if self.has_ended(at) {
-                self.note_all_sizes(at);
-                self.journal.sync(at.now);
-                return self.left();
-            }
-            if !is_busy {
-                self.shrink_when_idle(at.now);
-                self.wait(listen_from);
+            match self.turn(Moment::now()) {
+                Turn::Busy => {}
+                Turn::Idle => self.wait(),
+                Turn::Ended => return self.left(),
             }
         }
     }
 
+    /// Does what there is to do at one moment.
+    fn turn(&mut self, at: Moment) -> Turn {
+        self.health.beat();
+        self.read_mail(at);
+        let is_listening = at.now >= self.listen_from;
+        // A copy is met before its original is read further: once that is emptied, nobody could
+        // say any more what the copy is.
+        if is_listening || self.reads_at(at.now) {
+            let changes = self.source.look_at_events(&mut self.journal, at);
+            if !changes.is_empty() {
+                self.listen_from = at.now + self.gather;
+            }
+            self.apply(changes, at);
+        }
+        let changes = self.source.look_when_due(&mut self.journal, at);
+        self.apply(changes, at);
+        if at.now >= self.tidy_at {
+            self.tidy_at = at.now + TIDY_EVERY;
+            self.tidy(at);
+        }
+        self.care_for_volumes(at);
+        let is_busy = self.make_batches(at);
+        self.note_look();
+        self.journal.commit(at.now);
+        self.journal.sync_if_due(at.now);
+        self.regain_past(at);
+        self.answer_pause(at.now);
+        if self.has_ended(at) {
+            self.note_all_sizes(at);
+            self.journal.sync(at.now);
+            return Turn::Ended;
+        }
+        if is_busy {
+            return Turn::Busy;
+        }
+        self.shrink_when_idle(at.now);
+        Turn::Idle
+    }
+
     /// Takes up what an earlier run left, then looks at all that the configuration means.
     fn begin(&mut self, at: Moment) {
+        self.opening.recall_times(&self.journal, &mut self.outputs);
         self.take_up_batches();
         let changes = self.source.walk(&mut self.journal, at);
         self.apply(changes, at);
@@ -323,7 +358,11 @@ impl Worker {
             return;
         };
         let noted = self.journal.state().looked_at;
-        let is_old = noted.is_none_or(|noted| looked_at.nanos_since(noted) > NOTE_LOOK_AFTER);
+        let is_old = noted.is_none_or(|noted| {
+            // Earlier than noted: the clock was set back.
+            let later = looked_at.nanos_since(noted);
+            !(0..=NOTE_LOOK_AFTER).contains(&later)
+        });
         if is_old && self.journal.has_news() {
             self.journal.append(&Entry::Looked(looked_at));
         }
@@ -343,26 +382,37 @@ impl Worker {
         }
     }
 
-    /// Waits until something happens or something is due.
-    fn wait(&self, listen_from: Instant) {
-        let now = Instant::now();
-        let is_listening = now >= listen_from;
+    /// Whether a batch is due.
+    fn reads_at(&self, now: Instant) -> bool {
+        let mut dues = self.outputs.iter().map(|it| it.dispatcher.next_due());
+        dues.any(|due| due.is_some_and(|due| due <= now))
+    }
+
+    /// When something is due, whatever happens.
+    fn wakes_at(&self, now: Instant) -> Instant {
         let makes_batches = self.makes_batches(now);
         let dues = self
             .outputs
             .iter()
             .filter(|_| makes_batches)
             .filter_map(|output| output.dispatcher.next_due());
-        let until = dues
-            .chain(self.journal.next_due())
-            .chain((!is_listening || self.source.has_deferred()).then_some(listen_from))
+        dues.chain(self.journal.next_due())
+            .chain((now < self.listen_from).then_some(self.listen_from))
+            .chain(self.source.next_retry())
             .chain(self.last_batch.map(|last| last + IDLE_AFTER))
             .chain(self.next_tidy())
             .chain(self.next_care())
             .chain(self.pause.as_ref().and_then(Pause::next_due))
             .chain(self.ending.as_ref().map(|ending| ending.next_due(now)))
-            .fold(self.source.next_due(), Instant::min);
-        let timeout = until.saturating_duration_since(now).min(LONGEST_WAIT);
+            .fold(self.source.next_due(), Instant::min)
+            .min(now + LONGEST_WAIT)
+    }
+
+    /// Waits until something happens or something is due.
+    fn wait(&self) {
+        let now = Instant::now();
+        let is_listening = now >= self.listen_from;
+        let timeout = self.wakes_at(now).saturating_duration_since(now);
         let timeout = Timespec::try_from(timeout).ok();
         let wake = PollFd::from_borrowed_fd(self.inbox.wake.as_fd(), PollFlags::IN);
         // An interrupted wait is a short one.

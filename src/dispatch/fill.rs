@@ -55,13 +55,14 @@ impl Filler<'_> {
         is_over: bool,
     ) -> io::Result<Filled> {
         let mut position = from;
+        let proofs = (generation.head, generation.reached());
         let mut want = CHUNK;
         let mut in_hole = from.offset == 0;
         let mut hole = 0;
         loop {
-            let read =
-                self.reader
-                    .read(&generation.content, position, generation.reached(), want)?;
+            let read = self
+                .reader
+                .read(&generation.content, position, proofs, want)?;
             let chunk = match read {
                 Read::Bytes(chunk) => chunk,
                 Read::OtherContent => {

@@ -127,73 +127,80 @@ impl Naming {
 
     /// The name of the stream of a generation that is opened now.
     pub(crate) fn name(&mut self, values: &Values<'_>, now: Instant) -> Named {
-        let path = values.path.to_string_lossy();
-        let file = values
-            .path
-            .file_name()
-            .unwrap_or_default()
-            .to_string_lossy();
-        let render = |template: &Template| {
-            template.render(|name| match name {
-                "path" => Some(&*path),
-                "file" => Some(&*file),
-                "input" => Some(values.input),
-                "hostname" => Some(values.hostname),
-                field => values.fields.get(field).map(String::as_str),
-            })
+        let mut named = Named {
+            stream: self.own_stream(values),
+            metadata: Vec::new(),
+            merged: Merged::No,
         };
-        match self {
-            Self::Loki {
-                labels,
-                metadata,
-                streams,
-            } => {
-                let render_all = |templates: &mut dyn Iterator<Item = (&String, &Template)>| {
-                    templates
-                        .map(|(name, template)| {
-                            (name.clone(), cut(render(template), MAX_LABEL_VALUE))
-                        })
-                        // To Loki an empty label is no label.
-                        .filter(|(_, value)| !value.is_empty())
-                        .collect::<Vec<_>>()
-                };
-                let label_set = |mut labels: Vec<(String, String)>| {
-                    if labels.is_empty() {
-                        labels.push(("service_name".to_owned(), values.input.to_owned()));
-                    }
-                    loki::label_set(as_text(&labels))
-                };
-                let mut metadata = render_all(&mut metadata.iter());
-                let mut labels_text = label_set(render_all(&mut labels.iter()));
-                let merged = streams.admit(&labels_text, now);
-                if merged != Merged::No {
-                    let (of_each, common): (Vec<_>, Vec<_>) = labels
-                        .iter()
-                        .partition(|(_, it)| it.names().any(|name| OF_EACH_FILE.contains(&name)));
-                    labels_text = label_set(render_all(&mut common.into_iter()));
-                    metadata.extend(render_all(&mut of_each.into_iter()));
-                }
-                Named {
-                    stream: StreamName::Loki {
-                        labels: labels_text,
-                    },
-                    metadata: loki::encode_metadata(as_text(&metadata)),
-                    merged,
-                }
+        if let Self::Loki {
+            labels,
+            metadata,
+            streams,
+        } = self
+            && let StreamName::Loki { labels: own } = &mut named.stream
+        {
+            let mut metadata = values.render_all(metadata.iter());
+            named.merged = streams.admit(own, now);
+            if named.merged != Merged::No {
+                let (of_each, common): (Vec<_>, Vec<_>) = labels
+                    .iter()
+                    .partition(|(_, it)| it.names().any(|name| OF_EACH_FILE.contains(&name)));
+                *own = values.label_set(common.into_iter());
+                metadata.extend(values.render_all(of_each.into_iter()));
             }
+            named.metadata = loki::encode_metadata(as_text(&metadata));
+        }
+        named
+    }
+
+    /// The stream that the templates give, however many there are already.
+    pub(crate) fn own_stream(&self, values: &Values<'_>) -> StreamName {
+        match self {
+            Self::Loki { labels, .. } => StreamName::Loki {
+                labels: values.label_set(labels.iter()),
+            },
             Self::CloudWatch { group, stream } => {
                 let is_group = |c: char| c.is_ascii_alphanumeric() || ".-_/#".contains(c);
                 let is_stream = |c: char| c != ':' && c != '*' && !c.is_control();
-                Named {
-                    stream: StreamName::CloudWatch {
-                        group: sanitised(&render(group), values.input, is_group),
-                        stream: sanitised(&render(stream), values.input, is_stream),
-                    },
-                    metadata: Vec::new(),
-                    merged: Merged::No,
+                StreamName::CloudWatch {
+                    group: sanitised(&values.render(group), values.input, is_group),
+                    stream: sanitised(&values.render(stream), values.input, is_stream),
                 }
             }
         }
+    }
+}
+
+impl Values<'_> {
+    fn render(&self, template: &Template) -> String {
+        let path = self.path.to_string_lossy();
+        let file = self.path.file_name().unwrap_or_default().to_string_lossy();
+        template.render(|name| match name {
+            "path" => Some(&*path),
+            "file" => Some(&*file),
+            "input" => Some(self.input),
+            "hostname" => Some(self.hostname),
+            field => self.fields.get(field).map(String::as_str),
+        })
+    }
+
+    fn render_all<'t>(
+        &self,
+        templates: impl Iterator<Item = (&'t String, &'t Template)>,
+    ) -> Vec<(String, String)> {
+        templates
+            .map(|(name, template)| (name.clone(), cut(self.render(template), MAX_LABEL_VALUE)))
+            // To Loki an empty label is no label.
+            .filter(|(_, value)| !value.is_empty())
+            .collect()
+    }
+
+    fn label_set<'t>(&self, labels: impl Iterator<Item = (&'t String, &'t Template)>) -> String {
+        let mut labels = self.render_all(labels);
+        if labels.is_empty() {
+            labels.push(("service_name".to_owned(), self.input.to_owned()));
+        }
+        loki::label_set(as_text(&labels))
     }
 }
 

@@ -22,7 +22,7 @@ impl Dispatcher {
         (name, metadata): (StreamName, Vec<u8>),
         now: Instant,
     ) {
-        let stream_id = self.stream_of(Arc::new(name));
+        let stream_id = self.stream_of(&Arc::new(name));
         if let Some(stream) = self.streams.get_mut(&stream_id) {
             stream.add(&generation.origin, generation.id);
             stream.last_time = stream.last_time.max(start.last_time);
@@ -41,16 +41,21 @@ impl Dispatcher {
             is_halted: false,
             not_before: None,
         };
-        generation.note_reached(start.read);
+        // What it has read of an original lies beyond the end of a copy.
+        if start.read.offset <= generation.size {
+            generation.note_reached(start.read);
+        }
         self.lanes.insert(generation.id, Box::new(lane));
         self.grew(generation, now);
     }
 
-    fn stream_of(&mut self, name: Arc<StreamName>) -> StreamId {
-        *self.by_name.entry(Arc::clone(&name)).or_insert_with(|| {
+    fn stream_of(&mut self, name: &Arc<StreamName>) -> StreamId {
+        *self.by_name.entry(Arc::clone(name)).or_insert_with(|| {
             let id = StreamId(self.next_stream);
             self.next_stream += 1;
-            self.streams.insert(id, Stream::new(name));
+            let mut stream = Stream::new(Arc::clone(name));
+            stream.last_time = self.ended.remove(name).unwrap_or_default();
+            self.streams.insert(id, stream);
             id
         })
     }
@@ -58,7 +63,7 @@ impl Dispatcher {
     /// Takes up a batch that an earlier run sealed: it goes out again as it is, before anything
     /// new of its stream.
     pub(crate) fn restore(&mut self, id: BatchId, seal: &Seal, parts: Parts, body: Bytes) -> Batch {
-        let stream_id = self.stream_of(Arc::new(seal.stream.clone()));
+        let stream_id = self.stream_of(&Arc::new(seal.stream.clone()));
         let mut name = Arc::new(seal.stream.clone());
         if let Some(stream) = self.streams.get_mut(&stream_id) {
             name = Arc::clone(&stream.name);

@@ -19,7 +19,9 @@ pub(crate) enum Entry {
     Generation(GenerationId, Identity),
     /// A generation is delivered further.
     Cursor(GenerationId, String, Cursor),
-    /// A generation is over and delivered, or is gone.
+    /// A copy of a generation was met, which ends here.
+    Copied(GenerationId, Position),
+    /// Nothing more is expected of a generation.
     Forget(GenerationId),
     /// This output takes this input: files met from now on are new to neither.
     Route(Route),
@@ -70,6 +72,9 @@ pub(crate) struct Identity {
     /// Bytes from its beginning on that an output was never to get (`read_from: end`).
     #[serde(default, skip_serializing_if = "is_none")]
     pub(crate) skipped: u64,
+    /// Its file holds another content or is no more: only a copy can hold it.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub(crate) is_gone: bool,
 }
 
 #[expect(
@@ -203,6 +208,14 @@ struct CursorPayload {
 }
 
 #[derive(Serialize, Deserialize)]
+struct CopiedPayload {
+    generation: u64,
+    offset: u64,
+    anchor_len: u16,
+    anchor: u64,
+}
+
+#[derive(Serialize, Deserialize)]
 struct ForgetPayload {
     generation: u64,
 }
@@ -212,6 +225,7 @@ impl Entry {
         match self {
             Self::Generation(..) => b'G',
             Self::Cursor(..) => b'C',
+            Self::Copied(..) => b'K',
             Self::Forget(_) => b'F',
             Self::Route(_) => b'R',
             Self::Seal(..) => b'S',
@@ -238,6 +252,12 @@ impl Entry {
                 anchor_len: cursor.position.anchor.len,
                 anchor: cursor.position.anchor.hash,
                 last_time: cursor.last_time,
+            }),
+            Self::Copied(id, end) => serde_json::to_vec(&CopiedPayload {
+                generation: id.0,
+                offset: end.offset,
+                anchor_len: end.anchor.len,
+                anchor: end.anchor.hash,
             }),
             Self::Forget(id) => serde_json::to_vec(&ForgetPayload { generation: id.0 }),
             Self::Route(route) => serde_json::to_vec(route),
@@ -286,6 +306,18 @@ impl Entry {
                     last_time: payload.last_time,
                 };
                 Self::Cursor(GenerationId(payload.generation), payload.output, cursor)
+            }
+            b'K' => {
+                let payload: CopiedPayload = serde_json::from_slice(payload)?;
+                let anchor = Anchor {
+                    len: payload.anchor_len,
+                    hash: payload.anchor,
+                };
+                let end = Position {
+                    offset: payload.offset,
+                    anchor,
+                };
+                Self::Copied(GenerationId(payload.generation), end)
             }
             b'F' => {
                 let payload: ForgetPayload = serde_json::from_slice(payload)?;

@@ -34,7 +34,13 @@ pub(crate) struct Known {
     pub(crate) identity: Identity,
     /// How far each output has it, by the output's name.
     pub(crate) cursors: Cursors,
+    /// Where copies of it end, the last ones that were met.
+    pub(crate) copies: Vec<Position>,
 }
+
+/// So many copies of a generation are remembered: the one that a rotation makes, and those that
+/// others make beside it.
+const MOST_COPIES: usize = 4;
 
 #[derive(Debug, Clone, PartialEq)]
 struct Sealed {
@@ -98,9 +104,19 @@ impl State {
                     .or_insert_with(|| Known {
                         identity: identity.clone(),
                         cursors: Cursors::default(),
+                        copies: Vec::new(),
                     });
             }
             Entry::Cursor(id, output, cursor) => self.move_cursor(*id, output, *cursor),
+            Entry::Copied(id, end) => {
+                if let Some(known) = self.generations.get_mut(id)
+                    && !known.copies.contains(end)
+                {
+                    let too_many = known.copies.len() >= MOST_COPIES;
+                    known.copies.drain(..usize::from(too_many));
+                    known.copies.push(*end);
+                }
+            }
             Entry::Forget(id) => {
                 self.generations.remove(id);
             }
@@ -288,25 +304,48 @@ impl State {
         let Some(known) = self.generations.get(&id) else {
             return false;
         };
+        self.every_output(known, |output| {
+            let cursor = known.cursors.get(output);
+            cursor.is_some_and(|cursor| cursor.position.offset >= len)
+        })
+    }
+
+    /// Where copies of a generation end that were met.
+    pub(crate) fn copies_of(&self, id: GenerationId) -> &[Position] {
+        self.generations.get(&id).map_or(&[], |known| &known.copies)
+    }
+
+    /// Whether every output that takes a generation's input has its first `len` bytes in batches.
+    pub(crate) fn is_read(&self, id: GenerationId, len: u64) -> bool {
+        let Some(known) = self.generations.get(&id) else {
+            return false;
+        };
+        self.every_output(known, |output| {
+            let read = self.read_from(id, output);
+            read.is_some_and(|(position, _)| position.offset >= len)
+        })
+    }
+
+    fn every_output(&self, known: &Known, has: impl Fn(&str) -> bool) -> bool {
         let mut routes = self
             .routes
             .iter()
             .filter(|route| route.input == known.identity.input)
             .peekable();
-        routes.peek().is_some()
-            && routes.all(|route| {
-                let cursor = known.cursors.get(&route.output);
-                cursor.is_some_and(|cursor| cursor.position.offset >= len)
-            })
+        routes.peek().is_some() && routes.all(|route| has(&route.output))
     }
 
     /// The entries that amount to this state.
     pub(super) fn entries(&self) -> impl Iterator<Item = Entry> {
         let generations = self.generations.iter().flat_map(|(&id, known)| {
             let cursors = known.cursors.iter();
-            std::iter::once(Entry::Generation(id, known.identity.clone())).chain(
-                cursors.map(move |(output, cursor)| Entry::Cursor(id, output.to_owned(), *cursor)),
-            )
+            let copies = known.copies.iter();
+            std::iter::once(Entry::Generation(id, known.identity.clone()))
+                .chain(
+                    cursors
+                        .map(move |(output, cursor)| Entry::Cursor(id, output.to_owned(), *cursor)),
+                )
+                .chain(copies.map(move |end| Entry::Copied(id, *end)))
         });
         let seals = self.seals.iter().flat_map(|(&id, sealed)| {
             let cuts: Vec<_> = sealed.parts.cuts().collect();

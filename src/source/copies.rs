@@ -2,7 +2,6 @@
 //! the original, compressed ones, and rotated ones that nobody saw under their own name. Decides
 //! by content; only names that rotation gives to a meant name are ever looked at.
 
-use std::collections::BTreeSet;
 use std::fs::File;
 use std::io;
 use std::os::unix::fs::MetadataExt as _;
@@ -10,13 +9,12 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use super::generation::{FileKey, Generation, Opened, Place, birth_of, modified};
-use super::{Change, Moment, Name, Source, reader, rotation};
-use crate::journal::Journal;
-use crate::record::Time;
+use super::recognise::Recognised;
+use super::rotation::{Lineage, PROOF_ENOUGH};
+use super::{Change, Moment, Name, Source, names, reader, rotation};
+use crate::journal::{Entry, Journal};
 use crate::span::{GenerationId, Position};
 
-/// File systems note times by a clock that ticks this slowly at most, in nanoseconds.
-const CLOCK_SLACK: i64 = 15_000_000;
 /// A copy that is not written for this long is complete, in nanoseconds.
 const COPIED_AFTER: i64 = 1_000_000_000;
 /// A compressed file that is not whole and not written for this long never will be, in
@@ -41,7 +39,7 @@ pub(super) struct Alias {
     file: File,
     path: PathBuf,
     /// The generation that is read instead.
-    of: GenerationId,
+    pub(super) of: GenerationId,
     /// How long the file was when it was compared.
     len: u64,
 }
@@ -57,28 +55,30 @@ impl Alias {
 impl Source {
     /// Whether a file, which is not open, holds the bytes of a generation that is.
     pub(super) fn original_of(
-        &self,
+        &mut self,
         input: usize,
         path: &Path,
         opened: &Opened,
+        journal: &Journal,
         at: Moment,
     ) -> Original {
+        let lineage = Lineage::of(path);
         let candidates = self
             .generations
             .values()
             .filter(|it| it.input == input && it.place != Place::Gone)
-            .filter(|it| {
-                rotation::is_rotation(&it.origin, path)
-                    || rotation::is_rotation(&it.path, path)
-                    || rotation::is_compressed(&it.path, path)
-            });
+            .filter(|it| lineage.is_rotation_of(&it.path) || lineage.can_come_from(&it.origin));
         let mut is_unsettled = false;
         for generation in candidates {
             if !generation.is_as_seen() {
+                self.doubted.insert(generation.id);
                 is_unsettled = true;
                 continue;
             }
-            match likeness(generation, opened, at) {
+            if opened.is_copied_up_to(journal.state().copies_of(generation.id)) {
+                return Original::Is(generation.id);
+            }
+            match self.likeness(generation, opened, at) {
                 Likeness::Same => return Original::Is(generation.id),
                 Likeness::MayBecome => is_unsettled = true,
                 Likeness::Other => {}
@@ -91,14 +91,25 @@ impl Source {
         }
     }
 
-    /// Notes a file as a copy of a generation that still holds its bytes.
+    /// Notes a file as a copy of a generation that holds its bytes, or that held them when they
+    /// were read. The journal remembers the copy by its content.
     pub(super) fn note_alias(
         &mut self,
         input: usize,
         path: &Path,
         opened: &Opened,
         of: GenerationId,
+        journal: &mut Journal,
     ) {
+        if let Ok(end) = opened.position_at_end() {
+            // From now on the original proves as well that it still holds what was copied: two
+            // contents with the same banner must not change places.
+            let original = self.generations.get(&of);
+            if let Some(original) = original.filter(|it| it.place != Place::Gone) {
+                original.note_reached(end);
+            }
+            note_copy(of, end, journal);
+        }
         let key = FileKey::of(&opened.metadata);
         if let Ok(file) = opened.content.file().try_clone() {
             let (path, len) = (path.to_owned(), opened.metadata.len());
@@ -150,11 +161,10 @@ impl Source {
         if generation.head.len == 0 {
             return false;
         }
-        let Some(opened) = self.copy_of(generation, positions) else {
+        let Some((path, opened)) = self.copy_of(generation, positions, journal) else {
             return false;
         };
         let (input, home, old_key) = (generation.input, generation.path.clone(), generation.key);
-        let (path, opened) = opened;
         let key = FileKey::of(&opened.metadata);
         let is_meant = self.inputs[input].globs.matches(&path);
         self.aliases.remove(&(input, key));
@@ -172,22 +182,29 @@ impl Source {
             generation.continue_in(opened, path, place, at.now);
         }
         self.note_identity(id, journal, at);
+        // There may be others.
+        if let Some(Ok(end)) = self.generations.get(&id).map(|it| it.position(it.size)) {
+            note_copy(id, end, journal);
+        }
         true
     }
 
-    /// The youngest file beside a generation that holds its head and what was read of it.
+    /// The youngest file beside a generation that holds its head and what was read of it; or else
+    /// a copy that was met before one output read on, if another one still needs it.
     fn copy_of(
         &self,
         generation: &Generation,
         positions: &[Position],
+        journal: &Journal,
     ) -> Option<(PathBuf, Opened)> {
         let listing = std::fs::read_dir(generation.path.parent()?).ok()?;
         let mut candidates: Vec<_> = listing
             .flatten()
             .map(|entry| entry.path())
             .filter(|path| {
-                rotation::is_rotation(&generation.path, path)
-                    || rotation::is_rotation(&generation.origin, path)
+                let lineage = Lineage::of(path);
+                lineage.is_rotation_of(&generation.path)
+                    || lineage.can_come_from(&generation.origin)
             })
             .filter_map(|path| Some((std::fs::metadata(&path).ok()?, path)))
             .filter(|(metadata, _)| {
@@ -203,13 +220,30 @@ impl Source {
         candidates.sort_by_key(|(metadata, _)| {
             std::cmp::Reverse((birth_of(metadata), modified(metadata)))
         });
-        candidates.into_iter().find_map(|(_, path)| {
-            let opened = Opened::at(&path).ok()?;
-            let is_proven = generation.is_in(&opened)
-                && birth_of(&opened.metadata) >= generation.birth
-                && positions.iter().all(|position| opened.proves(*position));
-            is_proven.then_some((path, opened))
-        })
+        let mut overtaken = None;
+        for (_, path) in candidates {
+            let Ok(opened) = Opened::at(&path) else {
+                continue;
+            };
+            if self
+                .clock
+                .is_older(birth_of(&opened.metadata), generation.begun)
+            {
+                continue;
+            }
+            let mut proves = positions.iter().map(|position| opened.proves(*position));
+            if generation.is_in(&opened) && proves.all(|it| it) {
+                return Some((path, opened));
+            }
+            let is_needed = || positions.iter().any(|it| it.offset < opened.len());
+            if overtaken.is_none()
+                && is_needed()
+                && opened.is_copied_up_to(journal.state().copies_of(generation.id))
+            {
+                overtaken = Some((path, opened));
+            }
+        }
+        overtaken
     }
 
     /// What is not written any more will never be whole.
@@ -253,18 +287,30 @@ impl Source {
         if self.by_key.contains_key(&key) || self.is_alias(key, opened.metadata.len()) {
             return;
         }
-        match self.original_of(input, path, &opened, at) {
-            Original::Is(original) => return self.note_alias(input, path, &opened, original),
+        match self.original_of(input, path, &opened, journal, at) {
+            Original::Is(original) => {
+                return self.note_alias(input, path, &opened, original, journal);
+            }
             Original::Unsettled => {
                 self.deferred.insert(name);
                 return;
             }
             Original::None => {}
         }
-        let known = self.recognise(input, path, &opened, journal);
-        let is_unseen = self.looked_at.is_some_and(|looked_at| {
-            birth_of(&opened.metadata).nanos_since(looked_at) > -CLOCK_SLACK
-        });
+        let known = match self.recognise(input, path, &opened, journal) {
+            Recognised::Copy(of) => return self.note_alias(input, path, &opened, of, journal),
+            Recognised::Later => {
+                self.deferred.insert((input, path.to_owned()));
+                return;
+            }
+            Recognised::Known(id) => Some(id),
+            Recognised::New => None,
+        };
+        // Another content in a file that an earlier run knew is no history either.
+        let is_unseen = self.clock.is_news(birth_of(&opened.metadata))
+            || (self.clock.is_first_look()
+                && opened.len() > 0
+                && names::is_known(&names::known_files(journal), &opened.metadata));
         let origin: Arc<Path> = match known {
             Some(id) if journal.state().is_delivered(id, opened.len()) => return,
             Some(id) => {
@@ -281,75 +327,78 @@ impl Source {
         changes.push(Change::Opened(id));
     }
 
-    /// The names that rotation gave to meant ones, wherever such ones are or were; only of files
-    /// that were made after `made_since`.
-    pub(super) fn siblings(
-        &self,
-        input: usize,
-        meant: &BTreeSet<(usize, PathBuf)>,
-        made_since: Option<Time>,
-        journal: &Journal,
-    ) -> Vec<Name> {
-        let listed = meant
-            .iter()
-            .filter(|(of, _)| *of == input)
-            .map(|(_, path)| path.clone());
-        let of_input = &self.inputs[input].name;
-        let known = journal.state().generations.values();
-        let known = known
-            .filter(|known| known.identity.input == *of_input)
-            .map(|known| known.identity.path.clone());
-        let homes: BTreeSet<PathBuf> = listed.chain(known).collect();
-        let folders: BTreeSet<&Path> = homes.iter().filter_map(|home| home.parent()).collect();
+    /// The names in a folder that rotation gave to meant ones; with `only_news` those of files
+    /// that were made since the last look.
+    pub(super) fn siblings_in(&self, folder: &Path, only_news: bool) -> Vec<Name> {
+        let Ok(listing) = std::fs::read_dir(folder) else {
+            return Vec::new();
+        };
         let mut siblings = Vec::new();
-        for folder in folders {
-            let Ok(listing) = std::fs::read_dir(folder) else {
-                continue;
-            };
-            for path in listing.flatten().map(|entry| entry.path()) {
-                if homes.contains(&path) || self.inputs[input].globs.matches(&path) {
-                    continue;
-                }
-                let is_news = made_since.is_none_or(|time| {
-                    std::fs::metadata(&path)
-                        .is_ok_and(|it| birth_of(&it).nanos_since(time) > -CLOCK_SLACK)
-                });
-                if !is_news {
-                    continue;
-                }
-                if let Some(home) = homes.iter().find(|it| rotation::is_rotation(it, &path)) {
-                    siblings.push(Name::Sibling(input, home.clone(), path));
-                }
+        for path in listing.flatten().map(|entry| entry.path()) {
+            let names = (0..self.inputs.len()).filter_map(|input| self.sibling_of(input, &path));
+            let names: Vec<_> = names.collect();
+            let is_news =
+                || std::fs::metadata(&path).is_ok_and(|it| self.clock.is_news(birth_of(&it)));
+            if !names.is_empty() && (!only_news || is_news()) {
+                siblings.extend(names);
             }
         }
         siblings
     }
 
-    /// The meant names of an input in a folder, of which rotation makes others: those that are
-    /// there, and those that earlier runs knew.
-    pub(super) fn homes_in(
-        &self,
-        input: usize,
-        folder: &Path,
-        journal: &Journal,
-    ) -> BTreeSet<PathBuf> {
-        let name = &self.inputs[input].name;
-        let known = journal
-            .state()
-            .generations
-            .values()
-            .filter(|known| known.identity.input == *name)
-            .map(|known| known.identity.path.as_path());
-        let open = self
-            .generations
-            .values()
-            .filter(|it| it.input == input)
-            .map(|it| &*it.origin);
-        known
-            .chain(open)
-            .filter(|path| path.parent() == Some(folder))
-            .map(Path::to_owned)
-            .collect()
+    /// A name that an input does not mean, but that rotation gives to one that it means: whether
+    /// that one is there now or was ever seen says nothing.
+    pub(super) fn sibling_of(&self, input: usize, path: &Path) -> Option<Name> {
+        let globs = &self.inputs[input].globs;
+        if globs.matches(path) {
+            return None;
+        }
+        let mut originals = rotation::originals(path).into_iter();
+        let home = originals.find(|it| globs.matches(it))?;
+        Some(Name::Sibling(input, home, path.to_owned()))
+    }
+
+    /// Compares a file with a generation that may have been copied into it.
+    fn likeness(&self, generation: &Generation, opened: &Opened, at: Moment) -> Likeness {
+        let birth = birth_of(&opened.metadata);
+        // What was rotated before a file was made is no copy of it, however alike they begin.
+        if self.clock.is_older(birth, generation.begun) {
+            return Likeness::Other;
+        }
+        let (Ok(len), Ok(head)) = (generation.len_now(), reader::read_head(&generation.content))
+        else {
+            return Likeness::Other;
+        };
+        let end = opened.len();
+        if end > len || !head.starts_with(&opened.head) {
+            return Likeness::Other;
+        }
+        let is_same = opened
+            .position_at_end()
+            .is_ok_and(|end| generation.proves(end).unwrap_or(false));
+        if !is_same || len == 0 {
+            return Likeness::Other;
+        }
+        // One that is shorter than its original was when it was made is not complete, if it is a
+        // copy at all and not another content with the same banner.
+        // When it was compressed says nothing of when it was made.
+        let was_longer = !self.clock.is_steady() || generation.times.len_at(birth) > end;
+        let is_short = end < len && was_longer && !opened.content.is_whole();
+        if end > 0 && (!is_short || end >= PROOF_ENOUGH) {
+            return Likeness::Same;
+        }
+        if at.time.nanos_since(modified(&opened.metadata)) < COPIED_AFTER {
+            Likeness::MayBecome
+        } else {
+            Likeness::Other
+        }
+    }
+}
+
+/// Lets the journal remember a copy by where it ends.
+fn note_copy(of: GenerationId, end: Position, journal: &mut Journal) {
+    if !journal.state().copies_of(of).contains(&end) {
+        journal.append(&Entry::Copied(of, end));
     }
 }
 
@@ -368,36 +417,4 @@ enum Likeness {
     MayBecome,
     /// It holds others.
     Other,
-}
-
-/// Compares a file with a generation that may have been copied into it.
-fn likeness(generation: &Generation, opened: &Opened, at: Moment) -> Likeness {
-    // What was rotated before a file was made is no copy of it, however alike they begin.
-    if birth_of(&opened.metadata) < generation.birth {
-        return Likeness::Other;
-    }
-    let (Ok(len), Ok(head)) = (generation.len_now(), reader::read_head(&generation.content)) else {
-        return Likeness::Other;
-    };
-    let end = opened.len();
-    if end > len || !head.starts_with(&opened.head) {
-        return Likeness::Other;
-    }
-    // Shorter than its original and not growing: as likely a file that begins with the same banner.
-    if end < len && end < rotation::PROOF_ENOUGH {
-        let age = at.time.nanos_since(modified(&opened.metadata));
-        return if age < COPIED_AFTER {
-            Likeness::MayBecome
-        } else {
-            Likeness::Other
-        };
-    }
-    let is_same = generation
-        .position(end)
-        .is_ok_and(|position| opened.proves(position));
-    if is_same && end > 0 {
-        Likeness::Same
-    } else {
-        Likeness::Other
-    }
 }

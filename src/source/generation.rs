@@ -101,9 +101,11 @@ pub(crate) struct Generation {
     pub(crate) is_over: bool,
     /// When its file was made.
     pub(super) birth: Time,
+    /// When its first file was made: no copy of it is older.
+    pub(super) begun: Time,
     /// It goes on in a copy of its first file, which was so long when it was found.
     pub(super) copy_len: Option<u64>,
-    /// The furthest that any output has read.
+    /// The furthest that any output has read, or that a copy was seen to hold.
     reached: Cell<Position>,
     last_change: Instant,
     /// Since when it stands where it stands.
@@ -154,6 +156,7 @@ impl Generation {
             size,
             head: Head::of(&opened.head),
             birth: birth_of(&opened.metadata),
+            begun: birth_of(&opened.metadata),
             copy_len: None,
             reached: Cell::default(),
             times,
@@ -195,9 +198,10 @@ impl Generation {
         };
         self.size = size;
         self.last_change = now;
-        if look == Look::Grew {
-            self.times.note(size, time);
+        if look == Look::Shrunk {
+            self.times.cut(size);
         }
+        self.times.note(size, time);
         look
     }
 
@@ -286,7 +290,13 @@ impl Generation {
     /// Goes on in a copy of its content.
     pub(super) fn continue_in(&mut self, copy: Opened, path: PathBuf, place: Place, now: Instant) {
         self.size = copy.len();
+        let reached = self.reached.get_mut();
+        if reached.offset > self.size {
+            // It was overtaken: what is in it was proven when it was met.
+            *reached = copy.position_at_end().unwrap_or_default();
+        }
         self.modified.0 = modified(&copy.metadata);
+        self.times.cut(self.size);
         self.times.note(self.size, self.modified.0);
         self.key = FileKey::of(&copy.metadata);
         self.birth = birth_of(&copy.metadata);
@@ -296,14 +306,14 @@ impl Generation {
         self.place_at(place, now);
     }
 
-    /// An output has read up to here.
+    /// The content is known up to here.
     pub(crate) fn note_reached(&self, position: Position) {
         if position.offset > self.reached.get().offset {
             self.reached.set(position);
         }
     }
 
-    /// The furthest that any output has read.
+    /// Up to where the content is known.
     pub(crate) fn reached(&self) -> Position {
         self.reached.get()
     }
@@ -380,6 +390,19 @@ impl Opened {
     /// How long its content is.
     pub(super) fn len(&self) -> u64 {
         self.content.len(&self.metadata)
+    }
+
+    /// Where it ends, with the proof of what lies before.
+    pub(super) fn position_at_end(&self) -> io::Result<Position> {
+        let offset = self.len();
+        let anchor = Anchor::at_end_of(&reader::read_before(&self.content, offset)?);
+        Ok(Position { offset, anchor })
+    }
+
+    /// Whether it ends where one of these copies does, with the same bytes.
+    pub(super) fn is_copied_up_to(&self, ends: &[Position]) -> bool {
+        let mut ends = ends.iter().filter(|end| end.offset == self.len());
+        ends.any(|end| self.proves(*end))
     }
 
     /// Whether it holds what lies before `position`.

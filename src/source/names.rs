@@ -38,26 +38,12 @@ impl Name {
 
 impl Source {
     /// What a name is to an input: one that it means, or one that rotation gives to such a one.
-    /// A file may be made and renamed between two looks, so those that changed together with it
-    /// count, whether they are there or not.
-    pub(super) fn name_of(
-        &self,
-        input: usize,
-        path: &Path,
-        changed: &BTreeSet<PathBuf>,
-        journal: &Journal,
-    ) -> Option<Name> {
+    pub(super) fn name_of(&self, input: usize, path: &Path) -> Option<Name> {
         let is_held = self.by_path.contains_key(&(input, path.to_owned()));
         if is_held || self.inputs[input].globs.matches(path) {
             return Some(Name::Meant(input, path.to_owned()));
         }
-        let homes = self.homes_in(input, path.parent()?, journal).into_iter();
-        let changed = changed.iter().filter(|it| rotation::is_rotation(it, path));
-        let changed = changed.filter(|it| self.inputs[input].globs.matches(it));
-        let home = homes
-            .chain(changed.cloned())
-            .find(|home| rotation::is_rotation(home, path))?;
-        Some(Name::Sibling(input, home, path.to_owned()))
+        self.sibling_of(input, path)
     }
 
     /// Looks at names: first at those that hold a generation now or held one when it was last
@@ -107,11 +93,11 @@ impl Source {
             && self.unfinished.is_empty()
             && !self.room.is_short()
             && !has_missed;
-        // What follows from a look belongs to it.
-        if is_whole && self.last_look != Some(at.time) {
-            let before = self.last_look.replace(at.time);
-            self.looked_at = before.or(self.looked_at);
+        if is_whole {
+            self.clock.looked(at);
         }
+        let doubted = std::mem::take(&mut self.doubted);
+        changes.extend(doubted.into_iter().map(Change::Doubted));
         changes
     }
 
@@ -125,7 +111,7 @@ impl Source {
         if others.is_empty() {
             return held;
         }
-        let known = self.known_files(journal);
+        let known = known_files(journal);
         let mut others: Vec<_> = others
             .into_iter()
             .map(|name| {
@@ -142,15 +128,6 @@ impl Source {
             .collect()
     }
 
-    /// The files of generations that are known and not open.
-    fn known_files(&self, journal: &Journal) -> BTreeSet<(u64, Time)> {
-        let known = journal.state().generations.iter();
-        known
-            .filter(|(id, _)| !self.generations.contains_key(id))
-            .map(|(_, known)| (known.identity.inode, known.identity.birth))
-            .collect()
-    }
-
     /// Whether a name that holds a generation now leads to a file that is not open.
     fn leads_elsewhere(&self, input: usize, path: &Path) -> bool {
         let Some(holder) = self.by_path.get(&(input, path.to_owned())) else {
@@ -164,7 +141,15 @@ impl Source {
     }
 }
 
+/// The files that hold known generations or held them.
+pub(super) fn known_files(journal: &Journal) -> BTreeSet<(u64, Time)> {
+    let known = journal.state().generations.values();
+    known
+        .map(|known| (known.identity.inode, known.identity.birth))
+        .collect()
+}
+
 /// Whether a file is one that an earlier run knew, by inode and birth.
-fn is_known(known: &BTreeSet<(u64, Time)>, metadata: &Metadata) -> bool {
+pub(super) fn is_known(known: &BTreeSet<(u64, Time)>, metadata: &Metadata) -> bool {
     known.contains(&(metadata.ino(), generation::birth_of(metadata)))
 }

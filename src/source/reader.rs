@@ -4,7 +4,7 @@
 use std::io;
 
 use super::content::Content;
-use crate::span::{Anchor, PROOF_BYTES, Position};
+use crate::span::{Anchor, Head, PROOF_BYTES, Position};
 
 /// How much is read at once, in bytes: enough to make the call cheap, and small enough to stay
 /// in the processor's cache while it is encoded.
@@ -55,13 +55,14 @@ pub(crate) enum Read<'a> {
 }
 
 impl Reader {
-    /// Reads up to `want` bytes from `position` on. `furthest` is up to where anyone has read the
-    /// content: whoever is behind may have seen nothing but a banner, which proves nothing.
+    /// Reads up to `want` bytes from `position` on. `head` is what the content begins with, and
+    /// `furthest` up to where anyone has read it: whoever is behind may have seen nothing but a
+    /// banner, which proves nothing.
     pub(crate) fn read<'a>(
         &'a mut self,
         content: &Content,
         position: Position,
-        furthest: Position,
+        (head, furthest): (Head, Position),
         want: usize,
     ) -> io::Result<Read<'a>> {
         let anchor_len = usize::from(position.anchor.len);
@@ -72,7 +73,8 @@ impl Reader {
         let from = position.offset.saturating_sub(anchor_len as u64);
         let (len, is_end) = content.read_at(&mut self.buffer[..need], from)?;
         let read = &self.buffer[..len];
-        if len < anchor_len || !position.anchor.holds(&read[..anchor_len]) {
+        let is_begun_otherwise = from == 0 && !head.matches(read);
+        if len < anchor_len || !position.anchor.holds(&read[..anchor_len]) || is_begun_otherwise {
             return Ok(Read::OtherContent);
         }
         // A second look, since the file can be emptied and filled anew before the first one or
@@ -138,7 +140,7 @@ mod tests {
         let file = Content::Plain(std::fs::File::open(&path).unwrap());
         let mut reader = Reader::default();
         let Read::Bytes(chunk) = reader
-            .read(&file, Position::default(), Position::default(), CHUNK)
+            .read(&file, Position::default(), Default::default(), CHUNK)
             .unwrap()
         else {
             panic!("there is nothing before offset 0 that could differ");
@@ -147,18 +149,25 @@ mod tests {
         assert!(chunk.is_end);
         let position = chunk.position_after(6);
         assert_eq!(position.offset, 6);
-        let Read::Bytes(chunk) = reader.read(&file, position, position, CHUNK).unwrap() else {
+        let Read::Bytes(chunk) = reader
+            .read(&file, position, (Head::default(), position), CHUNK)
+            .unwrap()
+        else {
             panic!("same content");
         };
         assert_eq!(chunk.bytes(), b"second\n");
         std::fs::write(&path, "other content, and more of it than before").unwrap();
         assert!(matches!(
-            reader.read(&file, position, position, CHUNK).unwrap(),
+            reader
+                .read(&file, position, (Head::default(), position), CHUNK)
+                .unwrap(),
             Read::OtherContent
         ));
         std::fs::write(&path, "fir").unwrap();
         assert!(matches!(
-            reader.read(&file, position, position, CHUNK).unwrap(),
+            reader
+                .read(&file, position, (Head::default(), position), CHUNK)
+                .unwrap(),
             Read::OtherContent
         ));
     }
@@ -171,18 +180,37 @@ mod tests {
         std::fs::write(&path, format!("{banner}first content\n")).unwrap();
         let file = Content::Plain(std::fs::File::open(&path).unwrap());
         let mut reader = Reader::default();
-        let nothing = Position::default();
-        let Read::Bytes(chunk) = reader.read(&file, nothing, nothing, CHUNK).unwrap() else {
+        let (nothing, known) = (Position::default(), Head::of(&banner.as_bytes()[..99]));
+        let Read::Bytes(chunk) = reader
+            .read(&file, nothing, (known, nothing), CHUNK)
+            .unwrap()
+        else {
             panic!("nothing is known of it yet");
         };
         let behind = chunk.position_after(banner.len());
         let furthest = chunk.position_after(chunk.bytes().len());
         let mut is_first = |position| {
-            let read = reader.read(&file, position, furthest, CHUNK).unwrap();
+            let read = reader
+                .read(&file, position, (known, furthest), CHUNK)
+                .unwrap();
             matches!(read, Read::Bytes(_))
         };
         assert!(is_first(nothing) && is_first(behind) && is_first(furthest));
         std::fs::write(&path, format!("{banner}second one, and more of it\n")).unwrap();
         assert!(!is_first(nothing) && !is_first(behind) && !is_first(furthest));
+    }
+
+    #[test]
+    fn what_begins_otherwise_than_was_seen_is_noticed_before_anything_is_read() {
+        use std::os::unix::fs::FileExt as _;
+        let file = tempfile::tempfile().unwrap();
+        file.write_all_at(b"second, and longer", 0).unwrap();
+        let file = Content::Plain(file);
+        let seen = (Head::of(b"first"), Position::default());
+        let mut reader = Reader::default();
+        let read = reader
+            .read(&file, Position::default(), seen, CHUNK)
+            .unwrap();
+        assert!(matches!(read, Read::OtherContent));
     }
 }

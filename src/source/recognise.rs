@@ -7,10 +7,24 @@ use std::sync::Arc;
 
 use super::content::Content;
 use super::copies::Original;
-use super::generation::{FileKey, Generation, Opened, birth_of};
+use super::generation::{FileKey, Generation, Opened, Place, birth_of};
+use super::rotation::Lineage;
 use super::{Moment, Source, rotation};
 use crate::journal::{Entry, Identity, Journal};
 use crate::span::GenerationId;
+
+/// What a file proves to be.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Recognised {
+    /// A generation of the journal that is not open.
+    Known(GenerationId),
+    /// A copy of one that was read as far or further: there is nothing new in it.
+    Copy(GenerationId),
+    /// One whose own bytes are gone, with batches on their way: to be asked again after those.
+    Later,
+    /// Neither.
+    New,
+}
 
 impl Source {
     /// Opens a file that an input means, and finds out which generation it is. Nothing when it
@@ -28,9 +42,9 @@ impl Source {
             Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => return Ok(None),
             Err(error) => return Err(error),
         };
-        match self.original_of(input, path, &opened, at) {
+        match self.original_of(input, path, &opened, journal, at) {
             Original::Is(original) => {
-                self.note_alias(input, path, &opened, original);
+                self.note_alias(input, path, &opened, original, journal);
                 return Ok(None);
             }
             Original::Unsettled => {
@@ -39,7 +53,18 @@ impl Source {
             }
             Original::None => {}
         }
-        let recognised = self.recognise(input, path, &opened, journal);
+        let recognised = match self.recognise(input, path, &opened, journal) {
+            Recognised::Copy(of) => {
+                self.note_alias(input, path, &opened, of, journal);
+                return Ok(None);
+            }
+            Recognised::Later => {
+                self.deferred.insert((input, path.to_owned()));
+                return Ok(None);
+            }
+            Recognised::Known(id) => Some(id),
+            Recognised::New => None,
+        };
         let origin = match recognised {
             Some(id) => {
                 let known = journal.state().generations.get(&id);
@@ -65,7 +90,10 @@ impl Source {
         let path = path.to_owned();
         let generation = Generation::new(id, input, origin, path, opened, (at.now, at.time));
         // Also what an output has read that is configured no longer, or what is on its way.
-        for position in journal.state().positions_in(id) {
+        // Of a copy that was overtaken, up to its end.
+        let positions = journal.state().positions_in(id).into_iter();
+        let len = generation.size;
+        for position in positions.filter(|it| it.offset <= len) {
             generation.note_reached(position);
         }
         self.by_key.insert((input, generation.key), id);
@@ -90,6 +118,7 @@ impl Source {
             seen: at.time,
             size: Some(generation.size),
             skipped: known.map_or(0, |known| known.identity.skipped),
+            is_gone: false,
         };
         journal.append(&Entry::Generation(id, identity));
     }
@@ -101,40 +130,66 @@ impl Source {
         let is_gzip = matches!(generation.content, Content::Gzip(_));
         let file = generation.content.file().try_clone().ok()?;
         let opened = Opened::of(file, is_gzip).ok()?;
-        self.recognise(generation.input, &generation.path, &opened, journal)
+        match self.recognise(generation.input, &generation.path, &opened, journal) {
+            Recognised::Known(known) => Some(known),
+            Recognised::Copy(_) | Recognised::Later | Recognised::New => None,
+        }
     }
 
-    /// Finds the generation that this file proves to be, among those that are known and not
-    /// open.
+    /// Finds the generation that this file proves to be, among those that are known and have no
+    /// bytes of their own.
     pub(super) fn recognise(
         &self,
         input: usize,
         path: &Path,
         opened: &Opened,
         journal: &Journal,
-    ) -> Option<GenerationId> {
-        let key = FileKey::of(&opened.metadata);
+    ) -> Recognised {
+        let lineage = Lineage::of(path);
         let candidate = rotation::Candidate {
-            path,
-            inode: key.inode,
+            name: &lineage,
+            inode: FileKey::of(&opened.metadata).inode,
             birth: birth_of(&opened.metadata),
             size: opened.len(),
             head: &opened.head,
         };
+        let state = journal.state();
         let name = &self.inputs[input].name;
-        let known = journal.state().generations.iter().filter(|(id, known)| {
-            known.identity.input == *name && !self.generations.contains_key(id)
+        let known = || {
+            let known = state.generations.iter();
+            known.filter(|(id, it)| it.identity.input == *name && self.has_no_bytes(**id))
+        };
+        // A copy that was met before its original was read further, and emptied.
+        let copied = known().find(|(_, known)| {
+            lineage.can_come_from(&known.identity.path) && opened.is_copied_up_to(&known.copies)
         });
-        let known = known.map(|(id, known)| {
-            let positions = journal.state().positions_in(*id);
-            let furthest = positions.iter().map(|position| position.offset).max();
-            (*id, &known.identity, furthest.unwrap_or(0))
-        });
-        rotation::suggestions(&candidate, known)
-            .into_iter()
-            .find(|id| {
-                let positions = journal.state().positions_in(*id);
-                positions.iter().all(|position| opened.proves(*position))
-            })
+        if let Some((&id, known)) = copied
+            && (known.identity.inode, known.identity.birth) != (candidate.inode, candidate.birth)
+            && state.is_read(id, opened.len())
+        {
+            return Recognised::Copy(id);
+        }
+        let identities = known().map(|(id, known)| (*id, &known.identity));
+        let furthest_of = |id| {
+            let positions = state.positions_in(id).into_iter();
+            positions.map(|it| it.offset).max().unwrap_or(0)
+        };
+        let is_proven = |id: &GenerationId| {
+            let positions = state.positions_in(*id);
+            positions.iter().all(|position| opened.proves(*position))
+        };
+        let suggested = rotation::suggestions(&candidate, identities, furthest_of);
+        let proven = suggested.into_iter().find(is_proven);
+        match proven.or(copied.map(|(id, _)| *id)) {
+            Some(id) if !self.generations.contains_key(&id) => Recognised::Known(id),
+            Some(id) if state.is_read(id, opened.len()) => Recognised::Copy(id),
+            Some(_) => Recognised::Later,
+            None => Recognised::New,
+        }
+    }
+
+    fn has_no_bytes(&self, id: GenerationId) -> bool {
+        let open = self.generations.get(&id);
+        open.is_none_or(|it| it.place == Place::Gone)
     }
 }

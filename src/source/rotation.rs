@@ -1,8 +1,10 @@
 //! Decides whether a name is a rotation of another, and which known generation a file is. Pure
 //! decisions over values; whoever asks has read the bytes.
 
+use std::cmp::Reverse;
+use std::ffi::OsStr;
 use std::os::unix::ffi::OsStrExt as _;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use crate::journal::Identity;
 use crate::record::Time;
@@ -12,7 +14,7 @@ use crate::span::{GenerationId, PROOF_BYTES};
 #[derive(Debug)]
 pub(crate) struct Candidate<'a> {
     /// Its name.
-    pub(crate) path: &'a Path,
+    pub(crate) name: &'a Lineage<'a>,
     /// Its inode.
     pub(crate) inode: u64,
     /// When it was made.
@@ -37,75 +39,120 @@ enum Hint {
     SameInode,
     SamePath,
     Rotated,
+    Compressed,
 }
 
 /// The known generations that the file can be, the most likely first. Each must still prove
-/// that the bytes before its cursors and sealed batches are there; `known` gives the identity of
-/// each, and the furthest of these positions.
+/// that the bytes before its cursors and sealed batches are there; `furthest_of` tells the last of
+/// these positions.
 pub(crate) fn suggestions<'a>(
     file: &Candidate<'_>,
-    known: impl Iterator<Item = (GenerationId, &'a Identity, u64)>,
+    known: impl Iterator<Item = (GenerationId, &'a Identity)>,
+    furthest_of: impl Fn(GenerationId) -> u64,
 ) -> Vec<GenerationId> {
-    let mut found: Vec<(Hint, GenerationId)> = known
-        .filter_map(|(id, identity, furthest)| {
-            let hint = if identity.inode == file.inode {
+    // Who was read further proves more.
+    let mut found: Vec<(Hint, Reverse<u64>, GenerationId)> = known
+        .filter_map(|(id, identity)| {
+            let has_file = !identity.is_gone;
+            let hint = if has_file && identity.inode == file.inode {
                 Hint::SameInode
-            } else if identity.path == file.path {
+            } else if has_file && identity.path.as_os_str() == file.name.path.as_os_str() {
                 Hint::SamePath
-            } else if is_rotation(&identity.path, file.path) {
+            } else if file.name.is_next_of(&identity.path) {
                 Hint::Rotated
+            } else if file.name.is_compressed_later(&identity.path) {
+                Hint::Compressed
             } else {
                 return None;
             };
+            let furthest = furthest_of(id);
             let is_possible = identity.head.matches(file.head) && furthest <= file.size;
             // Another file than the one that was known: rather twice than not at all.
             let is_another = identity.birth != file.birth || identity.inode != file.inode;
-            let is_in_doubt = is_another && hint != Hint::Rotated && furthest < PROOF_ENOUGH;
+            let is_in_doubt = match hint {
+                Hint::SameInode | Hint::SamePath => is_another && furthest < PROOF_ENOUGH,
+                Hint::Rotated => false,
+                Hint::Compressed => furthest < PROOF_ENOUGH && furthest != file.size,
+            };
             // Nothing is known of an empty head: only the inode speaks for it.
             let says_something = identity.head.len > 0 || hint == Hint::SameInode;
-            (is_possible && says_something && !is_in_doubt).then_some((hint, id))
+            (is_possible && says_something && !is_in_doubt).then_some((hint, Reverse(furthest), id))
         })
         .collect();
     found.sort_unstable();
-    found.into_iter().map(|(_, id)| id).collect()
+    found.into_iter().map(|(_, _, id)| id).collect()
 }
 
 /// Whether `rotated` is a name that rotation gives to what was `original`, in the same folder:
 /// `app.log` becomes `app.log.1`, `app.log-20261122`, `app-2026-11-22.log`, each also compressed.
 pub(crate) fn is_rotation(original: &Path, rotated: &Path) -> bool {
-    if original.parent() != rotated.parent() {
-        return false;
-    }
-    let (Some(original), Some(rotated)) = (original.file_name(), rotated.file_name()) else {
-        return false;
-    };
-    let (original, mut rotated) = (original.as_bytes(), rotated.as_bytes());
-    for compressed in COMPRESSED {
-        rotated = rotated.strip_suffix(compressed).unwrap_or(rotated);
-    }
-    if rotated == original {
-        return false;
-    }
-    if rotated.strip_prefix(original).is_some_and(is_rotation_mark) {
-        return true;
-    }
-    let Some(dot) = memchr::memrchr(b'.', original) else {
-        return false;
-    };
-    let (stem, extension) = original.split_at(dot);
-    rotated
-        .strip_prefix(stem)
-        .and_then(|rest| rest.strip_suffix(extension))
-        .is_some_and(is_rotation_mark)
+    Lineage::of(rotated).is_rotation_of(original)
 }
 
-/// Whether `compressed` is the name that a compressor gives to what was `plain`.
-pub(crate) fn is_compressed(plain: &Path, compressed: &Path) -> bool {
-    compressed
-        .as_os_str()
-        .as_bytes()
-        .strip_suffix(b".gz")
-        .is_some_and(|name| name == plain.as_os_str().as_bytes())
+/// What a name tells of where its file comes from.
+#[derive(Debug)]
+pub(crate) struct Lineage<'a> {
+    path: &'a Path,
+    originals: Vec<PathBuf>,
+    is_gzip: bool,
+}
+
+impl<'a> Lineage<'a> {
+    /// What this name tells.
+    pub(crate) fn of(path: &'a Path) -> Self {
+        Self {
+            path,
+            originals: originals(path),
+            is_gzip: path.extension().is_some_and(|it| it == "gz"),
+        }
+    }
+
+    /// Whether rotation gave the name to what was `original`.
+    pub(crate) fn is_rotation_of(&self, original: &Path) -> bool {
+        let original = original.as_os_str();
+        self.originals.iter().any(|it| it.as_os_str() == original)
+    }
+
+    /// Whether the file can hold what was first seen as `original`: rotated, compressed, or both,
+    /// and renamed again by the next rotations.
+    pub(crate) fn can_come_from(&self, original: &Path) -> bool {
+        self.is_next_of(original) || self.is_compressed_later(original)
+    }
+
+    /// Whether the file is a rotation of `original`, or `original` compressed where it lay.
+    fn is_next_of(&self, original: &Path) -> bool {
+        self.is_rotation_of(original) || (self.is_gzip && self.path.with_extension("") == original)
+    }
+
+    /// Whether the file is compressed and a rotation of the same name as `plain`.
+    fn is_compressed_later(&self, plain: &Path) -> bool {
+        self.is_gzip
+            && originals(plain)
+                .iter()
+                .any(|it| self.originals.contains(it))
+    }
+}
+
+/// The names to which rotation can have given this one, the shortest first.
+pub(crate) fn originals(rotated: &Path) -> Vec<PathBuf> {
+    let mut name = rotated.file_name().unwrap_or_default().as_bytes();
+    for compressed in COMPRESSED {
+        name = name.strip_suffix(compressed).unwrap_or(name);
+    }
+    let (stem, extension) = name.split_at(memchr::memrchr(b'.', name).unwrap_or(name.len()));
+    // The mark stands at the end, or in front of the extension.
+    let ends = [(name, &b""[..]), (stem, extension)];
+    let mut found = Vec::new();
+    for (marked, extension) in ends {
+        for at in memchr::memchr3_iter(b'.', b'-', b'_', marked) {
+            if is_rotation_mark(&marked[at..]) {
+                let original = [&marked[..at], extension].concat();
+                found.push(rotated.with_file_name(OsStr::from_bytes(&original)));
+            }
+        }
+    }
+    found.sort_by_key(|it| it.as_os_str().len());
+    found
 }
 
 /// Orders names that were last written at the same time: the smaller is the older. A higher

@@ -13,6 +13,7 @@ use super::discover::Found;
 use super::family::Kin;
 use super::generation::{FileKey, Opened, modified};
 use super::names::Name;
+use super::recognise::Recognised;
 use super::writers::open_for_writing;
 use super::{Moment, Place, Source};
 use crate::journal::Journal;
@@ -54,16 +55,16 @@ pub(super) struct Examined {
 
 impl Source {
     /// The files of an input that are there.
-    pub(crate) fn stock(&self, input: usize, journal: &Journal) -> Vec<Stored> {
+    pub(crate) fn stock(&self, input: usize) -> Vec<Stored> {
         let mut found = Found::default();
         self.inputs[input].globs.walk(&mut found);
-        let meant: BTreeSet<_> = found.files.into_iter().map(|path| (input, path)).collect();
-        let siblings = self.siblings(input, &meant, None, journal);
-        let siblings = siblings.into_iter().filter_map(|name| match name {
-            Name::Sibling(_, _, path) => Some(path),
-            Name::Meant(..) | Name::Nameless(_) => None,
+        let folders = found.folders.iter();
+        let siblings = folders.flat_map(|folder| self.siblings_in(folder, false));
+        let siblings = siblings.filter_map(|name| match name {
+            Name::Sibling(of, _, path) if of == input => Some(path),
+            Name::Sibling(..) | Name::Meant(..) | Name::Nameless(_) => None,
         });
-        let paths = meant.into_iter().map(|(_, path)| path).chain(siblings);
+        let paths = found.files.into_iter().chain(siblings);
         paths.filter_map(|path| self.stored(input, path)).collect()
     }
 
@@ -125,16 +126,19 @@ impl Source {
         holding
     }
 
-    fn examine(&self, file: &Stored, journal: &Journal, at: Moment) -> Option<Holding> {
+    fn examine(&mut self, file: &Stored, journal: &Journal, at: Moment) -> Option<Holding> {
         let opened = Opened::at(&file.path).ok()?;
         if FileKey::of(&opened.metadata) != file.key {
             return None;
         }
-        let generation = match self.original_of(file.input, &file.path, &opened, at) {
+        let generation = match self.original_of(file.input, &file.path, &opened, journal, at) {
             Original::Is(original) if self.get(original)?.is_at_home() => return None,
             Original::Is(original) => original,
             Original::Unsettled => return None,
-            Original::None => self.recognise(file.input, &file.path, &opened, journal)?,
+            Original::None => match self.recognise(file.input, &file.path, &opened, journal) {
+                Recognised::Known(id) | Recognised::Copy(id) => id,
+                Recognised::Later | Recognised::New => return None,
+            },
         };
         let len = opened.len();
         Some(Holding { generation, len })

@@ -71,9 +71,10 @@ impl Bench {
     }
 }
 
-/// How often a file is looked at twice within a step of its clock is left to chance.
+/// How often a file is looked at twice, within a step of its clock or when a copy is compared with
+/// it, is left to chance.
 fn without_touches(mut changes: Vec<Change>) -> Vec<Change> {
-    changes.retain(|change| !matches!(change, Change::Touched(_)));
+    changes.retain(|change| !matches!(change, Change::Touched(_) | Change::Doubted(_)));
     changes
 }
 
@@ -522,4 +523,90 @@ fn a_rotation_that_is_renamed_under_the_look_is_found_under_its_next_name() {
     bench.events();
     let row = row("app.log", "app.log.2", Place::Rotated, 4);
     assert!(bench.shown().contains(&row), "{:?}", bench.shown());
+}
+
+#[test]
+fn a_copy_that_was_overtaken_before_its_original_was_emptied_is_not_read_again() {
+    for glob in ["*.log", "a.log*"] {
+        let mut bench = bench(&[glob]);
+        bench.journal.append(&Entry::Route(crate::journal::Route {
+            input: "app".into(),
+            output: "out".into(),
+        }));
+        bench.write("a.log", &lines("one", 3000));
+        let id = bench.opened();
+        fs::copy(bench.path("a.log"), bench.path("a.log.1")).unwrap();
+        bench.events();
+        bench.write("a.log", "written behind the copy\n");
+        bench.events();
+        let size = bench.source.get(id).unwrap().size;
+        bench.deliver(id, size);
+        fs::write(bench.path("a.log"), "anew\n").unwrap();
+        assert_eq!(bench.events(), [Change::Shrunk(id)], "{glob}");
+        let reached = [bench.source.get(id).unwrap().reached()];
+        let journal = &mut bench.journal;
+        let anew = bench
+            .source
+            .begin_anew(id, &reached, journal, Moment::now());
+        assert!(
+            !anew.goes_on_in_copy,
+            "nothing of it is owed to anyone: {glob}"
+        );
+        let [Change::Opened(new)] = anew.changes[..] else {
+            panic!("{:?}", anew.changes)
+        };
+        assert_eq!(bench.events(), [], "{glob}");
+        assert_eq!(bench.walk(), [], "{glob}");
+        // And under another name and compressed, in another run.
+        bench.restart(&[glob]);
+        bench.rename("a.log.1", "a.log.2");
+        bench.gzip("a.log.2");
+        assert_eq!(bench.walk(), [Change::Opened(new)], "{glob}");
+    }
+}
+
+#[test]
+fn a_copy_that_one_output_has_overtaken_is_read_on_by_the_others() {
+    let mut bench = bench(&["*.log"]);
+    bench.write("a.log", &lines("one", 3000));
+    let id = bench.opened();
+    fs::copy(bench.path("a.log"), bench.path("a.log.1")).unwrap();
+    let copied = fs::metadata(bench.path("a.log.1")).unwrap().len();
+    bench.events();
+    let generation = bench.source.get(id).unwrap();
+    let behind = generation.position(1000).unwrap();
+    bench.write("a.log", "written behind the copy\n");
+    bench.events();
+    let generation = bench.source.get(id).unwrap();
+    let front = generation.position(generation.size).unwrap();
+    generation.note_reached(front);
+    fs::write(bench.path("a.log"), "anew\n").unwrap();
+    bench.events();
+    let journal = &mut bench.journal;
+    let anew = bench
+        .source
+        .begin_anew(id, &[behind, front], journal, Moment::now());
+    assert!(anew.goes_on_in_copy);
+    let generation = bench.source.get(id).unwrap();
+    assert_eq!(
+        (generation.size, generation.reached().offset),
+        (copied, copied)
+    );
+    assert!(generation.is_as_seen());
+}
+
+#[test]
+fn a_copy_that_is_made_over_an_older_one_is_waited_for() {
+    for glob in ["*.log", "a.log*"] {
+        let mut bench = bench(&[glob]);
+        bench.write("a.log", &lines("one", 300));
+        let id = bench.opened();
+        // The copy is begun, and nothing is in it yet.
+        fs::write(bench.path("a.log.1"), "").unwrap();
+        assert_eq!(bench.events(), [], "{glob}");
+        fs::copy(bench.path("a.log"), bench.path("a.log.1")).unwrap();
+        bench.write("a.log", "one more line\n");
+        assert_eq!(bench.events(), [Change::Grew(id)], "{glob}");
+        assert_eq!(bench.walk(), [], "{glob}");
+    }
 }

@@ -30,6 +30,19 @@ impl TimeMarks {
         self.marks.push_back((size, time));
     }
 
+    /// The file has become shorter, and holds the same content.
+    pub(crate) fn cut(&mut self, size: u64) {
+        while self.marks.back().is_some_and(|&(end, _)| end > size) {
+            self.marks.pop_back();
+        }
+    }
+
+    /// How long the content was at that time, at least.
+    pub(super) fn len_at(&self, time: Time) -> u64 {
+        let mut seen = self.marks.iter().rev();
+        seen.find(|&&(_, at)| at <= time).map_or(0, |&(end, _)| end)
+    }
+
     /// The time of the byte at `offset`, and the offset up to which it holds.
     pub(crate) fn at(&self, offset: u64) -> Option<(Time, u64)> {
         let next = self.marks.partition_point(|&(end, _)| end <= offset);
@@ -71,6 +84,8 @@ mod tests {
             Some((Time(3), u64::MAX)),
             "bytes not yet noted"
         );
+        let lens = [0, 1, 2, 3, 4].map(|time| marks.len_at(Time(time)));
+        assert_eq!(lens, [0, 100, 100, 150, 150]);
         marks.forget_before(100);
         assert_eq!(marks.at(0), Some((Time(3), 150)));
     }

@@ -78,7 +78,7 @@ impl Worker {
     fn care_for(&mut self, input: usize, after_delivery: AfterDelivery, disk: Disk, at: Moment) {
         self.metrics
             .add_careful_input(self.source.input_name(input));
-        let mut files = self.source.stock(input, &self.journal);
+        let mut files = self.source.stock(input);
         self.source.forget_examined(input, &files);
         let mut members = self.members(&files, at);
         if after_delivery.delete_rotated {

@@ -9,9 +9,10 @@ use crate::span::{GenerationId, Position};
 
 /// How often generations that were not seen for long are looked for in the journal.
 const PRUNE_EVERY: Duration = Duration::from_mins(1);
-/// A generation that was not seen for this long, in nanoseconds, is forgotten.
-const FORGET_AFTER: i64 = 7 * 24 * 3600 * 1_000_000_000;
-/// More generations than this whose files are not open are not kept, the oldest go first.
+/// More generations than this whose files are not open are not kept: those that were seen longest
+/// ago go first, however long that is. A monthly rotation that compresses a month later must
+/// still be known, and a clock that is set must forget nothing. It is 16 files with two months of
+/// daily rotation, and about half a megabyte of a checkpoint.
 const MOST_UNSEEN: usize = 1000;
 
 /// How it was found out that a file holds another content.
@@ -35,6 +36,7 @@ impl Worker {
                 Change::Shrunk(id) | Change::Touched(id) => {
                     self.begin_anew(id, Noticed::BySize, at);
                 }
+                Change::Doubted(id) => self.read_other_content(id, at),
             }
         }
     }
@@ -163,12 +165,7 @@ impl Worker {
             .map(|generation| (generation.id, generation.place))
             .collect();
         for (id, place) in finished {
-            if place == Place::Gone {
-                self.journal.append(&Entry::Forget(id));
-            } else {
-                // A compressed copy may still turn up.
-                self.note_seen(id, at);
-            }
+            self.note_closed(id, at);
             self.close(id, at);
             tracing::debug!(generation = %id, place = place.name(), "closed: all of it is delivered");
         }
@@ -185,7 +182,7 @@ impl Worker {
         });
         if at.now >= self.prune_at {
             self.prune_at = at.now + PRUNE_EVERY;
-            self.prune(at);
+            self.prune();
         }
     }
 
@@ -203,7 +200,7 @@ impl Worker {
         };
         let aside: Vec<_> = still.filter(is_delivered).take(waiting).collect();
         for id in aside {
-            self.note_seen(id, at);
+            self.note_closed(id, at);
             for output in &mut self.outputs {
                 output.dispatcher.close(id, at.now);
             }
@@ -212,11 +209,14 @@ impl Worker {
         self.source.admit_waiting();
     }
 
-    /// A generation is closed with all of it delivered.
-    fn note_seen(&mut self, id: GenerationId, at: Moment) {
+    /// A generation is about to be closed. It is not forgotten: a copy of it, perhaps compressed,
+    /// may turn up as much later as the next rotation.
+    pub(super) fn note_closed(&mut self, id: GenerationId, at: Moment) {
+        let place = self.source.get(id).map(|it| it.place);
         if let Some(known) = self.journal.state().generations.get(&id) {
             let identity = Identity {
                 seen: at.time,
+                is_gone: matches!(place, Some(Place::Deleted | Place::Gone)),
                 size: None,
                 ..known.identity.clone()
             };
@@ -224,8 +224,8 @@ impl Worker {
         }
     }
 
-    /// Forgets generations whose files have not been seen for long.
-    fn prune(&mut self, at: Moment) {
+    /// Forgets the generations that were seen longest ago, when they are too many.
+    fn prune(&mut self) {
         // Those that wait to be opened may be any of them.
         if self.source.is_short_of_room() {
             return;
@@ -236,15 +236,13 @@ impl Worker {
             .state()
             .generations
             .iter()
-            .filter(|(id, _)| self.source.get(**id).is_none() && !aside.contains(*id))
+            .filter(|(id, _)| !self.source.knows(**id) && !aside.contains(*id))
             .map(|(id, known)| (known.identity.seen, *id))
             .collect();
         unseen.sort_unstable();
         let too_many = unseen.len().saturating_sub(MOST_UNSEEN);
-        for (index, (seen, id)) in unseen.into_iter().enumerate() {
-            if index < too_many || at.time.nanos_since(seen) > FORGET_AFTER {
-                self.journal.append(&Entry::Forget(id));
-            }
+        for (_, id) in unseen.into_iter().take(too_many) {
+            self.journal.append(&Entry::Forget(id));
         }
     }
 

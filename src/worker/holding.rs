@@ -7,7 +7,6 @@ use std::time::Duration;
 
 use super::Worker;
 use crate::config::HoldDeleted;
-use crate::journal::Entry;
 use crate::source::{Generation, Moment, Place};
 use crate::span::GenerationId;
 
@@ -157,7 +156,7 @@ impl Worker {
         let lost = lost.map(|it| it.dispatcher.abandon(id, true, u64::MAX, at.now));
         let lost = lost.max().unwrap_or(0);
         self.losses.note(reason, &path, lost, why, at.time);
-        self.journal.append(&Entry::Forget(id));
+        self.note_closed(id, at);
         self.close(id, at);
     }
 }

@@ -2,6 +2,7 @@
 //! was there before it was ever asked to read it.
 
 use std::collections::BTreeSet;
+use std::path::Path;
 
 use super::{InputFacts, Lane};
 use crate::config::{HoldDeleted, ReadFrom};
@@ -68,12 +69,7 @@ impl Opening {
         let Some(input) = self.inputs.get(generation.input) else {
             return;
         };
-        let values = Values {
-            input: &input.name,
-            path: &generation.origin,
-            hostname: &self.hostname,
-            fields: &input.fields,
-        };
+        let values = self.values(input, &generation.origin);
         for output in outputs.iter_mut() {
             if !output.dispatcher.takes(generation.input) {
                 continue;
@@ -94,6 +90,35 @@ impl Opening {
             output
                 .dispatcher
                 .open(generation, start, (named.stream, named.metadata), at.now);
+        }
+    }
+
+    fn values<'a>(&'a self, input: &'a InputFacts, path: &'a Path) -> Values<'a> {
+        Values {
+            input: &input.name,
+            path,
+            hostname: &self.hostname,
+            fields: &input.fields,
+        }
+    }
+
+    /// Tells every output up to which time its streams were filled in earlier runs, whichever
+    /// file they were filled from: time goes on from there, wherever the clock stands by now.
+    pub(super) fn recall_times(&self, journal: &Journal, outputs: &mut [Lane]) {
+        for known in journal.state().generations.values() {
+            let mut inputs = self.inputs.iter();
+            let Some(input) = inputs.find(|it| it.name == known.identity.input) else {
+                continue;
+            };
+            for output in outputs.iter_mut() {
+                if let Some(cursor) = known.cursors.get(output.dispatcher.name()) {
+                    let values = self.values(input, &known.identity.path);
+                    let stream = output.naming.own_stream(&values);
+                    output
+                        .dispatcher
+                        .note_ended(stream.into(), cursor.last_time);
+                }
+            }
         }
     }
 

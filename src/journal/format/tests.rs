@@ -20,6 +20,7 @@ pub(in crate::journal) fn identity(number: u64) -> Identity {
         seen: Time(1_700_000_000_000_000_000),
         size: number.is_multiple_of(2).then_some(number),
         skipped: number / 2,
+        is_gone: number % 2 == 1,
     }
 }
 
@@ -72,6 +73,10 @@ fn entry() -> impl Strategy<Value = Entry> {
                 last_time: Time(time),
             };
             Entry::Cursor(id, output, cursor)
+        }),
+        (id.clone(), any::<u64>()).prop_map(|(id, offset)| {
+            let anchor = Anchor::at_end_of(&offset.to_le_bytes());
+            Entry::Copied(id, Position { offset, anchor })
         }),
         id.clone().prop_map(Entry::Forget),
         any::<i64>().prop_map(|time| Entry::Looked(Time(time))),
@@ -150,11 +155,12 @@ fn a_later_layout_is_named() {
 }
 
 /// One entry of each kind.
-pub(in crate::journal) fn each_kind() -> [Entry; 12] {
+pub(in crate::journal) fn each_kind() -> [Entry; 13] {
     let id = GenerationId(1);
     [
         Entry::Generation(id, identity(1)),
         Entry::Cursor(id, "out".into(), Cursor::default()),
+        Entry::Copied(id, Position::default()),
         Entry::Forget(id),
         Entry::Route(Route {
             input: "in".into(),

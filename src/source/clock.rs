@@ -1,0 +1,161 @@
+//! How far the wall clock can be trusted to say which of two files is the older: somebody may set
+//! it back. Keeps the account of that; knows no file.
+
+use super::Moment;
+use crate::record::Time;
+
+/// File systems note times by a clock that ticks this slowly at most, in nanoseconds.
+const CLOCK_SLACK: i64 = 15_000_000;
+/// What the clock loses against the monotonic one by this much, in nanoseconds, it lost by being
+/// set.
+const IS_SET: i64 = 100_000_000;
+
+/// When the clock was set back while no agent ran, nobody knows how long that was: at most so long,
+/// it is taken, in nanoseconds.
+const LONGEST_ABSENCE: i64 = 24 * 3600 * 1_000_000_000;
+
+/// The account of one run.
+#[derive(Debug)]
+pub(super) struct Clock {
+    /// When this agent started.
+    started: Time,
+    last: Moment,
+    /// By how much the clock was set back in this run.
+    set_back: i64,
+    /// Every file that was made before this was seen under its name, in this run or before;
+    /// nothing before the first look. It is the time of the look before the last one: a file
+    /// that was made before the last look may have been renamed while that went on.
+    looked_at: Option<Time>,
+    /// When the last look began.
+    last_look: Option<Time>,
+    /// By how much the clock was set back since each of these.
+    set_back_since: [i64; 2],
+}
+
+impl Clock {
+    /// The clock of an agent that starts now.
+    pub(super) fn new(at: Moment) -> Self {
+        Self {
+            started: at.time,
+            last: at,
+            set_back: 0,
+            looked_at: None,
+            last_look: None,
+            set_back_since: [0; 2],
+        }
+    }
+
+    /// Takes note of the time.
+    pub(super) fn note(&mut self, at: Moment) {
+        let last = std::mem::replace(&mut self.last, at);
+        let passed = at.now.saturating_duration_since(last.now).as_nanos();
+        let passed = i64::try_from(passed).unwrap_or(i64::MAX);
+        let back = passed.saturating_sub(at.time.nanos_since(last.time));
+        if back > IS_SET {
+            self.add(back);
+        }
+    }
+
+    /// Takes up when an earlier run looked last.
+    pub(super) fn resume(&mut self, looked_at: Option<Time>, at: Moment) {
+        // Before the very first look, what is made while the agent starts is not history.
+        let earlier = self.looked_at.or(looked_at).unwrap_or(self.started);
+        self.looked_at = Some(earlier);
+        let ahead = earlier.nanos_since(at.time);
+        if ahead > IS_SET {
+            self.add(ahead.saturating_add(LONGEST_ABSENCE));
+        }
+    }
+
+    /// As if nothing had been looked at in this run: an earlier one did at that time.
+    pub(super) fn forget_looks(&mut self, looked_at: Option<Time>) {
+        self.looked_at = looked_at.or(self.looked_at);
+        self.last_look = None;
+    }
+
+    /// Every file that was made before this was seen.
+    pub(super) fn looked_at(&self) -> Option<Time> {
+        self.looked_at
+    }
+
+    fn add(&mut self, back: i64) {
+        self.set_back = self.set_back.saturating_add(back);
+        for since in &mut self.set_back_since {
+            *since = since.saturating_add(back);
+        }
+    }
+
+    /// Whether this run has not looked at all names yet.
+    pub(super) fn is_first_look(&self) -> bool {
+        self.last_look.is_none()
+    }
+
+    /// All names were looked at.
+    pub(super) fn looked(&mut self, at: Moment) {
+        // What follows from a look belongs to it.
+        if self.last_look == Some(at.time) {
+            return;
+        }
+        let before = self.last_look.replace(at.time);
+        if before.is_some() {
+            self.looked_at = before;
+            self.set_back_since[0] = self.set_back_since[1];
+        }
+        self.set_back_since[1] = 0;
+    }
+
+    /// Whether a file that was made then can have been made since all names were looked at.
+    pub(super) fn is_news(&self, birth: Time) -> bool {
+        self.looked_at.is_some_and(|looked_at| {
+            let since = birth.nanos_since(looked_at);
+            since.saturating_add(self.set_back_since[0]) > -CLOCK_SLACK
+        })
+    }
+
+    /// Whether a file that was made at `birth` is certainly older than one made at `other`.
+    pub(super) fn is_older(&self, birth: Time, other: Time) -> bool {
+        let is_of_a_clock_ahead = other > self.last.time;
+        !is_of_a_clock_ahead && other.nanos_since(birth) > self.set_back
+    }
+
+    /// Whether the times of this run can be compared with the births of files.
+    pub(super) fn is_steady(&self) -> bool {
+        self.set_back == 0
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::time::{Duration, Instant};
+
+    #[test]
+    fn a_clock_that_was_set_back_makes_no_file_older() {
+        let begin = Instant::now();
+        let at = |seconds: u64, time: i64| Moment {
+            now: begin + Duration::from_secs(seconds),
+            time: Time(time * 1_000_000_000),
+        };
+        let second = |time: i64| Time(time * 1_000_000_000);
+        let mut clock = Clock::new(at(0, 1000));
+        clock.resume(None, at(0, 1000));
+        clock.looked(at(0, 1000));
+        clock.note(at(10, 1010));
+        clock.looked(at(10, 1010));
+        assert!(clock.is_older(second(990), second(1005)));
+        assert!(clock.is_news(second(1005)) && !clock.is_news(second(990)));
+        // Set back by 500 s.
+        clock.note(at(20, 520));
+        assert!(clock.is_news(second(515)) && !clock.is_news(second(400)));
+        assert!(!clock.is_older(second(515), second(1005)));
+        for (now, time) in [(20, 520), (21, 521)] {
+            clock.looked(at(now, time));
+        }
+        assert!(!clock.is_news(second(515)) && clock.is_news(second(525)));
+        // And in the next run the one file is from the future.
+        let mut clock = Clock::new(at(30, 530));
+        assert!(!clock.is_older(second(525), second(1005)));
+        clock.resume(Some(second(1010)), at(30, 530));
+        assert!(clock.is_news(second(400)) && !clock.is_news(second(400 - 25 * 3600)));
+    }
+}
