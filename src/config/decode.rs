@@ -188,19 +188,38 @@ fn loki(fields: &Fields<'_>, inputs: &[Input], taken: &[String], notes: &mut Not
 }
 
 fn cloudwatch_logs(fields: &Fields<'_>, notes: &mut Notes) -> CloudWatchLogs {
+    let endpoint_url: Option<String> = fields.optional("endpoint_url", notes);
+    let compression = match fields.optional("compression", notes) {
+        Some(Word(word)) => CloudWatchCompression::from_word(word),
+        None if endpoint_url.as_deref().is_some_and(is_on_this_machine) => {
+            CloudWatchCompression::None
+        }
+        None => CloudWatchCompression::Gzip,
+    };
     CloudWatchLogs {
         log_group: fields.scalar("log_group", notes),
         log_stream: fields.scalar("log_stream", notes),
         region: fields.optional("region", notes),
         profile: fields.optional("profile", notes),
         assume_role: transport::assume_role(fields, notes),
-        endpoint_url: fields.optional("endpoint_url", notes),
+        endpoint_url,
         create: create(&fields.section("create", notes), notes),
-        compression: word(fields, "compression", notes),
+        compression,
         verify_after_error: word(fields, "verify_after_error", notes),
         batch: batch(&fields.section("batch", notes), notes),
         request_timeout: fields.scalar("request_timeout", notes),
         connection: transport::connection(fields, notes),
+    }
+}
+
+/// Whether a URL leads to a server on this machine, to which packing only costs time.
+fn is_on_this_machine(url: &str) -> bool {
+    let uri = url.parse::<hyper::Uri>().ok();
+    let host = uri.as_ref().and_then(hyper::Uri::host).unwrap_or_default();
+    let host = host.trim_start_matches('[').trim_end_matches(']');
+    match host.parse::<std::net::IpAddr>() {
+        Ok(address) => address.is_loopback(),
+        Err(_) => host == "localhost" || host.ends_with(".localhost"),
     }
 }
 
@@ -391,6 +410,26 @@ impl Choice for VerifyAfterError {
             "never" => Self::Never,
             "require" => Self::Require,
             _ => Self::Auto,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_server_on_this_machine_is_known_by_its_address() {
+        for (url, is_here) in [
+            ("http://127.0.0.1:4566", true),
+            ("http://localhost:4566/x", true),
+            ("http://[::1]:4566", true),
+            ("http://localstack:4566", false),
+            ("https://logs.eu-west-1.amazonaws.com", false),
+            ("http://127.0.0.1.example.com", false),
+            ("nonsense", false),
+        ] {
+            assert_eq!(is_on_this_machine(url), is_here, "{url}");
         }
     }
 }

@@ -140,7 +140,7 @@ fn changes_under_load(backend: Backend) {
             scene.loki("labels: { service_name: b, filename: \"{path}\" }, compression: none"),
         ),
         Backend::Cloudwatch => (
-            scene.cloudwatch("log_stream: a"),
+            scene.cloudwatch("log_stream: a, compression: gzip"),
             scene.cloudwatch("log_stream: b, compression: none"),
         ),
     };

@@ -207,7 +207,7 @@ pub(super) static CLOUDWATCH_LOGS: Section = Section {
             Key {
                 name: "compression",
                 kind: Kind::Choice(&[("gzip", "compressed"), ("none", "as it is")]),
-                absent: Absent::Default("gzip"),
+                absent: Absent::Means("gzip; none when `endpoint_url` is on this machine"),
                 doc: "How a request's body is packed. The limits of CloudWatch Logs count what is in it, not the packed size.",
                 example: "none",
             },
