@@ -20,6 +20,7 @@ mod mask;
 mod node;
 mod places;
 mod problem;
+mod records;
 mod reference;
 mod relations;
 mod rules;
@@ -32,6 +33,7 @@ mod warnings;
 
 pub use connection::{AssumeRole, Auth, Connection, Proxy, Secret, Tls};
 pub use problem::{Place, Problem, Problems};
+pub use records::{Filter, FilterAction, Format, Found, Multiline, Records};
 pub use source::{DEFAULT_FILE, Environment, Source, TEXT_VARIABLE};
 pub use template::{BUILT_IN_NAMES, Template, TemplateError};
 pub use units::{ByteSize, UnitError};
@@ -59,6 +61,8 @@ pub struct Config {
     pub inputs: Vec<Input>,
     /// Where the lines go; at least one.
     pub outputs: Vec<Output>,
+    /// The zone of this machine, by name.
+    pub local_zone: String,
 }
 
 /// Where records go that a destination does not take.
@@ -129,6 +133,8 @@ pub struct Input {
     pub max_line: ByteSize,
     /// Texts for templates. No name is one of [`BUILT_IN_NAMES`].
     pub fields: BTreeMap<String, String>,
+    /// How their bytes become records.
+    pub records: Records,
     /// How long deleted files are held open until they are delivered.
     pub hold_deleted: HoldDeleted,
     /// What becomes of rotated files that are delivered.
@@ -229,6 +235,8 @@ pub struct Loki {
     pub compression: Compression,
     /// How much goes into one request.
     pub batch: Batch,
+    /// How old the time in a record may be.
+    pub max_age: Duration,
     /// The time limit of one request.
     pub request_timeout: Duration,
     /// How connections are made.
@@ -278,6 +286,8 @@ pub struct CloudWatchLogs {
     pub verify_after_error: VerifyAfterError,
     /// How much goes into one request.
     pub batch: Batch,
+    /// How old the time in a record may be.
+    pub max_age: Duration,
     /// The time limit of one request.
     pub request_timeout: Duration,
     /// How connections are made.
@@ -356,6 +366,14 @@ impl Config {
 }
 
 impl OutputKind {
+    /// How old the time in a record may be.
+    pub fn max_age(&self) -> Duration {
+        match self {
+            Self::Loki(loki) => loki.max_age,
+            Self::CloudWatchLogs(cloudwatch) => cloudwatch.max_age,
+        }
+    }
+
     /// How much goes into one request.
     pub fn batch(&self) -> &Batch {
         match self {
@@ -392,7 +410,8 @@ pub(crate) fn load_explained(
         if !matches!(source, Source::Environment) {
             interpolate::interpolate(&mut root, "", environment, &mut notes.problems);
         }
-        let config = decode::decode(&root, &mut notes);
+        let mut config = decode::decode(&root, &mut notes);
+        config.local_zone = local_zone(environment);
         relations::check(&config, &mut notes);
         config
     });

@@ -9,9 +9,11 @@ use std::time::{Duration, Instant};
 
 use crate::batch::{Batch, BatchId, Encoder, StreamId, StreamName};
 use crate::journal::{Entry, Journal};
-use crate::record::{Framer, Time};
+use crate::record::Time;
+use crate::record::cut::Learned;
 use crate::source::{Generation, Source};
 use crate::span::{GenerationId, Position};
+pub(crate) use reading::{Counters, Reading};
 use stream::Stream;
 
 mod batching;
@@ -19,6 +21,7 @@ mod fill;
 mod moving;
 pub(crate) mod naming;
 mod opening;
+mod reading;
 mod stream;
 
 /// After a file could not be read, it is tried again after this long.
@@ -42,8 +45,8 @@ pub(crate) struct Plan {
     pub(crate) max_bytes: u64,
     /// Nothing waits longer than this for its batch.
     pub(crate) max_wait: Duration,
-    /// For each input, how its lines are cut; nothing where this output does not take it.
-    pub(crate) framers: Vec<Option<Framer>>,
+    /// For each input, how it is read; nothing where this output does not take it.
+    pub(crate) readings: Vec<Option<Reading>>,
     /// Most bytes of bodies on their way.
     pub(crate) budget: usize,
 }
@@ -64,6 +67,8 @@ pub(crate) struct Dispatcher {
     is_flushing: bool,
     /// A file could not be read, and may still wait to be tried again.
     has_unreadable: bool,
+    /// Files whose last record may go on, by when it is given out all the same.
+    held: BTreeSet<(Instant, GenerationId)>,
     /// What went wrong beside a batch, still to be told.
     troubles: VecDeque<Next>,
 }
@@ -76,6 +81,12 @@ struct Lane {
     metadata: Vec<u8>,
     /// Up to here it is in batches.
     read: Position,
+    /// What was learned of the records up to there.
+    learned: Learned,
+    /// Up to here it is in spans of batches, or the cursor stands here.
+    spanned: u64,
+    /// When its last record, which may go on, is given out all the same.
+    held_until: Option<Instant>,
     /// Up to here it is delivered without holes.
     done: u64,
     /// The size that was last seen, and the one before it.
@@ -116,6 +127,8 @@ pub(crate) struct Start {
     pub(crate) done: u64,
     /// The time of the last record in a batch.
     pub(crate) last_time: Time,
+    /// What was learned of the records up to there.
+    pub(crate) learned: Learned,
 }
 
 /// How far one output is with one generation.
@@ -142,6 +155,7 @@ impl Dispatcher {
             next_stream: 0,
             is_flushing: false,
             has_unreadable: false,
+            held: BTreeSet::new(),
             troubles: VecDeque::new(),
         }
     }
@@ -153,7 +167,7 @@ impl Dispatcher {
 
     /// Whether this output takes that input.
     pub(crate) fn takes(&self, input: usize) -> bool {
-        self.plan.framers.get(input).is_some_and(Option::is_some)
+        self.plan.readings.get(input).is_some_and(Option::is_some)
     }
 
     /// Whether this output can send a batch of that stream.
@@ -267,7 +281,43 @@ impl Dispatcher {
         if !self.has_room() {
             return None;
         }
-        self.schedule.first().map(|&(due, _)| due)
+        let due = self.schedule.first().map(|&(due, _)| due);
+        let released = self.held.first().map(|&(due, _)| due);
+        match (due, released) {
+            (Some(due), Some(released)) => Some(due.min(released)),
+            (due, released) => due.or(released),
+        }
+    }
+
+    /// Files whose last record has waited long enough for more are read at once.
+    fn release_held(&mut self, source: &Source, now: Instant) {
+        while let Some(&(due, id)) = self.held.first()
+            && due <= now
+        {
+            self.held.pop_first();
+            let (Some(lane), Some(generation)) = (self.lanes.get_mut(&id), source.get(id)) else {
+                continue;
+            };
+            lane.held_until = None;
+            lane.unfinished_at = None;
+            if let Some(stream) = self.streams.get_mut(&lane.stream) {
+                // It waited already.
+                stream.pending_since = now.checked_sub(self.plan.max_wait);
+            }
+            self.recount(id, generation.size, generation.is_over, now);
+        }
+    }
+
+    /// Notes until when the last record of a file is held back, or that none is.
+    fn hold(&mut self, id: GenerationId, until: Option<Instant>) {
+        let Some(lane) = self.lanes.get_mut(&id) else {
+            return;
+        };
+        if let Some(before) = lane.held_until.take() {
+            self.held.remove(&(before, id));
+        }
+        lane.held_until = until;
+        self.held.extend(until.map(|until| (until, id)));
     }
 
     fn has_room(&self) -> bool {
@@ -298,6 +348,7 @@ impl Dispatcher {
             if let (Some(lane), Some(cursor)) = (self.lanes.get_mut(&span.generation), cursor) {
                 lane.done = cursor.position.offset;
             }
+            self.move_cursor(span.generation, journal);
         }
         self.remove_if_unused(stream_id);
         self.reschedule(stream_id, now);
@@ -367,6 +418,7 @@ impl Dispatcher {
             seen.min(own).saturating_sub(lane.read.offset)
         };
         lane.is_gone = true;
+        self.hold(id, None);
         self.recount(id, 0, false, now);
         lost
     }
@@ -399,9 +451,11 @@ impl Dispatcher {
 
     /// Whether every complete line is delivered.
     pub(crate) fn is_drained(&self) -> bool {
-        self.streams
-            .values()
-            .all(|stream| stream.pending == 0 && stream.in_flight() == 0)
+        self.held.is_empty()
+            && self
+                .streams
+                .values()
+                .all(|stream| stream.pending == 0 && stream.in_flight() == 0)
     }
 
     /// How far this output is with a generation.
@@ -450,5 +504,8 @@ impl Dispatcher {
     /// Gives the buffers back to the system.
     pub(crate) fn shrink(&mut self) {
         self.plan.encoder.shrink();
+        for reading in self.plan.readings.iter_mut().flatten() {
+            reading.shrink();
+        }
     }
 }

@@ -126,7 +126,7 @@ fn cut_records(max_line: usize, text: &[u8], piece: usize) -> Result<Vec<String>
             let mut shipped = String::new();
             record.line.for_each_piece(|part| shipped.push_str(part));
             let _ = facts::of(&record, None);
-            redactor.find(shipped.as_bytes());
+            redactor.find(shipped.as_bytes(), false);
             records.push(shipped);
             at += cutter.take();
         }

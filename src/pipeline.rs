@@ -15,12 +15,11 @@ use crate::config::{
 use crate::dead_letters::DeadLetters;
 use crate::deliver::{self, Delivery, Sender};
 use crate::dispatch::naming::Naming;
-use crate::dispatch::{Dispatcher, MAX_BATCHES, Plan};
+use crate::dispatch::{Dispatcher, MAX_BATCHES, Plan, Reading};
 use crate::journal::Journal;
 use crate::observe::health::OutputHealth;
-use crate::observe::metrics::{CLOUDWATCH_REFUSALS, LOKI_REFUSALS};
+use crate::observe::metrics::{CLOUDWATCH_REFUSALS, LOKI_REFUSALS, Metrics};
 use crate::observe::{Agent, Observer};
-use crate::record::Framer;
 use crate::source::reader::CHUNK;
 use crate::worker::{InputFacts, Lane, Left, Mailbox, Message, Settings, Worker};
 
@@ -144,7 +143,7 @@ fn outputs(
         observer.metrics.add_output(&output.name, refusals);
         outputs.healths.push(Arc::clone(&health));
         outputs.lanes.push(Lane {
-            dispatcher: Dispatcher::new(plan(config, output, budget)),
+            dispatcher: Dispatcher::new(plan(config, output, budget, &observer.metrics)),
             naming: Naming::of(&output.kind),
             batches,
         });
@@ -197,23 +196,43 @@ fn encoder(kind: &OutputKind) -> Encoder {
     }
 }
 
-fn plan(config: &Config, output: &config::Output, budget: usize) -> Plan {
+fn plan(config: &Config, output: &config::Output, budget: usize, metrics: &Metrics) -> Plan {
     let batch = output.kind.batch();
-    let framer = |input: &config::Input| {
-        Framer::new(usize::try_from(input.max_line.0).unwrap_or(usize::MAX))
-    };
     Plan {
         name: output.name.clone(),
         encoder: encoder(&output.kind),
         max_bytes: batch.max_bytes.0,
         max_wait: batch.max_wait,
-        framers: config
+        readings: config
             .inputs
             .iter()
-            .map(|input| output.inputs.contains(&input.name).then(|| framer(input)))
+            .map(|input| {
+                let is_taken = output.inputs.contains(&input.name);
+                is_taken.then(|| reading(input, output, &config.local_zone, metrics))
+            })
             .collect(),
         budget,
     }
+}
+
+/// How an output reads an input. What the configuration says was compiled when it was checked.
+fn reading(
+    input: &config::Input,
+    output: &config::Output,
+    local_zone: &str,
+    metrics: &Metrics,
+) -> Reading {
+    let max_line = usize::try_from(input.max_line.0).unwrap_or(usize::MAX);
+    let redactor = input.records.redactor();
+    let counters = metrics.of_records.of(&output.name, &redactor);
+    Reading::new(
+        input.records.rules(local_zone),
+        max_line,
+        redactor,
+        input.records.multiline_wait,
+        &output.kind,
+        counters,
+    )
 }
 
 /// What of `memory_limit` each output may have on its way, in bytes: all but the buffers for
@@ -226,7 +245,7 @@ fn budget_of_each(config: &Config) -> usize {
         .map(|input| input.max_line.0)
         .max()
         .unwrap_or(0);
-    let reading = CHUNK.max(2 * usize::try_from(longest_line).unwrap_or(0));
+    let reading = 2 * CHUNK.max(usize::try_from(longest_line).unwrap_or(0));
     let encoding: usize = config
         .outputs
         .iter()

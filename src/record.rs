@@ -6,6 +6,8 @@ pub(crate) mod cut;
 pub(crate) mod envelope;
 pub(crate) mod explain;
 pub(crate) mod facts;
+pub(crate) mod fields;
+pub(crate) mod filter;
 pub(crate) mod frame;
 pub(crate) mod head;
 pub(crate) mod join;

@@ -6,6 +6,8 @@ use std::fmt;
 use serde::{Deserialize, Serialize};
 use xxhash_rust::xxh3::xxh3_64;
 
+use crate::record::cut::Learned;
+
 /// How many bytes a proof looks at: the head of a file, and what lies just before a cursor.
 pub(crate) const PROOF_BYTES: usize = 1024;
 
@@ -101,6 +103,9 @@ pub(crate) struct Span {
     pub(crate) start: u64,
     /// Where the span ends (exclusive), with the proof for a later look.
     pub(crate) end: Position,
+    /// What was learned of the records up to there. Of a later version than the others.
+    #[serde(default, skip_serializing_if = "Learned::is_nothing")]
+    pub(crate) learned: Learned,
 }
 
 #[cfg(test)]

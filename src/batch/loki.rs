@@ -160,21 +160,26 @@ pub(super) fn pack(snappy: &mut snap::raw::Encoder, buffer: &mut Vec<u8>, plain:
 pub(crate) fn encode_metadata<'a>(pairs: impl Iterator<Item = (&'a str, &'a str)>) -> Vec<u8> {
     let mut out = Vec::new();
     for (name, value) in pairs {
-        let len = 1
-            + varint_len(name.len() as u64)
-            + name.len()
-            + 1
-            + varint_len(value.len() as u64)
-            + value.len();
-        out.push(key::METADATA);
-        put_varint(&mut out, len as u64);
-        for (key, text) in [(key::NAME, name), (key::VALUE, value)] {
-            out.push(key);
-            put_varint(&mut out, text.len() as u64);
-            out.extend_from_slice(text.as_bytes());
-        }
+        put_metadata(&mut out, name, value);
     }
     out
+}
+
+/// Appends one entry of structured metadata.
+pub(crate) fn put_metadata(out: &mut Vec<u8>, name: &str, value: &str) {
+    let len = 1
+        + varint_len(name.len() as u64)
+        + name.len()
+        + 1
+        + varint_len(value.len() as u64)
+        + value.len();
+    out.push(key::METADATA);
+    put_varint(out, len as u64);
+    for (key, text) in [(key::NAME, name), (key::VALUE, value)] {
+        out.push(key);
+        put_varint(out, text.len() as u64);
+        out.extend_from_slice(text.as_bytes());
+    }
 }
 
 /// A label set as Loki writes it, with the names in their order and the values quoted.

@@ -11,7 +11,7 @@ use serde_json::json;
 use super::exit;
 use crate::config::{Environment, local_zone};
 use crate::record::Time;
-use crate::record::explain::{Explained, Explanation, explain};
+use crate::record::explain::{Explained, Explanation, explain, forced};
 use crate::record::level::Level;
 use crate::record::redact::{Detector, Redactor};
 use crate::record::rules::Rules;
@@ -167,6 +167,7 @@ fn as_json(file: &Path, explanation: &Explanation, zone: &str) -> String {
         "file": file.to_string_lossy(),
         "envelope": explanation.envelope,
         "timezone": zone,
+        "configuration": forced::keys(explanation, zone),
         "records": records,
     });
     format!("{value}\n")
@@ -243,6 +244,10 @@ fn as_text(
     let redacted: usize = records.iter().map(|record| record.redacted.len()).sum();
     if redacted > 0 {
         line("redacted", format!("{redacted} places"));
+    }
+    line("to force it", "the keys of an input".to_owned());
+    for key in forced::keys(explanation, zone) {
+        let _ = writeln!(out, "      {}", paint.with(CYAN, &key));
     }
     out.push('\n');
     let shown = if most == 0 {

@@ -9,6 +9,7 @@ use super::fields::{Fields, Notes};
 use super::keys::ROOT;
 use super::node::{Content, Node};
 use super::problem::{Problem, nearest};
+use super::records;
 use super::rules::with_push_path;
 use super::scalars::{Listen, Word};
 use super::template::Template;
@@ -46,6 +47,7 @@ fn config(fields: &Fields<'_>, notes: &mut Notes) -> Config {
         server,
         inputs,
         outputs,
+        local_zone: String::new(),
     }
 }
 
@@ -97,6 +99,7 @@ fn input(fields: &Fields<'_>, notes: &mut Notes) -> Input {
         read_from: word(fields, "read_from", notes),
         max_line: fields.scalar("max_line", notes),
         fields: fields.map("fields", notes).unwrap_or_default(),
+        records: records::decode(fields, notes),
         hold_deleted: hold_deleted(&fields.section("hold_deleted", notes), notes),
         after_delivery: after_delivery(&fields.section("after_delivery", notes), notes),
         disk: disk(&fields.section("disk", notes), notes),
@@ -182,6 +185,7 @@ fn loki(fields: &Fields<'_>, inputs: &[Input], taken: &[String], notes: &mut Not
         max_streams: fields.scalar("max_streams", notes),
         compression: word(fields, "compression", notes),
         batch: batch(&fields.section("batch", notes), notes),
+        max_age: fields.scalar("max_age", notes),
         request_timeout: fields.scalar("request_timeout", notes),
         connection: transport::connection(fields, notes),
     }
@@ -207,6 +211,7 @@ fn cloudwatch_logs(fields: &Fields<'_>, notes: &mut Notes) -> CloudWatchLogs {
         compression,
         verify_after_error: word(fields, "verify_after_error", notes),
         batch: batch(&fields.section("batch", notes), notes),
+        max_age: fields.scalar("max_age", notes),
         request_timeout: fields.scalar("request_timeout", notes),
         connection: transport::connection(fields, notes),
     }
@@ -325,11 +330,11 @@ fn section_by_type(
 }
 
 /// A setting that is one of a few words.
-trait Choice: Default {
+pub(super) trait Choice: Default {
     fn from_word(word: &str) -> Self;
 }
 
-fn word<T: Choice>(fields: &Fields<'_>, name: &str, notes: &mut Notes) -> T {
+pub(super) fn word<T: Choice>(fields: &Fields<'_>, name: &str, notes: &mut Notes) -> T {
     let Word(word) = fields.scalar(name, notes);
     T::from_word(word)
 }

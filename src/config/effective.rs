@@ -78,6 +78,7 @@ fn input(out: &mut Writer<'_>, input: &Input) {
     );
     out.plain("max_line", &input.max_line.to_string());
     out.map("fields", &input.fields, Clone::clone);
+    input.records.write(out);
     out.mapping("hold_deleted", |out| {
         let hold = &input.hold_deleted;
         out.plain("max_bytes", &hold.max_bytes.to_string());
@@ -145,6 +146,7 @@ fn loki(out: &mut Writer<'_>, loki: &Loki) {
         },
     );
     batch(out, &loki.batch);
+    out.plain("max_age", &print_duration(loki.max_age));
     out.plain("request_timeout", &print_duration(loki.request_timeout));
     transport::connection(out, &loki.connection);
 }
@@ -189,6 +191,7 @@ fn cloudwatch_logs(out: &mut Writer<'_>, cloudwatch: &CloudWatchLogs) {
         },
     );
     batch(out, &cloudwatch.batch);
+    out.plain("max_age", &print_duration(cloudwatch.max_age));
     out.plain(
         "request_timeout",
         &print_duration(cloudwatch.request_timeout),
@@ -207,7 +210,7 @@ const fn flag(value: bool) -> &'static str {
     if value { "true" } else { "false" }
 }
 
-struct Writer<'s> {
+pub(super) struct Writer<'s> {
     text: String,
     secrets: &'s BTreeMap<String, String>,
     /// The full key of the mapping that is being written, in parts with their separators.
@@ -217,7 +220,7 @@ struct Writer<'s> {
 
 impl Writer<'_> {
     /// A value that needs neither quotes nor a mask.
-    fn plain(&mut self, key: &str, value: &str) {
+    pub(super) fn plain(&mut self, key: &str, value: &str) {
         let value = match self.secret(&format!(".{key}")) {
             Some(reference) => quoted(reference),
             None => value.to_owned(),
@@ -225,18 +228,18 @@ impl Writer<'_> {
         self.line(key, &value);
     }
 
-    fn string(&mut self, key: &str, value: &str) {
+    pub(super) fn string(&mut self, key: &str, value: &str) {
         let value = self.shown(&format!(".{key}"), value);
         self.line(key, &value);
     }
 
-    fn optional(&mut self, key: &str, value: Option<&str>) {
+    pub(super) fn optional(&mut self, key: &str, value: Option<&str>) {
         if let Some(value) = value {
             self.string(key, value);
         }
     }
 
-    fn strings(&mut self, key: &str, values: &[String]) {
+    pub(super) fn strings(&mut self, key: &str, values: &[String]) {
         let all: Vec<String> = values
             .iter()
             .enumerate()
@@ -245,7 +248,12 @@ impl Writer<'_> {
         self.line(key, &format!("[{}]", all.join(", ")));
     }
 
-    fn map<T>(&mut self, key: &str, map: &BTreeMap<String, T>, text: impl Fn(&T) -> String) {
+    pub(super) fn map<T>(
+        &mut self,
+        key: &str,
+        map: &BTreeMap<String, T>,
+        text: impl Fn(&T) -> String,
+    ) {
         if map.is_empty() {
             return self.line(key, "{}");
         }
@@ -265,7 +273,7 @@ impl Writer<'_> {
         self.line(key, &value);
     }
 
-    fn mapping_unless_empty<T>(
+    pub(super) fn mapping_unless_empty<T>(
         &mut self,
         key: &str,
         map: &BTreeMap<String, T>,
@@ -280,7 +288,7 @@ impl Writer<'_> {
         }
     }
 
-    fn mapping(&mut self, key: &str, write: impl FnOnce(&mut Self)) {
+    pub(super) fn mapping(&mut self, key: &str, write: impl FnOnce(&mut Self)) {
         let indent = self.indent();
         let _ = writeln!(self.text, "{indent}{}:", plain_key(key));
         self.path.push(format!(".{key}"));
@@ -302,6 +310,27 @@ impl Writer<'_> {
             self.depth = 0;
             self.path.pop();
         }
+    }
+
+    /// A list of mappings within one.
+    pub(super) fn inner_items<T>(&mut self, key: &str, items: &[T], write: impl Fn(&mut Self, &T)) {
+        if items.is_empty() {
+            return self.line(key, "[]");
+        }
+        let indent = self.indent();
+        let _ = writeln!(self.text, "{indent}{key}:");
+        let depth = self.depth;
+        for (index, item) in items.iter().enumerate() {
+            self.path.push(format!(".{key}[{index}]"));
+            self.depth = depth + 2;
+            let start = self.text.len();
+            write(self, item);
+            // The first key of an item stands behind the dash.
+            let dash = start + indent.len();
+            self.text.replace_range(dash..dash + 4, "  - ");
+            self.path.pop();
+        }
+        self.depth = depth;
     }
 
     fn line(&mut self, key: &str, value: &str) {

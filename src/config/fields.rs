@@ -217,6 +217,25 @@ impl<'n> Fields<'n> {
             .collect()
     }
 
+    /// A list of mappings with known keys.
+    pub(crate) fn sections(&self, name: &str, notes: &mut Notes) -> Vec<Fields<'n>> {
+        let Some(Key {
+            kind:
+                Kind::List {
+                    of: Kind::Section(section),
+                    ..
+                },
+            ..
+        }) = self.key(name)
+        else {
+            return Vec::new();
+        };
+        self.items(name, notes)
+            .into_iter()
+            .filter_map(|(path, node)| Fields::open(section, &path, node, notes))
+            .collect()
+    }
+
     /// A mapping with free names, or nothing where it is not given.
     pub(crate) fn map<T: FromScalar>(
         &self,

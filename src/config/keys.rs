@@ -9,6 +9,7 @@ use super::rules;
 
 mod disk;
 mod outputs;
+mod records;
 mod transport;
 
 use outputs::{CLOUDWATCH_LOGS, LOKI};
@@ -205,87 +206,90 @@ static SERVER: Section = Section {
 static INPUT: Section = Section {
     title: "`inputs[]`",
     doc: "A set of files, and how their bytes become lines.",
-    groups: &[&[
-        Key {
-            name: "name",
-            kind: Kind::Text(&rules::NAME),
-            absent: Absent::Required,
-            doc: "The input's name, unique among the inputs. Outputs and metrics refer to it.",
-            example: "app",
-        },
-        Key {
-            name: "include",
-            kind: Kind::List {
-                of: &Kind::Text(&rules::GLOB),
-                least: 1,
+    groups: &[
+        &[
+            Key {
+                name: "name",
+                kind: Kind::Text(&rules::NAME),
+                absent: Absent::Required,
+                doc: "The input's name, unique among the inputs. Outputs and metrics refer to it.",
+                example: "app",
             },
-            absent: Absent::Required,
-            doc: "Globs of the files to read. Files and folders may appear later. `*` stays within one folder, `**` crosses them.",
-            example: "[\"/var/log/app/*.log\"]",
-        },
-        Key {
-            name: "exclude",
-            kind: Kind::List {
-                of: &Kind::Text(&rules::GLOB),
-                least: 0,
+            Key {
+                name: "include",
+                kind: Kind::List {
+                    of: &Kind::Text(&rules::GLOB),
+                    least: 1,
+                },
+                absent: Absent::Required,
+                doc: "Globs of the files to read. Files and folders may appear later. `*` stays within one folder, `**` crosses them.",
+                example: "[\"/var/log/app/*.log\"]",
             },
-            absent: Absent::Default("[]"),
-            doc: "Globs of files to leave alone although `include` matches them.",
-            example: "[\"/var/log/app/debug-*.log\"]",
-        },
-        Key {
-            name: "read_from",
-            kind: Kind::Choice(&[
-                ("beginning", "files never seen before are read whole"),
-                ("end", "only what is appended to them from now on"),
-            ]),
-            absent: Absent::Default("beginning"),
-            doc: "Where to begin in files that were never seen before.",
-            example: "end",
-        },
-        Key {
-            name: "max_line",
-            kind: Kind::Size {
-                least: 64,
-                most: CLOUDWATCH_MAX_EVENT,
+            Key {
+                name: "exclude",
+                kind: Kind::List {
+                    of: &Kind::Text(&rules::GLOB),
+                    least: 0,
+                },
+                absent: Absent::Default("[]"),
+                doc: "Globs of files to leave alone although `include` matches them.",
+                example: "[\"/var/log/app/debug-*.log\"]",
             },
-            absent: Absent::Default("256KiB"),
-            doc: "The longest line in bytes. A longer one is cut into pieces with a mark, never dropped. At most half of each output's `batch.max_bytes`, or all of it but 26 bytes with CloudWatch Logs; Loki takes 256KiB unless its own `max_line_size` says more.",
-            example: "64KiB",
-        },
-        Key {
-            name: "fields",
-            kind: Kind::Map {
-                keys: &rules::FIELD_NAME,
-                of: &Kind::Text(&rules::FIELD_VALUE),
-                most: 64,
+            Key {
+                name: "read_from",
+                kind: Kind::Choice(&[
+                    ("beginning", "files never seen before are read whole"),
+                    ("end", "only what is appended to them from now on"),
+                ]),
+                absent: Absent::Default("beginning"),
+                doc: "Where to begin in files that were never seen before.",
+                example: "end",
             },
-            absent: Absent::Default("{}"),
-            doc: "Texts that templates may use as `{name}`.",
-            example: "{ service: checkout }",
-        },
-        Key {
-            name: "hold_deleted",
-            kind: Kind::Section(&disk::HOLD_DELETED),
-            absent: Absent::Means("the defaults of its keys"),
-            doc: "How long deleted files are held open until they are delivered.",
-            example: "{ max_bytes: 1GiB, max_age: 48h }",
-        },
-        Key {
-            name: "after_delivery",
-            kind: Kind::Section(&disk::AFTER_DELIVERY),
-            absent: Absent::Means("the defaults of its keys"),
-            doc: "What becomes of rotated files once they are delivered.",
-            example: "{ rotated: delete, keep: 3 }",
-        },
-        Key {
-            name: "disk",
-            kind: Kind::Section(&disk::DISK),
-            absent: Absent::Means("the defaults of its keys"),
-            doc: "How much the input's files may take on their volume.",
-            example: "{ max_bytes: 5GiB, when_full: drop_oldest }",
-        },
-    ]],
+            Key {
+                name: "max_line",
+                kind: Kind::Size {
+                    least: 64,
+                    most: CLOUDWATCH_MAX_EVENT,
+                },
+                absent: Absent::Default("256KiB"),
+                doc: "The longest line in bytes. A longer one is cut into pieces with a mark, never dropped. At most half of each output's `batch.max_bytes`, or all of it but 26 bytes with CloudWatch Logs; Loki takes 256KiB unless its own `max_line_size` says more.",
+                example: "64KiB",
+            },
+            Key {
+                name: "fields",
+                kind: Kind::Map {
+                    keys: &rules::FIELD_NAME,
+                    of: &Kind::Text(&rules::FIELD_VALUE),
+                    most: 64,
+                },
+                absent: Absent::Default("{}"),
+                doc: "Texts that templates may use as `{name}`.",
+                example: "{ service: checkout }",
+            },
+            Key {
+                name: "hold_deleted",
+                kind: Kind::Section(&disk::HOLD_DELETED),
+                absent: Absent::Means("the defaults of its keys"),
+                doc: "How long deleted files are held open until they are delivered.",
+                example: "{ max_bytes: 1GiB, max_age: 48h }",
+            },
+            Key {
+                name: "after_delivery",
+                kind: Kind::Section(&disk::AFTER_DELIVERY),
+                absent: Absent::Means("the defaults of its keys"),
+                doc: "What becomes of rotated files once they are delivered.",
+                example: "{ rotated: delete, keep: 3 }",
+            },
+            Key {
+                name: "disk",
+                kind: Kind::Section(&disk::DISK),
+                absent: Absent::Means("the defaults of its keys"),
+                doc: "How much the input's files may take on their volume.",
+                example: "{ max_bytes: 5GiB, when_full: drop_oldest }",
+            },
+        ],
+        records::RECORDS,
+    ],
 };
 
 #[cfg(test)]

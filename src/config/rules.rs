@@ -3,6 +3,9 @@
 
 use super::describe::{TextRule, Wrong};
 use super::template::{Template, is_name};
+use crate::record::rules::Pattern;
+use crate::record::stamp::custom;
+use crate::record::zone::Zone;
 
 mod transport;
 
@@ -227,6 +230,54 @@ pub(crate) static LOG_STREAM: TextRule = TextRule {
             }
         }
         name_length(&template)
+    },
+};
+
+pub(crate) static PATTERN: TextRule = TextRule {
+    noun: "pattern",
+    expected: "a regular expression",
+    mend: "write it in single quotes, so that YAML leaves its backslashes alone",
+    pattern: None,
+    check: |text| {
+        if text.is_empty() {
+            return Err("is empty, and would match everything".into());
+        }
+        Pattern::new(text)
+            .map(|_| ())
+            .map_err(|error| format!("is no regular expression ({error})").into())
+    },
+};
+
+pub(crate) static FIELD: TextRule = TextRule {
+    noun: "field",
+    expected: "the name of a field, such as user.id",
+    mend: "write the key as it stands in the record",
+    pattern: None,
+    check: |text| {
+        let is_sound = !text.is_empty() && !text.contains(|c: char| c.is_whitespace() || c == '=');
+        is_sound
+            .then_some(())
+            .ok_or_else(|| Wrong::from("is no name of a field"))
+    },
+};
+
+pub(crate) static TIMESTAMP: TextRule = TextRule {
+    noun: "format",
+    expected: "a timestamp in the letters of strftime",
+    mend: "write for example '%d.%m.%Y %H:%M:%S'",
+    pattern: None,
+    check: |text| custom::Format::new(text).map(|_| ()).map_err(Wrong::from),
+};
+
+pub(crate) static TIMEZONE: TextRule = TextRule {
+    noun: "zone",
+    expected: "a name of the IANA database, such as Europe/Paris",
+    mend: "write for example Europe/Paris, or UTC",
+    pattern: None,
+    check: |text| {
+        Zone::named(text)
+            .map(|_| ())
+            .ok_or_else(|| Wrong::from("is no zone that is known"))
     },
 };
 

@@ -7,10 +7,15 @@ use super::fill::{Ended, Filler};
 use super::{Dispatcher, Next, READ_AGAIN_AFTER};
 use crate::batch::parts::Parts;
 use crate::batch::{Batch, StreamId};
-use crate::journal::{Journal, Seal};
+use crate::journal::{Cursor, Entry, Journal, Seal};
+use crate::record::Time;
+use crate::record::cut::Behind;
 use crate::source::reader::Reader;
 use crate::source::{Moment, Source};
-use crate::span::Span;
+use crate::span::{GenerationId, Span};
+
+/// So often in a row something is read of which no record is kept, before others have their turn.
+const MOST_EMPTY: usize = 16;
 
 impl Dispatcher {
     /// Makes the next batch that is due.
@@ -24,7 +29,11 @@ impl Dispatcher {
         if let Some(trouble) = self.troubles.pop_front() {
             return trouble;
         }
-        while let Some(&(due, id)) = self.schedule.first() {
+        self.release_held(source, at.now);
+        for _ in 0..MOST_EMPTY {
+            let Some(&(due, id)) = self.schedule.first() else {
+                break;
+            };
             if due > at.now || !self.has_room() {
                 return Next::Nothing;
             }
@@ -62,6 +71,7 @@ impl Dispatcher {
         plan.encoder.begin(&stream.name);
         stream.last_time = plan.encoder.clear_of(stream.last_time);
         let mut spans: Vec<Span> = Vec::new();
+        let mut held = Vec::new();
         let mut is_full = false;
         while !is_full {
             let Some(origin) = stream.next_ready() else {
@@ -73,7 +83,7 @@ impl Dispatcher {
                 else {
                     continue;
                 };
-                let Some(Some(framer)) = plan.framers.get(generation.input) else {
+                let Some(Some(reading)) = plan.readings.get_mut(generation.input) else {
                     continue;
                 };
                 if lane.counted == 0 || lane.not_before.is_some_and(|time| time > at.now) {
@@ -87,15 +97,24 @@ impl Dispatcher {
                     }
                     continue;
                 }
+                // Behind the last line more may come that belongs to its record, for a while.
+                let patient_until = generation.still_since() + reading.wait;
+                let behind = if generation.is_over {
+                    Behind::Nothing
+                } else if at.now >= patient_until {
+                    Behind::Silence
+                } else {
+                    Behind::End
+                };
                 let mut fill = Filler {
                     encoder: &mut plan.encoder,
                     reader,
-                    framer: *framer,
+                    reading,
                     metadata: &lane.metadata,
                     last_time: &mut stream.last_time,
                     now: at.time,
                 };
-                let done = match fill.fill(generation, lane.read, generation.is_over) {
+                let done = match fill.fill(generation, lane.read, lane.learned, behind) {
                     Ok(done) => done,
                     Err(error) => {
                         lane.not_before = Some(at.now + READ_AGAIN_AFTER);
@@ -107,20 +126,25 @@ impl Dispatcher {
                 if done.hole > 0 && done.end.offset > done.hole {
                     troubles.push_back(Next::Hole(generation_id, done.hole));
                 }
-                if done.end.offset > lane.read.offset {
+                if (done.end.offset, done.learned) != (lane.read.offset, lane.learned) {
                     spans.push(Span {
                         generation: generation_id,
-                        start: lane.read.offset,
+                        start: lane.spanned,
                         end: done.end,
+                        learned: done.learned,
                     });
                     lane.read = done.end;
+                    lane.learned = done.learned;
                     generation.note_reached(done.end);
                 }
-                let is_stuck = done.ended == Ended::Drained && done.end.offset < generation.size;
+                let is_drained = matches!(done.ended, Ended::Drained { .. });
+                let is_held = done.ended == Ended::Drained { is_held: true };
+                held.push((generation_id, is_held.then_some(patient_until)));
+                let is_stuck = is_drained && done.end.offset < generation.size;
                 lane.unfinished_at = is_stuck.then_some(generation.size);
                 let pending = match done.ended {
                     Ended::Full => generation.size.saturating_sub(done.end.offset).max(1),
-                    Ended::Drained | Ended::OtherContent => 0,
+                    Ended::Drained { .. } | Ended::OtherContent => 0,
                 };
                 stream.pending = stream.pending - lane.counted + pending;
                 lane.counted = pending;
@@ -133,23 +157,35 @@ impl Dispatcher {
                     Ended::OtherContent => {
                         troubles.push_back(Next::OtherContent(generation_id));
                     }
-                    Ended::Drained
+                    Ended::Drained { .. }
                         if is_stuck && !generation.is_over && !generation.is_at_home() =>
                     {
                         break;
                     }
-                    Ended::Drained => {}
+                    Ended::Drained { .. } => {}
                 }
             }
         }
         stream.pending_since = stream.has_ready().then_some(at.now);
-        if plan.encoder.is_empty() {
-            return troubles.pop_front().unwrap_or(Next::Nothing);
+        let sealed = (!plan.encoder.is_empty()).then(|| plan.encoder.seal());
+        let name = Arc::clone(&stream.name);
+        for (generation_id, until) in held {
+            self.hold(generation_id, until);
         }
-        let sealed = plan.encoder.seal();
+        let Some(sealed) = sealed else {
+            for span in spans {
+                self.move_cursor(span.generation, journal);
+            }
+            return self.troubles.pop_front().unwrap_or(Next::Nothing);
+        };
+        for span in &spans {
+            if let Some(lane) = self.lanes.get_mut(&span.generation) {
+                lane.spanned = span.end.offset;
+            }
+        }
         let seal = Seal {
-            output: plan.name.clone(),
-            stream: (*stream.name).clone(),
+            output: self.plan.name.clone(),
+            stream: (*name).clone(),
             spans: spans.clone(),
             records: sealed.records,
             uncompressed: sealed.uncompressed,
@@ -161,16 +197,42 @@ impl Dispatcher {
             body: None,
         };
         let batch_id = journal.seal(seal, &sealed.body, at.now);
-        stream.sent(batch_id, spans, sealed.body.len());
+        if let Some(stream) = self.streams.get_mut(&id) {
+            stream.sent(batch_id, spans, sealed.body.len());
+        }
         self.in_flight_bytes += sealed.body.len();
         self.in_flight_count += 1;
         Next::Batch(Batch {
             id: batch_id,
             stream_id: id,
-            stream: Arc::clone(&stream.name),
+            stream: name,
             sealed,
             parts: Parts::default(),
             is_replay: false,
         })
+    }
+
+    /// Moves the cursor over what was read of a generation and came to no record, once nothing of
+    /// it is on its way.
+    pub(super) fn move_cursor(&mut self, id: GenerationId, journal: &mut Journal) {
+        let is_in_flight = self.streams.values().any(|it| it.is_in_flight(id));
+        let Some(lane) = self.lanes.get_mut(&id) else {
+            return;
+        };
+        if is_in_flight || lane.is_gone || lane.read.offset <= lane.done {
+            return;
+        }
+        let last_time = self
+            .streams
+            .get(&lane.stream)
+            .map_or(Time::default(), |stream| stream.last_time);
+        let cursor = Cursor {
+            position: lane.read,
+            last_time,
+            learned: lane.learned,
+        };
+        lane.done = lane.read.offset;
+        lane.spanned = lane.read.offset;
+        journal.append(&Entry::Cursor(id, self.plan.name.clone(), cursor));
     }
 }

@@ -3,19 +3,30 @@
 
 use std::io;
 
-use crate::batch::{Encoder, Push};
-use crate::record::{Framer, Time};
+use super::reading::Reading;
+use crate::batch::{Encoder, Push, loki};
+use crate::record::cut::{Behind, CONTINUED_MARK, Cut, Learned, Record};
+use crate::record::level::Level;
+use crate::record::rules::Rules;
+use crate::record::zone::Zone;
+use crate::record::{Time, filter, head};
 use crate::source::Generation;
-use crate::source::reader::{CHUNK, Read, Reader};
+use crate::source::reader::{CHUNK, Chunk, Read, Reader};
 use crate::span::Position;
+
+/// For lines before the first timestamp of a file so many lines are looked at.
+const LOOK_AHEAD: usize = 64;
+
+/// So many bytes are read at once when no record of them is kept.
+const MOST_AT_ONCE: u64 = 8 << 20;
 
 /// Why filling ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Ended {
     /// The batch takes no more.
     Full,
-    /// There is no further complete line.
-    Drained,
+    /// There is no further complete record. `is_held` says that there is one which may go on.
+    Drained { is_held: bool },
     /// The file does not hold the content that the position was taken in.
     OtherContent,
 }
@@ -25,6 +36,8 @@ pub(super) enum Ended {
 pub(super) struct Filled {
     /// Up to where.
     pub(super) end: Position,
+    /// What was learned up to there.
+    pub(super) learned: Learned,
     /// Why not further.
     pub(super) ended: Ended,
     /// How many bytes at the beginning are a hole, which was skipped.
@@ -36,7 +49,7 @@ pub(super) struct Filled {
 pub(super) struct Filler<'a> {
     pub(super) encoder: &'a mut Encoder,
     pub(super) reader: &'a mut Reader,
-    pub(super) framer: Framer,
+    pub(super) reading: &'a mut Reading,
     /// Goes with every record.
     pub(super) metadata: &'a [u8],
     /// The time of the last record of the stream; moves on.
@@ -46,19 +59,22 @@ pub(super) struct Filler<'a> {
 }
 
 impl Filler<'_> {
-    /// Takes lines of `generation` from `from` on. With `is_over` what is left at the end of the
-    /// file is a line too.
+    /// Takes records of `generation` from `from` on, where this was `learned`. `behind` says what
+    /// comes at the end of the file.
     pub(super) fn fill(
         &mut self,
         generation: &Generation,
         from: Position,
-        is_over: bool,
+        learned: Learned,
+        behind: Behind,
     ) -> io::Result<Filled> {
         let mut position = from;
         let proofs = (generation.head, generation.reached());
         let mut want = CHUNK;
         let mut in_hole = from.offset == 0;
         let mut hole = 0;
+        let mut read_in_all = 0;
+        self.reading.cutter.begin(learned);
         loop {
             let read = self
                 .reader
@@ -68,59 +84,276 @@ impl Filler<'_> {
                 Read::OtherContent => {
                     return Ok(Filled {
                         end: position,
+                        learned: self.reading.cutter.learned(),
                         ended: Ended::OtherContent,
                         hole,
                     });
                 }
             };
             let bytes = chunk.bytes();
-            let known_utf8 = match std::str::from_utf8(bytes) {
-                Ok(_) => bytes.len(),
-                Err(error) => error.valid_up_to(),
-            };
-            let is_last = is_over && chunk.is_end;
             // A writer that does not append leaves a hole where the file was emptied under it.
-            let mut at = if in_hole { hole_len(bytes) } else { 0 };
-            in_hole &= at == bytes.len();
-            hole += at as u64;
-            let mut time = self.now;
-            let mut time_until = position.offset;
-            while let Some(framed) =
-                self.framer
-                    .next(&bytes[at..], known_utf8.saturating_sub(at), is_last)
-            {
-                let offset = position.offset + at as u64;
-                if offset >= time_until {
-                    (time, time_until) =
-                        generation.times.at(offset).unwrap_or((self.now, u64::MAX));
-                }
-                let given = time.max(self.last_time.next());
-                if self.encoder.push(given, &framed.line, self.metadata) == Push::Full {
-                    return Ok(Filled {
-                        end: chunk.position_after(at),
-                        ended: Ended::Full,
-                        hole,
-                    });
-                }
-                *self.last_time = given;
-                at += framed.consumed;
-            }
+            let begin = if in_hole { hole_len(bytes) } else { 0 };
+            in_hole &= begin == bytes.len();
+            hole += begin as u64;
+            let behind = if chunk.is_end { behind } else { Behind::More };
+            let mut taker = Taker {
+                encoder: self.encoder,
+                reading: self.reading,
+                metadata: self.metadata,
+                last_time: self.last_time,
+                times: Times::new(generation, &chunk, self.now),
+                bytes,
+                known_utf8: match std::str::from_utf8(bytes) {
+                    Ok(_) => bytes.len(),
+                    Err(error) => error.valid_up_to(),
+                },
+                at: begin,
+            };
+            let ended = if taker.reading.rules.is_plain() {
+                taker.take_lines(behind)
+            } else {
+                taker.take_records(behind)
+            };
+            let at = taker.at;
             position = chunk.position_after(at);
-            if chunk.is_end {
+            read_in_all += at as u64;
+            // Nothing may have come of all that was read: others have their turn too.
+            let is_long = read_in_all >= MOST_AT_ONCE && self.encoder.is_empty();
+            let ended = if is_long { Ended::Full } else { ended };
+            if ended == Ended::Full || chunk.is_end {
                 return Ok(Filled {
                     end: position,
-                    ended: Ended::Drained,
+                    learned: self.reading.cutter.learned(),
+                    ended,
                     hole,
                 });
             }
-            // A line that is longer than the chunk needs a larger one.
+            // A record that is longer than the chunk needs a larger one.
             want = if at == 0 {
-                self.framer.window().max(2 * CHUNK)
+                self.reading.cutter.window().max(2 * CHUNK)
             } else {
                 CHUNK
             };
         }
     }
+}
+
+/// When the bytes of a chunk were seen.
+struct Times<'a> {
+    generation: &'a Generation,
+    start: u64,
+    now: Time,
+    time: Time,
+    until: u64,
+}
+
+impl<'a> Times<'a> {
+    fn new(generation: &'a Generation, chunk: &Chunk<'_>, now: Time) -> Self {
+        let start = chunk.start();
+        Self {
+            generation,
+            start,
+            now,
+            time: now,
+            until: start,
+        }
+    }
+
+    /// When the byte at `at` was seen; places are asked for in their order.
+    #[inline]
+    fn at(&mut self, at: usize) -> Time {
+        let offset = self.start + at as u64;
+        if offset >= self.until {
+            (self.time, self.until) = self
+                .generation
+                .times
+                .at(offset)
+                .unwrap_or((self.now, u64::MAX));
+        }
+        self.time
+    }
+}
+
+/// Takes records out of one chunk.
+struct Taker<'a> {
+    encoder: &'a mut Encoder,
+    reading: &'a mut Reading,
+    metadata: &'a [u8],
+    last_time: &'a mut Time,
+    times: Times<'a>,
+    bytes: &'a [u8],
+    known_utf8: usize,
+    /// Up to here the bytes are taken.
+    at: usize,
+}
+
+impl Taker<'_> {
+    /// Each line is a record, and nothing is looked for in it but what no log should hold.
+    fn take_lines(&mut self, behind: Behind) -> Ended {
+        let Reading {
+            framer,
+            redactor,
+            cutter,
+            counters,
+            ..
+        } = &mut *self.reading;
+        let is_over = behind == Behind::Nothing;
+        redactor.begin();
+        while let Some(framed) = framer.next(
+            &self.bytes[self.at..],
+            self.known_utf8.saturating_sub(self.at),
+            is_over,
+        ) {
+            let given = self.times.at(self.at).max(self.last_time.next());
+            let was_in_key = cutter.learned().is_in_key;
+            let end = self.at + framed.line.bytes.len();
+            if was_in_key || redactor.may_be_in(self.bytes, self.at..end) {
+                redactor.find(framed.line.bytes, was_in_key);
+                let is_in_key = redactor.ends_in_key(framed.line.bytes, was_in_key);
+                let line = redactor.redacted(&framed.line, framer.max_line());
+                if self.encoder.push(given, &line, self.metadata) == Push::Full {
+                    return Ended::Full;
+                }
+                counters.count_redacted(redactor);
+                cutter.note_key(is_in_key);
+            } else if self.encoder.push(given, &framed.line, self.metadata) == Push::Full {
+                return Ended::Full;
+            }
+            *self.last_time = given;
+            self.at += framed.consumed;
+        }
+        Ended::Drained { is_held: false }
+    }
+
+    /// Lines are joined, timestamps and levels are read.
+    fn take_records(&mut self, behind: Behind) -> Ended {
+        self.reading.cutter.rewind();
+        self.reading.redactor.begin();
+        // The time of the first record that has one, for those before it.
+        let mut ahead = None;
+        let oldest = Time(self.times.now.0.saturating_sub(self.reading.max_age));
+        loop {
+            let Reading {
+                rules,
+                zone,
+                cutter,
+                redactor,
+                counters,
+                text,
+                metadata,
+                framer,
+                has_metadata,
+                ..
+            } = &mut *self.reading;
+            let learned = cutter.learned();
+            let rest = &self.bytes[self.at..];
+            let known_utf8 = self.known_utf8.saturating_sub(self.at);
+            let record = match cutter.next(rest, known_utf8, behind, rules) {
+                Cut::Record(record) => record,
+                Cut::None { is_held } => return Ended::Drained { is_held },
+            };
+            let found = rules.facts_of(&record);
+            if !rules.filters.is_empty() {
+                let offset = self.times.start + self.at as u64;
+                let let_go = filter::let_go_by(&rules.filters, &record, found.level, offset);
+                if let Some(action) = let_go {
+                    let is_in_key = redactor.ends_in_key(record.line.bytes, learned.is_in_key);
+                    counters.count_filtered(action);
+                    cutter.note_key(is_in_key);
+                    self.at += cutter.take();
+                    continue;
+                }
+            }
+            let seen = self.times.at(self.at);
+            let own = zone.time_of(record.time, found.stamp, seen, *self.last_time);
+            let given = match own {
+                Some(time) => time.max(oldest).max(self.last_time.next()),
+                None if learned.is_timed => self.last_time.next(),
+                None => {
+                    let ahead = ahead.get_or_insert_with(|| {
+                        rules
+                            .is_timed
+                            .then(|| first_time(rest, rules, zone, seen))
+                            .flatten()
+                    });
+                    ahead
+                        .map_or(seen, |time| time.min(seen))
+                        .max(self.last_time.next())
+                }
+            };
+            let mut line = record.line;
+            let has_room = line.bytes.len() + CONTINUED_MARK.len() <= framer.max_line();
+            if record.is_continued && has_room {
+                text.clear();
+                text.extend_from_slice(CONTINUED_MARK.as_bytes());
+                text.extend_from_slice(line.bytes);
+                line.bytes = text;
+            }
+            let may_be = if record.pipe.is_none() && !record.is_continued {
+                redactor.may_be_in(self.bytes, self.at..self.at + line.bytes.len())
+            } else {
+                redactor.may_be_alone_in(line.bytes)
+            };
+            let is_redacted = learned.is_in_key || may_be;
+            let mut is_in_key = false;
+            if is_redacted {
+                redactor.find(line.bytes, learned.is_in_key);
+                is_in_key = redactor.ends_in_key(line.bytes, learned.is_in_key);
+                line = redactor.redacted(&line, framer.max_line());
+            }
+            let metadata = if *has_metadata {
+                metadata.clear();
+                metadata.extend_from_slice(self.metadata);
+                put_own_metadata(metadata, found.level, &record);
+                &metadata[..]
+            } else {
+                self.metadata
+            };
+            if self.encoder.push(given, &line, metadata) == Push::Full {
+                return Ended::Full;
+            }
+            *self.last_time = given;
+            counters.count(found.level, record.is_continued);
+            match own {
+                Some(time) if time < oldest => {
+                    counters.too_old.inc();
+                }
+                None if found.stamp.is_some() => {
+                    counters.far_off.inc();
+                }
+                _ => {}
+            }
+            if is_redacted {
+                counters.count_redacted(redactor);
+            }
+            if own.is_some() {
+                cutter.note_timed();
+            }
+            cutter.note_key(is_in_key);
+            self.at += cutter.take();
+        }
+    }
+}
+
+/// What a record says of itself, as structured metadata.
+fn put_own_metadata(out: &mut Vec<u8>, level: Option<Level>, record: &Record<'_>) {
+    if let Some(level) = level {
+        loki::put_metadata(out, "level", level.name());
+    }
+    if let Some(pipe) = record.pipe {
+        loki::put_metadata(out, "stream", pipe.name());
+    }
+}
+
+/// The time of the first line that has one, among those that begin the bytes.
+fn first_time(bytes: &[u8], rules: &Rules, zone: &mut Zone, seen: Time) -> Option<Time> {
+    bytes
+        .split(|byte| *byte == b'\n')
+        .take(LOOK_AHEAD)
+        .find_map(|line| {
+            let stamp = head::of(line, rules.timestamp.as_ref())?.stamp?;
+            zone.resolve(stamp.0, seen, Time::default())
+        })
 }
 
 /// How many NUL bytes lead.

@@ -28,11 +28,16 @@ impl Dispatcher {
         let is_done = !lane.is_halted;
         if is_done {
             lane.read = cursor.position;
+            lane.learned = cursor.learned;
+            lane.spanned = cursor.position.offset;
             lane.done = cursor.position.offset;
             lane.unfinished_at = None;
             stream.last_time = stream.last_time.max(cursor.last_time);
             generation.note_reached(cursor.position);
             journal.append(&Entry::Cursor(id, self.plan.name.clone(), cursor));
+        }
+        if is_done {
+            self.hold(id, None);
         }
         self.recount(id, generation.size, generation.is_over, now);
         is_done

@@ -10,6 +10,7 @@ use super::text;
 use crate::batch::parts::Fate;
 use crate::batch::{BatchId, StreamName};
 use crate::record::Time;
+use crate::record::cut::Learned;
 use crate::span::{Anchor, GenerationId, Head, Position, Span};
 
 /// One thing that happened.
@@ -92,6 +93,8 @@ pub(crate) struct Cursor {
     pub(crate) position: Position,
     /// The time given to the last record delivered.
     pub(crate) last_time: Time,
+    /// What was learned of the records up to there.
+    pub(crate) learned: Learned,
 }
 
 /// An input and an output that takes it, by name.
@@ -205,6 +208,9 @@ struct CursorPayload {
     anchor: u64,
     #[serde(with = "text::time")]
     last_time: Time,
+    /// Of a later version than the others.
+    #[serde(default, skip_serializing_if = "Learned::is_nothing")]
+    learned: Learned,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -252,6 +258,7 @@ impl Entry {
                 anchor_len: cursor.position.anchor.len,
                 anchor: cursor.position.anchor.hash,
                 last_time: cursor.last_time,
+                learned: cursor.learned,
             }),
             Self::Copied(id, end) => serde_json::to_vec(&CopiedPayload {
                 generation: id.0,
@@ -304,6 +311,7 @@ impl Entry {
                 let cursor = Cursor {
                     position,
                     last_time: payload.last_time,
+                    learned: payload.learned,
                 };
                 Self::Cursor(GenerationId(payload.generation), payload.output, cursor)
             }

@@ -162,7 +162,7 @@ proptest! {
         for (_, seal) in before.unacknowledged() {
             for span in &seal.spans {
                 let output = &seal.output;
-                let read = after.read_from(span.generation, output).map_or(0, |it| it.0.offset);
+                let read = after.read_from(span.generation, output).map_or(0, |it| it.position.offset);
                 let again = after.unacknowledged().filter(|(_, it)| it.output == *output);
                 let again: Vec<_> = again
                     .flat_map(|(_, it)| &it.spans)

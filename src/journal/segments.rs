@@ -270,6 +270,7 @@ mod tests {
         Cursor {
             position: Position { offset, anchor },
             last_time: Time(5),
+            ..Cursor::default()
         }
     }
 

@@ -165,7 +165,7 @@ impl State {
         if let Entry::Seal(_, seal) = entry {
             let leaves_a_hole = seal.spans.iter().any(|span| {
                 let read = self.read_from(span.generation, &seal.output);
-                span.start > read.map_or(0, |(position, _)| position.offset)
+                span.start > read.map_or(0, |read| read.position.offset)
             });
             if leaves_a_hole {
                 return;
@@ -213,6 +213,7 @@ impl State {
                 let cursor = Cursor {
                     position: span.end,
                     last_time: seal.last_time,
+                    learned: span.learned,
                 };
                 self.move_cursor(span.generation, &seal.output, cursor);
             }
@@ -266,14 +267,17 @@ impl State {
 
     /// Where an output goes on reading a generation: behind its cursor and behind the batches
     /// that are sealed already; with the time of the last record in them.
-    pub(crate) fn read_from(&self, id: GenerationId, output: &str) -> Option<(Position, Time)> {
-        let cursor = self.cursor_of(id, output);
+    pub(crate) fn read_from(&self, id: GenerationId, output: &str) -> Option<Cursor> {
         let sealed = self.seals.values().rev().find_map(|sealed| {
             let seal = (sealed.seal.output == output).then_some(&sealed.seal)?;
             let span = seal.spans.iter().rev().find(|span| span.generation == id)?;
-            Some((span.end, seal.last_time))
+            Some(Cursor {
+                position: span.end,
+                last_time: seal.last_time,
+                learned: span.learned,
+            })
         });
-        sealed.or(cursor.map(|cursor| (cursor.position, cursor.last_time)))
+        sealed.or_else(|| self.cursor_of(id, output))
     }
 
     /// How far a generation is delivered to an output without holes.
@@ -322,7 +326,7 @@ impl State {
         };
         self.every_output(known, |output| {
             let read = self.read_from(id, output);
-            read.is_some_and(|(position, _)| position.offset >= len)
+            read.is_some_and(|read| read.position.offset >= len)
         })
     }
 
@@ -391,7 +395,7 @@ mod tests {
                 .get("out")
                 .map(|cursor| cursor.position.offset)
         };
-        let read = |state: &State| state.read_from(id, "out").map(|it| it.0.offset);
+        let read = |state: &State| state.read_from(id, "out").map(|it| it.position.offset);
         assert_eq!((offset(&state), read(&state)), (None, Some(30)));
         assert_eq!(state.apply(&Entry::Acknowledge(BatchId(1))).len(), 1);
         assert_eq!((offset(&state), read(&state)), (None, Some(30)));
@@ -436,7 +440,7 @@ mod tests {
     #[test]
     fn a_generation_that_goes_to_another_stream_waits_for_its_batch_in_the_old_one() {
         let id = GenerationId(0);
-        let read = |state: &State| state.read_from(id, "out").map(|it| it.0.offset);
+        let read = |state: &State| state.read_from(id, "out").map(|it| it.position.offset);
         let mut state = State::default();
         state.apply(&Entry::Generation(id, identity(0)));
         for (number, stream, start, end) in [(0, "old", 0, 10), (1, "new", 10, 20)] {
@@ -489,6 +493,9 @@ mod tests {
         }
         state.apply(&Entry::Acknowledge(BatchId(0)));
         assert_eq!(state.apply(&Entry::Unseal(BatchId(1))).len(), 2);
-        assert_eq!(state.read_from(id, "out").map(|it| it.0.offset), Some(10));
+        assert_eq!(
+            state.read_from(id, "out").map(|it| it.position.offset),
+            Some(10)
+        );
     }
 }

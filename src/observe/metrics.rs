@@ -11,6 +11,10 @@ use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::metrics::info::Info;
 use prometheus_client::registry::{Registry, Unit};
 
+mod records;
+
+pub(crate) use records::RecordMetrics;
+
 /// What became of records.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, EncodeLabelValue)]
 #[expect(non_camel_case_types, reason = "label values are lower case")]
@@ -120,6 +124,8 @@ type SecondsGauge = Gauge<f64, AtomicU64>;
 #[derive(Debug)]
 pub(crate) struct Metrics {
     registry: Registry,
+    /// What is counted while bytes become records.
+    pub(crate) of_records: RecordMetrics,
     /// Records by output and result.
     pub(crate) records: Family<Records, Counter>,
     /// Refused records that went to the dead letters.
@@ -184,6 +190,7 @@ impl Metrics {
     pub(crate) fn new() -> Self {
         let mut registry = Registry::with_prefix("pinnace");
         let metrics = Self {
+            of_records: RecordMetrics::default(),
             records: Family::default(),
             dead_letters: Family::default(),
             dropped: Family::default(),
@@ -223,6 +230,7 @@ impl Metrics {
             "Records by what became of them: delivered, rejected",
             metrics.records.clone(),
         );
+        metrics.of_records.register(&mut registry);
         registry.register(
             "dead_letters",
             "Records that the destination refuses and that went to the dead letters",
@@ -479,6 +487,7 @@ fn process_figures() -> (i64, f64) {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::record::redact::{Detector, Redactor};
 
     #[test]
     fn the_reference_names_every_metric_and_no_other() {
@@ -506,6 +515,8 @@ mod tests {
                 class: "delivered",
             })
             .inc();
+        let redactor = Redactor::new(&Detector::USUAL, Vec::new());
+        drop(metrics.of_records.of("loki", &redactor));
         metrics.sent_bytes.get_or_create(&of()).inc();
         metrics.doubtful.get_or_create(&of()).inc();
         metrics.replayed.get_or_create(&of()).inc();

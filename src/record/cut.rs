@@ -40,6 +40,9 @@ pub(crate) struct Learned {
     /// Whether records had times of their own.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     pub(crate) is_timed: bool,
+    /// Whether the position lies within a private key.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub(crate) is_in_key: bool,
 }
 
 #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde asks for it so")]
@@ -121,8 +124,8 @@ struct HeadOf(Option<Head>);
 pub(crate) struct Cutter {
     framer: Framer,
     learned: Learned,
-    /// What becomes of `learned` and how far it goes on, once the record at hand is taken.
-    taken: (Learned, usize),
+    /// What is learned and how far it goes on, once the record at hand is taken.
+    taken: (Joiner, usize),
     /// The head of the line at the position, where it was looked at already.
     seen_head: Option<HeadOf>,
     /// The same of the line behind the record at hand.
@@ -136,7 +139,7 @@ impl Cutter {
         Self {
             framer: Framer::new(max_line),
             learned: Learned::default(),
-            taken: (Learned::default(), 0),
+            taken: (Joiner::default(), 0),
             seen_head: None,
             next_head: None,
             group: Group::new(max_line),
@@ -147,6 +150,11 @@ impl Cutter {
     /// a record may go on.
     pub(crate) fn window(&self) -> usize {
         2 * self.framer.window() + enveloped::LONGEST_PART
+    }
+
+    /// Gives the buffers back to the system; what is begun must be begun again.
+    pub(crate) fn shrink(&mut self) {
+        self.group.shrink();
     }
 
     /// Begins at a position for which this was learned.
@@ -169,6 +177,11 @@ impl Cutter {
     /// Notes that the records of this file have times of their own.
     pub(crate) fn note_timed(&mut self) {
         self.learned.is_timed = true;
+    }
+
+    /// Notes whether the record behind the one at hand begins within a private key.
+    pub(crate) fn note_key(&mut self, is_in_key: bool) {
+        self.learned.is_in_key = is_in_key;
     }
 
     /// The record at the position, which is where `bytes` begin. The first `known_utf8` bytes are
@@ -207,12 +220,8 @@ impl Cutter {
     #[inline]
     pub(crate) fn take(&mut self) -> usize {
         if self.learned.envelope == Envelope::Bare {
-            let is_timed = self.learned.is_timed;
-            let (learned, consumed) = self.taken;
-            self.learned = Learned {
-                is_timed,
-                ..learned
-            };
+            let (joiner, consumed) = self.taken;
+            self.learned.out = joiner;
             self.seen_head = self.next_head.take();
             return consumed;
         }
@@ -329,13 +338,7 @@ impl Cutter {
         consumed: usize,
         next_head: Option<HeadOf>,
     ) -> Cut<'a> {
-        self.taken = (
-            Learned {
-                out: joiner,
-                ..self.learned
-            },
-            consumed,
-        );
+        self.taken = (joiner, consumed);
         self.next_head = next_head;
         Cut::Record(record)
     }

@@ -1,16 +1,16 @@
 //! How a file is understood, told for people and scripts: the same cutting and reading as when it
 //! is shipped, with every step kept. Pure: bytes come in, values go out.
 
-use super::Time;
 use super::cut::{Behind, Cut, Cutter, Learned};
 use super::envelope::Envelope;
-use super::facts;
 use super::head::Kind;
 use super::level::Level;
 use super::redact::Redactor;
 use super::rules::Rules;
 use super::stamp::{Shape, Stamp};
-use super::zone::Zone;
+use super::{Line, Time};
+
+pub(crate) mod forced;
 
 /// One record, explained.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -57,17 +57,22 @@ pub(crate) fn explain(
     let mut records = Vec::new();
     let mut at = 0;
     while let Cut::Record(record) = cutter.next(&bytes[at..], 0, Behind::Nothing, rules) {
-        let facts = facts::of(&record, rules.timestamp.as_ref());
-        let time = time_of(record.time, facts.stamp, &mut zone, written, last);
+        let facts = rules.facts_of(&record);
+        let time = zone.time_of(record.time, facts.stamp, written, last);
         last = time.unwrap_or(last);
-        let mut redacted = Vec::new();
         let mut plain = Vec::new();
         record
             .line
             .for_each_piece(|piece| plain.extend_from_slice(piece.as_bytes()));
-        let found: Vec<usize> = redactor.find(&plain).iter().map(|found| found.by).collect();
-        redacted.extend(found.iter().map(|by| redactor.name(*by).to_owned()));
-        let text = redactor.replaced(&plain, usize::MAX, |_| {});
+        redactor.find(&plain, false);
+        let redacted = redactor.found_by().map(|by| redactor.name(by).to_owned());
+        let redacted = redacted.collect();
+        let line = Line {
+            bytes: &plain,
+            is_utf8: true,
+            is_cut: false,
+        };
+        let text = redactor.redacted(&line, usize::MAX).bytes;
         records.push(Explained {
             text: String::from_utf8_lossy(text).into_owned(),
             head_len: record.head.map_or(0, |head| head.len),
@@ -91,20 +96,6 @@ pub(crate) fn explain(
         envelope: Envelope::name(envelope),
         records,
     }
-}
-
-/// The time of a record: that of its envelope, which names its zone, before that in its text.
-pub(crate) fn time_of(
-    envelope: Option<Time>,
-    stamp: Option<(Stamp, Shape)>,
-    zone: &mut Zone,
-    seen: Time,
-    last: Time,
-) -> Option<Time> {
-    let stamp = envelope
-        .map(Stamp::Instant)
-        .or(stamp.map(|(stamp, _)| stamp))?;
-    zone.resolve(stamp, seen, last)
 }
 
 impl Explanation {

@@ -5,6 +5,8 @@ use std::ops::Range;
 
 use memchr::memmem::Finder;
 
+use super::Line;
+
 mod detect;
 
 /// What is looked for.
@@ -131,6 +133,16 @@ impl Redactor {
         }
     }
 
+    /// Whether it is looked for.
+    pub(crate) fn is_on(&self, by: usize) -> bool {
+        match Detector::ALL.get(by) {
+            Some(detector) => {
+                self.others.contains(detector) || self.signs.iter().any(|(_, it)| it == detector)
+            }
+            None => by < self.names(),
+        }
+    }
+
     /// How many names there are.
     pub(crate) fn names(&self) -> usize {
         Detector::ALL.len() + self.own.len()
@@ -156,9 +168,25 @@ impl Redactor {
         may_be
     }
 
-    /// Everything in a text, in order and without overlaps.
-    pub(crate) fn find(&mut self, text: &[u8]) -> &[Found] {
+    /// The same of a text that stands alone.
+    pub(crate) fn may_be_alone_in(&mut self, text: &[u8]) -> bool {
+        self.begin();
+        let may_be = self.may_be_in(text, 0..text.len());
+        self.begin();
+        may_be
+    }
+
+    /// Everything in a text, in order and without overlaps. `is_in_key` says that it begins
+    /// within a private key.
+    pub(crate) fn find(&mut self, text: &[u8], is_in_key: bool) -> &[Found] {
         self.found.clear();
+        if is_in_key {
+            let rest = memchr::memmem::find(text, KEY_END).unwrap_or(text.len());
+            self.found.push(Found {
+                range: 0..rest,
+                by: Detector::PrivateKey as usize,
+            });
+        }
         for (finder, detector) in &self.signs {
             for at in finder.find_iter(text) {
                 if let Some(range) = detect::at_sign(*detector, text, at) {
@@ -206,15 +234,17 @@ impl Redactor {
         }
     }
 
-    /// The text with what was [found](Self::find) in it replaced, and how often by what. Where
-    /// the names would make it longer than `longest`, stars of the same length stand in their
-    /// place.
-    pub(crate) fn replaced(
-        &mut self,
-        text: &[u8],
-        longest: usize,
-        mut count: impl FnMut(usize),
-    ) -> &[u8] {
+    /// The indices of what was found last.
+    pub(crate) fn found_by(&self) -> impl Iterator<Item = usize> {
+        self.found.iter().map(|found| found.by)
+    }
+
+    /// The line with what was [found](Self::find) in it replaced. Where the names would make it
+    /// longer than `longest`, stars of the same length stand in their place.
+    pub(crate) fn redacted<'a>(&'a mut self, line: &Line<'a>, longest: usize) -> Line<'a> {
+        if self.found.is_empty() {
+            return *line;
+        }
         let mut out = std::mem::take(&mut self.text);
         out.clear();
         let grown: usize = self
@@ -222,10 +252,10 @@ impl Redactor {
             .iter()
             .map(|found| MARK.len() + self.name(found.by).len())
             .sum();
-        let is_named = text.len() + grown <= longest;
+        let is_named = line.shipped_len() + grown <= longest;
         let mut from = 0;
         for found in &self.found {
-            out.extend_from_slice(&text[from..found.range.start]);
+            out.extend_from_slice(&line.bytes[from..found.range.start]);
             if is_named {
                 out.extend_from_slice(b"[redacted ");
                 out.extend_from_slice(self.name(found.by).as_bytes());
@@ -234,30 +264,35 @@ impl Redactor {
                 out.extend(std::iter::repeat_n(b'*', found.range.len()));
             }
             from = found.range.end;
-            count(found.by);
         }
-        out.extend_from_slice(&text[from..]);
+        out.extend_from_slice(&line.bytes[from..]);
         self.text = out;
-        &self.text
+        Line {
+            bytes: &self.text,
+            ..*line
+        }
+    }
+
+    /// Whether a text leaves us within a private key. `is_in_key` says how it began.
+    pub(crate) fn ends_in_key(&self, text: &[u8], is_in_key: bool) -> bool {
+        let end = memchr::memmem::rfind(text, KEY_END);
+        self.is_on(Detector::PrivateKey as usize)
+            && match detect::last_key_begin(text) {
+                Some(begin) => end.is_none_or(|end| end < begin),
+                None => is_in_key && end.is_none(),
+            }
+    }
+
+    /// Gives the buffer back to the system.
+    pub(crate) fn shrink(&mut self) {
+        self.text = Vec::new();
     }
 }
 
+/// What ends a private key.
+const KEY_END: &[u8] = b"-----END ";
 /// What a replacement is made of, beside the name.
 const MARK: &str = "[redacted ]";
-
-/// How a text leaves us: in the middle of a private key, or not. `is_inside` says how it began.
-pub(crate) fn ends_inside_key(text: &[u8], is_inside: bool) -> bool {
-    let end = memchr::memmem::rfind(text, b"-----END ");
-    match detect::last_key_begin(text) {
-        Some(begin) => end.is_none_or(|end| end < begin),
-        None => is_inside && end.is_none(),
-    }
-}
-
-/// How many bytes at the beginning of a text belong to a private key that was begun before it.
-pub(crate) fn key_rest_len(text: &[u8]) -> usize {
-    memchr::memmem::find(text, b"-----END ").unwrap_or(text.len())
-}
 
 #[cfg(test)]
 mod tests;

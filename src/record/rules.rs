@@ -1,7 +1,10 @@
 //! How the lines of one input become records: everything that its configuration says, compiled
 //! once.
 
+use super::cut::Record;
 use super::envelope::Envelope;
+use super::facts::{self, Facts};
+use super::filter::Filter;
 use super::stamp::custom;
 use super::zone::Zone;
 
@@ -22,6 +25,8 @@ pub(crate) struct Rules {
     pub(crate) zone: Zone,
     /// Whether levels are read.
     pub(crate) has_levels: bool,
+    /// Which records are kept.
+    pub(crate) filters: Vec<Filter>,
 }
 
 /// What is around the lines of a file and in them.
@@ -73,8 +78,8 @@ impl Pattern {
     }
 
     /// The expression itself.
-    pub(crate) fn regex(&self) -> &regex_lite::Regex {
-        &self.0
+    pub(crate) fn into_regex(self) -> regex_lite::Regex {
+        self.0
     }
 }
 
@@ -88,6 +93,7 @@ impl Default for Rules {
             timestamp: None,
             zone: Zone::utc(),
             has_levels: true,
+            filters: Vec::new(),
         }
     }
 }
@@ -95,7 +101,22 @@ impl Default for Rules {
 impl Rules {
     /// Whether lines are shipped as they are, with nothing looked for.
     pub(crate) fn is_plain(&self) -> bool {
-        self.format == Format::Plain && matches!(self.multiline, Multiline::Off)
+        self.format == Format::Plain
+            && matches!(self.multiline, Multiline::Off)
+            && self.filters.is_empty()
+    }
+
+    /// What a record says of itself, as far as it is asked for.
+    #[inline]
+    pub(crate) fn facts_of(&self, record: &Record<'_>) -> Facts {
+        if self.format == Format::Plain {
+            return Facts::default();
+        }
+        let facts = facts::of(record, self.timestamp.as_ref());
+        Facts {
+            stamp: facts.stamp.filter(|_| self.is_timed),
+            level: facts.level.filter(|_| self.has_levels),
+        }
     }
 
     /// Whether heads are looked for.

@@ -6,7 +6,7 @@ use jiff::tz::{AmbiguousOffset, TimeZone};
 
 use super::Time;
 use super::civil::{self, DAY};
-use super::stamp::{SECOND, Stamp};
+use super::stamp::{SECOND, Shape, Stamp};
 
 /// Offsets change at whole quarters of an hour: within one of them what was found holds.
 const QUARTER: i64 = 900;
@@ -49,6 +49,22 @@ impl Zone {
             .or_else(|_| TimeZone::posix(name))
             .ok()?;
         Some(Self { zone, known: None })
+    }
+
+    /// The time of a record: that of its envelope, which names its zone, before that in its text.
+    #[inline]
+    pub(crate) fn time_of(
+        &mut self,
+        envelope: Option<Time>,
+        stamp: Option<(Stamp, Shape)>,
+        seen: Time,
+        last: Time,
+    ) -> Option<Time> {
+        let stamp = match envelope {
+            Some(time) => Stamp::Instant(time),
+            None => stamp?.0,
+        };
+        self.resolve(stamp, seen, last)
     }
 
     /// The moment that a timestamp stands for. `seen` is when its bytes were first seen, or the

@@ -246,6 +246,11 @@ impl Generation {
         now.duration_since(self.placed)
     }
 
+    /// When it was last written, or moved to another place.
+    pub(crate) fn still_since(&self) -> Instant {
+        self.last_change
+    }
+
     /// When its last line can be taken as complete: never while it stands at its name.
     pub(super) fn over_at(&self) -> Option<Instant> {
         (!self.is_at_home() && !self.is_over).then(|| self.last_change + QUIET)

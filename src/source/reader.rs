@@ -36,6 +36,11 @@ impl<'a> Chunk<'a> {
         &self.with_anchor[self.anchor_len..]
     }
 
+    /// The offset of the first of them.
+    pub(crate) fn start(&self) -> u64 {
+        self.start
+    }
+
     /// The position `consumed` bytes further.
     pub(crate) fn position_after(&self, consumed: usize) -> Position {
         Position {

@@ -235,6 +235,7 @@ impl Bench {
         let cursor = crate::journal::Cursor {
             position,
             last_time: Time(1),
+            ..Default::default()
         };
         self.journal
             .append(&Entry::Cursor(id, "out".into(), cursor));

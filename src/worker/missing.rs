@@ -107,7 +107,7 @@ impl Worker {
         let state = self.journal.state();
         let owed = self.outputs.iter().filter_map(|output| {
             let name = output.dispatcher.name();
-            let read = state.read_from(id, name).map(|(position, _)| position);
+            let read = state.read_from(id, name).map(|read| read.position);
             // An output that is new to the input was never owed what is gone.
             let is_owed = read.is_some() || self.opening.was_taken(&identity.input, name);
             is_owed.then(|| size.saturating_sub(read.map_or(0, |it| it.offset)))

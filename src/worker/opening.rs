@@ -129,13 +129,14 @@ impl Opening {
         output: &str,
         journal: &mut Journal,
     ) -> Start {
-        if let Some((read, last_time)) = journal.state().read_from(generation.id, output) {
+        if let Some(read) = journal.state().read_from(generation.id, output) {
             let cursor = journal.state().cursor_of(generation.id, output);
             let done = cursor.map_or(0, |cursor| cursor.position.offset);
             return Start {
-                read,
+                read: read.position,
                 done,
-                last_time,
+                last_time: read.last_time,
+                learned: read.learned,
             };
         }
         let route = Route {

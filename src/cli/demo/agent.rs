@@ -140,6 +140,7 @@ inputs:
   - name: report
     include: [{include}]
     fields: {{ service: rapport }}
+    multiline: off
 outputs:
   - name: loki
     type: loki

@@ -10,7 +10,8 @@ use proptest::prelude::*;
 
 use super::super::{
     AfterDelivery, AssumeRole, Auth, ByteSize, Connection, Create, DeadLetters, Disk, Environment,
-    HoldDeleted, Proxy, Secret, Server, Shutdown, Source, Tls, load,
+    Filter, FilterAction, Format, Found, HoldDeleted, Multiline, Proxy, Records, Secret, Server,
+    Shutdown, Source, Tls, load, local_zone,
 };
 use super::*;
 
@@ -63,6 +64,7 @@ fn inputs() -> impl Strategy<Value = Vec<Input>> {
                     },
                     max_line: ByteSize(line),
                     fields,
+                    records: records(line),
                     hold_deleted: HoldDeleted {
                         max_bytes: ByteSize(line * 7),
                         max_age: Duration::from_millis(line),
@@ -123,6 +125,57 @@ fn auths() -> impl Strategy<Value = Auth> {
     ]
 }
 
+/// Every way of making records, in turn.
+fn records(number: u64) -> Records {
+    let formats = [
+        Format::Auto,
+        Format::Bare,
+        Format::Cri,
+        Format::Docker,
+        Format::Plain,
+    ];
+    let multiline = [
+        Multiline::Auto,
+        Multiline::Off,
+        Multiline::Start,
+        Multiline::Continue,
+    ];
+    let which = usize::try_from(number).unwrap();
+    let pattern = || r"^[a-z'#: ]+\d$".to_owned();
+    let has_pattern = which % 4 > 1;
+    let found = |bit: usize| {
+        if which & bit == 0 {
+            Found::Auto
+        } else {
+            Found::Off
+        }
+    };
+    Records {
+        format: formats[which % 5],
+        multiline: multiline[which % 4],
+        multiline_pattern: has_pattern.then(pattern),
+        multiline_max_lines: u32::try_from(1 + number % 100_000).unwrap(),
+        multiline_wait: Duration::from_millis(number),
+        timestamp: found(16),
+        timestamp_format: (which & 32 == 0).then(|| "%d.%m.%Y %T".to_owned()),
+        timezone: (which & 64 == 0).then(|| "Europe/Paris".to_owned()),
+        level: found(128),
+        redact: (0..which % 3).map(|_| "email".to_owned()).collect(),
+        filters: (0..which % 3)
+            .map(|n| Filter {
+                action: [FilterAction::Drop, FilterAction::Keep, FilterAction::Sample][n],
+                level: (which & 16 == 0).then(|| "warn".to_owned()),
+                field: (which & 32 == 0).then(|| "user.id".to_owned()),
+                pattern: (which & 64 == 0).then(pattern),
+                one_in: u32::try_from(1 + number % 1_000_000).unwrap(),
+            })
+            .collect(),
+        redact_patterns: (0..which % 3)
+            .map(|n| (format!("p{n}"), pattern()))
+            .collect(),
+    }
+}
+
 fn loki() -> impl Strategy<Value = OutputKind> {
     (
         option::of("[a-zA-Z0-9_.-]{3,10}"),
@@ -160,6 +213,7 @@ fn loki() -> impl Strategy<Value = OutputKind> {
                         Compression::None
                     },
                     batch,
+                    max_age: Duration::from_mins(1 + timeout),
                     request_timeout: Duration::from_millis(timeout),
                 })
             },
@@ -224,6 +278,7 @@ fn cloudwatch_logs() -> impl Strategy<Value = OutputKind> {
                     },
                     verify_after_error,
                     batch,
+                    max_age: Duration::from_hours(7),
                     request_timeout: Duration::from_secs(7),
                 })
             },
@@ -272,6 +327,7 @@ fn configs() -> impl Strategy<Value = Config> {
                     server: Server { listen },
                     outputs: outputs.collect(),
                     inputs,
+                    local_zone: local_zone(&Environment::default()),
                 }
             },
         )

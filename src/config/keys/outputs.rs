@@ -139,6 +139,10 @@ pub(super) static LOKI: Section = Section {
                 doc: "How much goes into one request.",
                 example: "{ max_bytes: 1MiB, max_wait: 1s }",
             },
+            max_age(
+                "144h",
+                "How old the time in a record may be. One that is older is moved up to this age, so that the record is taken all the same; its text keeps the time. Loki refuses what is older than its `reject_old_samples_max_age`, a week unless it says otherwise.",
+            ),
             REQUEST_TIMEOUT,
         ],
         &TRANSPORT,
@@ -229,11 +233,29 @@ pub(super) static CLOUDWATCH_LOGS: Section = Section {
                 doc: "How much goes into one request.",
                 example: "{ max_wait: 5s }",
             },
+            max_age(
+                "312h",
+                "How old the time in a record may be. One that is older is moved up to this age, so that the record is taken all the same; its text keeps the time. CloudWatch Logs refuses what is older than 14 days, or than the retention of the group.",
+            ),
             REQUEST_TIMEOUT,
         ],
         &TRANSPORT,
     ],
 };
+
+/// How old a record may be.
+const fn max_age(usual: &'static str, doc: &'static str) -> Key {
+    Key {
+        name: "max_age",
+        kind: Kind::Duration {
+            least: Duration::from_mins(1),
+            most: Duration::from_hours(24 * 366 * 100),
+        },
+        absent: Absent::Default(usual),
+        doc,
+        example: "48h",
+    }
+}
 
 const REQUEST_TIMEOUT: Key = Key {
     name: "request_timeout",

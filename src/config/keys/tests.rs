@@ -9,7 +9,7 @@ use super::*;
 const EVERY_KEY: &str = r"
 shutdown: { timeout: 25s }
 server: { listen: off }
-inputs: [{ name: app, include: [/a.log], fields: { service: checkout } }]
+inputs: [{ name: app, include: [/a.log], fields: { service: checkout }, filters: [{ action: drop, level: debug }] }]
 outputs:
   - { name: loki, type: loki, url: http://loki, batch: { max_wait: 1s } }
   - { name: cw, type: cloudwatch_logs, log_group: g, create: { log_group: true }, batch: { max_wait: 1s } }

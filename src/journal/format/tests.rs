@@ -6,6 +6,7 @@ use super::*;
 use crate::batch::parts::Fate;
 use crate::batch::{BatchId, StreamName};
 use crate::record::Time;
+use crate::record::cut::Learned;
 use crate::span::{Anchor, GenerationId, Head, Position, Span};
 use proptest::prelude::*;
 
@@ -45,6 +46,10 @@ pub(in crate::journal) fn seal(
             generation,
             start,
             end,
+            learned: Learned {
+                given: 7,
+                ..Learned::default()
+            },
         }],
         records: 3,
         uncompressed: 300,
@@ -71,6 +76,10 @@ fn entry() -> impl Strategy<Value = Entry> {
             let cursor = Cursor {
                 position: Position { offset, anchor },
                 last_time: Time(time),
+                learned: Learned {
+                    is_timed: true,
+                    ..Learned::default()
+                },
             };
             Entry::Cursor(id, output, cursor)
         }),

@@ -13,6 +13,7 @@ use super::acts::{Act, Simple};
 use crate::batch::BatchId;
 use crate::batch::parts::Fate;
 use crate::record::Time;
+use crate::record::cut::Learned;
 use crate::span::{Anchor, GenerationId, Position, Span};
 
 pub(super) const DIR: &str = "/state";
@@ -85,7 +86,7 @@ impl Bench {
             let start = journal
                 .state()
                 .read_from(*generation, output)
-                .map_or(0, |it| it.0.offset);
+                .map_or(0, |it| it.position.offset);
             let end = start + len;
             let anchor = Anchor::at_end_of(&end.to_le_bytes());
             made.spans.push(Span {
@@ -95,6 +96,7 @@ impl Bench {
                     offset: end,
                     anchor,
                 },
+                learned: Learned::default(),
             });
         }
         let spans = made.spans.clone();
@@ -212,6 +214,7 @@ impl Bench {
                     let cursor = Cursor {
                         position,
                         last_time: Time(3),
+                        ..Cursor::default()
                     };
                     self.delivered
                         .push((id, name.to_owned(), 0, position.offset));

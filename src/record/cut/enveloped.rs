@@ -171,6 +171,11 @@ impl Group {
         self.err.rewind(learned.err);
     }
 
+    pub(super) fn shrink(&mut self) {
+        self.out.text = Vec::new();
+        self.err.text = Vec::new();
+    }
+
     fn slot(&mut self, pipe: Pipe) -> &mut Slot {
         match pipe {
             Pipe::Stdout => &mut self.out,

@@ -9,8 +9,7 @@ fn redacted(text: &str) -> String {
         regex: regex_lite::Regex::new(r"\bC-\d{6}\b").unwrap(),
     };
     let mut redactor = Redactor::new(&Detector::ALL, vec![own]);
-    redactor.find(text.as_bytes());
-    String::from_utf8(redactor.replaced(text.as_bytes(), 100_000, |_| {}).to_vec()).unwrap()
+    replaced(&mut redactor, text.as_bytes(), false, 100_000)
 }
 
 #[test]
@@ -84,36 +83,52 @@ fn what_is_no_secret_stays() {
     }
 }
 
+fn replaced(redactor: &mut Redactor, text: &[u8], is_in_key: bool, longest: usize) -> String {
+    redactor.find(text, is_in_key);
+    let line = Line {
+        bytes: text,
+        is_utf8: true,
+        is_cut: false,
+    };
+    String::from_utf8_lossy(redactor.redacted(&line, longest).bytes).into_owned()
+}
+
 #[test]
 fn where_the_name_has_no_room_there_are_stars() {
     let text = b"http://a:b@c";
     let mut redactor = Redactor::new(&Detector::USUAL, Vec::new());
-    redactor.find(text);
-    let mut counted = Vec::new();
-    let replaced = redactor
-        .replaced(text, text.len(), |by| counted.push(by))
-        .to_vec();
-    assert_eq!(replaced, b"http://a:*@c");
     assert_eq!(
-        counted
-            .iter()
-            .map(|by| redactor.name(*by))
-            .collect::<Vec<_>>(),
-        ["url_password"]
+        replaced(&mut redactor, text, false, text.len()),
+        "http://a:*@c"
     );
+    let by: Vec<_> = redactor.found_by().map(|by| redactor.name(by)).collect();
+    assert_eq!(by, ["url_password"]);
 }
 
 #[test]
 fn a_key_goes_on_in_the_records_behind_its_beginning() {
-    assert!(ends_inside_key(b"x -----BEGIN EC PRIVATE KEY-----", false));
-    assert!(ends_inside_key(b"MIIE", true));
-    assert!(!ends_inside_key(b"MIIE", false));
-    assert!(!ends_inside_key(b"-----END EC PRIVATE KEY-----", true));
-    assert!(!ends_inside_key(
-        b"-----BEGIN PRIVATE KEY-----x-----END PRIVATE KEY-----",
-        false
-    ));
-    assert_eq!(key_rest_len(b"MIIE-----END PRIVATE KEY-----"), 4);
+    let mut redactor = Redactor::new(&Detector::USUAL, Vec::new());
+    for (text, before, after) in [
+        ("x -----BEGIN EC PRIVATE KEY-----", false, true),
+        ("MIIE", true, true),
+        ("MIIE", false, false),
+        ("-----END EC PRIVATE KEY-----", true, false),
+        (
+            "-----BEGIN PRIVATE KEY-----x-----END PRIVATE KEY-----",
+            false,
+            false,
+        ),
+    ] {
+        assert_eq!(
+            redactor.ends_in_key(text.as_bytes(), before),
+            after,
+            "{text}"
+        );
+    }
+    let text = b"MIIE-----END PRIVATE KEY-----";
+    let expected = "[redacted private_key]-----END PRIVATE KEY-----";
+    assert_eq!(replaced(&mut redactor, text, true, 1000), expected);
+    assert!(!Redactor::new(&[], Vec::new()).ends_in_key(b"-----BEGIN PRIVATE KEY-----", false));
 }
 
 proptest! {
@@ -135,7 +150,7 @@ proptest! {
             let range = at..at + part.len();
             at = range.end + 1;
             let may_be = redactor.may_be_in(&bytes, range.clone());
-            prop_assert!(may_be || redactor.find(&bytes[range]).is_empty());
+            prop_assert!(may_be || redactor.find(&bytes[range], false).is_empty());
         }
     }
 
@@ -145,9 +160,8 @@ proptest! {
         text.extend_from_slice(SIGNS[sign].0);
         text.extend(bytes);
         let mut redactor = Redactor::new(&Detector::ALL, Vec::new());
-        redactor.find(&text);
-        redactor.replaced(&text, 100, |_| {});
-        key_rest_len(&text);
-        ends_inside_key(&text, true);
+        replaced(&mut redactor, &text, false, 100);
+        replaced(&mut redactor, &text, true, 1000);
+        redactor.ends_in_key(&text, true);
     }
 }

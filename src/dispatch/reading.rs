@@ -1,0 +1,112 @@
+//! How one output reads one input: the rules, what cuts by them, and what is counted on the way.
+
+use std::time::Duration;
+
+use prometheus_client::metrics::counter::Counter;
+
+use crate::config::OutputKind;
+use crate::record::Framer;
+use crate::record::cut::Cutter;
+use crate::record::filter::Action;
+use crate::record::level::Level;
+use crate::record::redact::Redactor;
+use crate::record::rules::Rules;
+use crate::record::zone::Zone;
+
+/// The way of one input's bytes into one output's batches.
+#[derive(Debug)]
+pub(crate) struct Reading {
+    pub(crate) rules: Rules,
+    /// The zone of the rules, with what it remembers.
+    pub(super) zone: Zone,
+    pub(crate) framer: Framer,
+    pub(crate) cutter: Cutter,
+    pub(crate) redactor: Redactor,
+    /// How long a record that may go on waits for more.
+    pub(crate) wait: Duration,
+    /// How old the time in a record may be, in nanoseconds.
+    pub(super) max_age: i64,
+    /// Whether records carry metadata of their own.
+    pub(crate) has_metadata: bool,
+    pub(crate) counters: Counters,
+    /// Room for the metadata of a record, and for a text that is not as it stands in the file.
+    pub(super) metadata: Vec<u8>,
+    pub(super) text: Vec<u8>,
+}
+
+/// What is counted of records.
+#[derive(Debug)]
+pub(crate) struct Counters {
+    /// By level, in the order of the levels; those without one at the end.
+    pub(crate) levels: [Counter; 7],
+    /// What was replaced, by the index of what found it.
+    pub(crate) redacted: Vec<Option<Counter>>,
+    /// Records that were given out before they were whole.
+    pub(crate) continued: Counter,
+    /// Records that were let go of, by the action of the filter: drop, keep, sample.
+    pub(crate) filtered: [Counter; 3],
+    /// Timestamps that can be no time of the record.
+    pub(crate) far_off: Counter,
+    /// Times that are older than the destination takes.
+    pub(crate) too_old: Counter,
+}
+
+impl Counters {
+    pub(super) fn count(&self, level: Option<Level>, is_continued: bool) {
+        let index = level.map_or(Level::ALL.len(), |level| level as usize);
+        self.levels[index].inc();
+        if is_continued {
+            self.continued.inc();
+        }
+    }
+
+    pub(super) fn count_filtered(&self, action: Action) {
+        let index = match action {
+            Action::Drop => 0,
+            Action::Keep => 1,
+            Action::Sample(_) => 2,
+        };
+        self.filtered[index].inc();
+    }
+
+    pub(super) fn count_redacted(&self, redactor: &Redactor) {
+        for by in redactor.found_by() {
+            if let Some(Some(counter)) = self.redacted.get(by) {
+                counter.inc();
+            }
+        }
+    }
+}
+
+impl Reading {
+    pub(crate) fn new(
+        rules: Rules,
+        max_line: usize,
+        redactor: Redactor,
+        wait: Duration,
+        output: &OutputKind,
+        counters: Counters,
+    ) -> Self {
+        Self {
+            zone: rules.zone.clone(),
+            rules,
+            framer: Framer::new(max_line),
+            cutter: Cutter::new(max_line),
+            redactor,
+            wait,
+            max_age: i64::try_from(output.max_age().as_nanos()).unwrap_or(i64::MAX),
+            has_metadata: matches!(output, OutputKind::Loki(_)),
+            counters,
+            metadata: Vec::new(),
+            text: Vec::new(),
+        }
+    }
+
+    /// Gives the buffers back to the system.
+    pub(super) fn shrink(&mut self) {
+        self.metadata = Vec::new();
+        self.text = Vec::new();
+        self.cutter.shrink();
+        self.redactor.shrink();
+    }
+}

@@ -1,0 +1,453 @@
+//! Records through the whole agent: lines joined, times, levels, envelopes and secrets, at both
+//! backends, across restarts and kills.
+
+use pinnace::receiver::{Backend, CloudwatchLimits, LokiLimits, Options, Record};
+
+#[path = "harness/harness.rs"]
+mod harness;
+
+use harness::{Config, PATIENCE, Scene, append, eventually, get};
+
+const TRACEBACK: &str = "Traceback (most recent call last):
+  File \"/app/rapport.py\", line 88, in main
+    total = somme / nombre
+ZeroDivisionError: division by zero
+
+During handling of the above exception, another exception occurred:
+
+Traceback (most recent call last):
+  File \"/app/rapport.py\", line 91, in main
+RuntimeError: échec du rapport";
+
+/// All files to both backends; nothing about records is configured but the zone.
+fn both(scene: &Scene) -> Config {
+    Config {
+        inputs: vec![scene.input("report", &["*.log"], "timezone: Europe/Paris")],
+        outputs: vec![scene.loki(""), scene.cloudwatch("log_stream: all")],
+        ..scene.empty_config()
+    }
+}
+
+fn texts(records: &[Record]) -> Vec<&str> {
+    records.iter().map(|record| record.line.as_str()).collect()
+}
+
+fn level(record: &Record) -> Option<&str> {
+    let mut metadata = record.metadata.iter();
+    metadata
+        .find(|(name, _)| name == "level")
+        .map(|(_, value)| value.as_str())
+}
+
+/// In seconds since 1970, of a moment in UTC.
+fn utc(year: i32, month: u32, day: u32, hour: i64, minute: i64) -> i64 {
+    let days = |year: i32, month: u32, day: u32| {
+        let (year, month) = if month <= 2 {
+            (year - 1, month + 12)
+        } else {
+            (year, month)
+        };
+        let year = i64::from(year);
+        365 * year + year / 4 - year / 100
+            + year / 400
+            + (153 * i64::from(month) - 457) / 5
+            + i64::from(day)
+            - 306
+    };
+    (days(year, month, day) - days(1970, 1, 1)) * 86_400 + hour * 3600 + minute * 60
+}
+
+#[test]
+fn the_report_script_arrives_whole_and_at_its_times_across_a_change_of_clocks() {
+    let scene = Scene::with(Options {
+        loki: LokiLimits::default().any_time(),
+        cloudwatch: CloudwatchLimits {
+            too_old: None,
+            ..CloudwatchLimits::default()
+        },
+        ..Options::default()
+    });
+    // Summer time ends in Paris on 26 October 2025 at 3 o'clock; a new file is begun each day.
+    let line = |time: &str, level: &str, text: &str| format!("{time} - rapport - {level} - {text}");
+    let saturday = [line(
+        "2025-10-25 23:59:59,250",
+        "INFO",
+        "Début du rapport n° 7",
+    )];
+    let sunday = [
+        line("2025-10-26 01:30:00,000", "INFO", "élèves chargés"),
+        line("2025-10-26 02:30:00,000", "WARNING", "données incomplètes"),
+        line(
+            "2025-10-26 02:15:00,000",
+            "ERROR",
+            &format!("calcul impossible\n{TRACEBACK}"),
+        ),
+        line("2025-10-26 02:45:00,500", "INFO", "deuxième passage"),
+        line(
+            "2025-10-26 03:00:00,000",
+            "CRITICAL",
+            &format!("arrêt\n{TRACEBACK}"),
+        ),
+    ];
+    append(
+        &scene.log("report_20251025.log"),
+        format!("{}\n", saturday.join("\n")),
+    );
+    append(
+        &scene.log("report_20251026.log"),
+        format!("{}\n", sunday.join("\n")),
+    );
+    let config = Config {
+        outputs: vec![
+            scene.loki("max_age: 100000h"),
+            scene.cloudwatch("log_stream: \"{file}\", max_age: 100000h"),
+        ],
+        ..both(&scene)
+    };
+    let agent = scene.start(&config);
+    for backend in Backend::ALL {
+        scene.wait_for_stored(backend, 6);
+    }
+    agent.stop_well();
+    let expected = [
+        (
+            utc(2025, 10, 25, 21, 59) * 1000 + 59_250,
+            "info",
+            &saturday[0],
+        ),
+        (utc(2025, 10, 25, 23, 30) * 1000, "info", &sunday[0]),
+        (utc(2025, 10, 26, 0, 30) * 1000, "warn", &sunday[1]),
+        // An hour that is lived twice: the times stepped back.
+        (utc(2025, 10, 26, 1, 15) * 1000, "error", &sunday[2]),
+        (utc(2025, 10, 26, 1, 45) * 1000 + 500, "info", &sunday[3]),
+        (utc(2025, 10, 26, 2, 0) * 1000, "fatal", &sunday[4]),
+    ];
+    for backend in Backend::ALL {
+        scene.assert_flawless(backend);
+        let mut records = scene.receiver.records(backend);
+        records.sort_by_key(|record| record.timestamp_ns);
+        assert_eq!(records.len(), expected.len(), "{backend}");
+        for (record, (millis, word, text)) in records.iter().zip(&expected) {
+            assert_eq!(record.line, **text, "{backend}");
+            assert_eq!(
+                record.timestamp_ns / 1_000_000,
+                *millis,
+                "{backend}: {text}"
+            );
+            if backend == Backend::Loki {
+                assert_eq!(level(record), Some(*word), "{text}");
+            }
+        }
+    }
+}
+
+#[test]
+fn a_record_at_the_end_of_a_file_is_delivered_after_the_wait_and_what_comes_later_says_so() {
+    let scene = Scene::new();
+    let config = Config {
+        inputs: vec![scene.input("report", &["*.log"], "multiline_wait: 200ms")],
+        ..scene.loki_config()
+    };
+    let log = scene.log("app.log");
+    let agent = scene.start(&config);
+    append(&log, "2026-01-02 10:00:00,000 - a - ERROR - one\n  more\n");
+    scene.wait_for_stored(Backend::Loki, 1);
+    append(&log, "  and more\n  of it\n");
+    scene.wait_for_stored(Backend::Loki, 2);
+    append(&log, "2026-01-02 10:00:01,000 - a - INFO - two\n");
+    scene.wait_for_stored(Backend::Loki, 3);
+    agent.stop_well();
+    let records = scene.receiver.records(Backend::Loki);
+    assert_eq!(
+        texts(&records),
+        [
+            "2026-01-02 10:00:00,000 - a - ERROR - one\n  more",
+            "[continued]   and more\n  of it",
+            "2026-01-02 10:00:01,000 - a - INFO - two",
+        ]
+    );
+}
+
+#[test]
+fn a_record_that_may_go_on_is_delivered_at_the_end_and_is_not_begun_anew_after_a_restart() {
+    let scene = Scene::new();
+    let config = Config {
+        inputs: vec![scene.input("report", &["*.log"], "multiline_wait: 1s")],
+        ..scene.loki_config()
+    };
+    let log = scene.log("app.log");
+    let agent = scene.start(&config);
+    append(&log, "2026-01-02 10:00:00,000 - a - ERROR - one\n  more\n");
+    agent.stop_well();
+    let records = scene.receiver.records(Backend::Loki);
+    assert_eq!(
+        texts(&records),
+        ["2026-01-02 10:00:00,000 - a - ERROR - one\n  more"]
+    );
+    append(
+        &log,
+        "  and more\n2026-01-02 10:00:01,000 - a - INFO - two\n",
+    );
+    let agent = scene.start(&config);
+    scene.wait_for_stored(Backend::Loki, 3);
+    agent.stop_well();
+    scene.assert_flawless(Backend::Loki);
+    let records = scene.receiver.records(Backend::Loki);
+    assert_eq!(
+        texts(&records)[1..],
+        [
+            "[continued]   and more",
+            "2026-01-02 10:00:01,000 - a - INFO - two"
+        ]
+    );
+}
+
+#[test]
+fn kills_in_the_middle_of_tracebacks_cost_nothing_and_double_nothing() {
+    let scene = Scene::new();
+    let config = Config {
+        inputs: vec![scene.input(
+            "report",
+            &["*.log"],
+            "timezone: Europe/Paris, multiline_wait: 30s",
+        )],
+        ..both(&scene)
+    };
+    let log = scene.log("app.log");
+    let mut written = Vec::new();
+    let mut agent = scene.start(&config);
+    for round in 0..8 {
+        for number in 0..20 {
+            let text = format!(
+                "2026-01-02 10:00:{round:02},{number:03} - a - ERROR - {round}/{number}\n{TRACEBACK}\n"
+            );
+            written.push(text.trim_end().to_owned());
+            // Half a record is written, then the rest of it.
+            let half = text.floor_char_boundary(text.len() / 2);
+            append(&log, &text[..half]);
+            if number == 10 {
+                let before = scene.receiver.summary(Backend::Loki).stored;
+                assert!(eventually(|| {
+                    let stored = scene.receiver.summary(Backend::Loki).stored;
+                    stored > before || stored + 1 >= written.len() as u64
+                }));
+                agent.kill();
+                agent = scene.start(&config);
+            }
+            append(&log, &text[half..]);
+        }
+    }
+    append(&log, "2026-01-02 10:01:00,000 - a - INFO - the end\n");
+    for backend in Backend::ALL {
+        scene.wait_for_stored(backend, written.len() as u64);
+        scene.assert_flawless(backend);
+        assert_eq!(
+            texts(&scene.receiver.records(backend)),
+            written,
+            "{backend}"
+        );
+    }
+    agent.kill();
+}
+
+#[test]
+fn lines_of_both_pipes_lose_their_envelope_and_are_joined_for_each_on_its_own() {
+    let scene = Scene::new();
+    let config = Config {
+        inputs: vec![scene.input("pod", &["*.log"], "multiline_wait: 100ms")],
+        ..scene.loki_config()
+    };
+    let line = |time: &str, stream: &str, tag: &str, text: &str| {
+        format!("2026-01-02T10:00:{time}Z {stream} {tag} {text}\n")
+    };
+    append(
+        &scene.log("0.log"),
+        [
+            line("00.1", "stdout", "P", "a line in "),
+            line("00.2", "stderr", "F", "Traceback (most recent call last):"),
+            line("00.3", "stdout", "F", "two parts"),
+            line("00.4", "stderr", "F", "  File \"a.py\", line 1"),
+            line("00.5", "stdout", "F", "another line"),
+            line("00.6", "stderr", "F", "KeyError: 'x'"),
+        ]
+        .concat(),
+    );
+    let agent = scene.start(&config);
+    scene.wait_for_stored(Backend::Loki, 3);
+    agent.stop_well();
+    let records = scene.receiver.records(Backend::Loki);
+    let mut seen: Vec<_> = records
+        .iter()
+        .map(|record| {
+            let stream = record.metadata.iter().find(|(name, _)| name == "stream");
+            (record.line.as_str(), stream.unwrap().1.as_str())
+        })
+        .collect();
+    seen.sort_unstable();
+    assert_eq!(
+        seen,
+        [
+            (
+                "Traceback (most recent call last):\n  File \"a.py\", line 1\nKeyError: 'x'",
+                "stderr"
+            ),
+            ("a line in two parts", "stdout"),
+            ("another line", "stdout"),
+        ]
+    );
+}
+
+#[test]
+fn no_secret_leaves_the_process_or_lies_in_its_state() {
+    let scene = Scene::new();
+    let inputs = [
+        ("plain.log", "format: plain, multiline: off"),
+        ("auto.log", "multiline_wait: 50ms"),
+    ];
+    let config = Config {
+        inputs: inputs
+            .iter()
+            .map(|(file, keys)| {
+                let name = file.trim_end_matches(".log");
+                scene.input(
+                    name,
+                    &[file],
+                    &format!("{keys}, redact_patterns: {{ customer: 'C-\\d{{6}}' }}"),
+                )
+            })
+            .collect(),
+        ..both(&scene)
+    };
+    let secrets = [
+        "AKIAIOSFODNN7EXAMPLE",
+        "s3cr3t-password",
+        "abcdefghijklmnopqrst",
+        "MIIEbody",
+        "C-123456",
+    ];
+    for (file, _) in inputs {
+        append(
+            &scene.log(file),
+            format!(
+                "key {} in use\nconnect to postgres://app:{}@db/x\nAuthorization: Bearer {}\n\
+                 -----BEGIN RSA PRIVATE KEY-----\n{}\n-----END RSA PRIVATE KEY-----\nfor {} done\n",
+                secrets[0], secrets[1], secrets[2], secrets[3], secrets[4]
+            ),
+        );
+    }
+    // The backends are away, so that what was sealed lies in the state directory.
+    let agent = scene.start(&config);
+    for backend in Backend::ALL {
+        assert!(
+            scene
+                .receiver
+                .wait_for(backend, PATIENCE, |it| it.stored >= 10)
+        );
+    }
+    agent.kill();
+    for backend in Backend::ALL {
+        let records = scene.receiver.records(backend);
+        let all = texts(&records).join("\n");
+        for secret in secrets {
+            assert!(!all.contains(secret), "{backend}: {secret} in\n{all}");
+        }
+        for name in [
+            "aws_key",
+            "url_password",
+            "bearer_token",
+            "private_key",
+            "customer",
+        ] {
+            assert!(
+                all.contains(&format!("[redacted {name}]")),
+                "{backend}: {name}\n{all}"
+            );
+        }
+    }
+    for entry in std::fs::read_dir(scene.dir().join("state")).unwrap() {
+        let path = entry.unwrap().path();
+        let bytes = std::fs::read(&path).unwrap_or_default();
+        let text = String::from_utf8_lossy(&bytes);
+        for secret in secrets {
+            assert!(!text.contains(secret), "{secret} in {}", path.display());
+        }
+    }
+}
+
+#[test]
+fn plain_lines_are_shipped_as_they_are() {
+    let scene = Scene::new();
+    let config = Config {
+        inputs: vec![scene.input("plain", &["*.log"], "format: plain, multiline: off")],
+        ..scene.loki_config()
+    };
+    let text =
+        "2020-01-02 10:00:00,000 - a - ERROR - one\n  more\n2026-01-02T10:00:00Z stdout F x\n";
+    append(&scene.log("app.log"), text);
+    let agent = scene.start(&config);
+    scene.wait_for_stored(Backend::Loki, 3);
+    agent.stop_well();
+    let records = scene.receiver.records(Backend::Loki);
+    assert_eq!(texts(&records), text.lines().collect::<Vec<_>>());
+    let written_lately =
+        |record: &Record| record.timestamp_ns / 1_000_000_000 > utc(2026, 1, 1, 0, 0);
+    assert!(
+        records
+            .iter()
+            .all(|record| record.metadata.is_empty() && written_lately(record))
+    );
+}
+
+#[test]
+fn what_is_filtered_is_counted_owes_nothing_and_is_not_looked_at_again() {
+    let scene = Scene::new();
+    let keys =
+        "filters: [{ action: drop, level: debug }, { action: sample, pattern: 'GET', one_in: 5 }]";
+    let config = Config {
+        inputs: vec![scene.input("app", &["*.log"], keys)],
+        ..scene.loki_config()
+    }
+    .serving();
+    let line = |number: u64, text: &str| {
+        format!(
+            "2026-01-02 10:00:{:02},{:03} - a - {text} {number}\n",
+            number / 1000,
+            number % 1000
+        )
+    };
+    let gets: String = (0..500)
+        .map(|number| line(number, "INFO - GET /"))
+        .collect();
+    let steps: String = (500..900)
+        .map(|number| line(number, "DEBUG - step"))
+        .collect();
+    append(&scene.log("app.log"), gets + &steps);
+    let agent = scene.start(&config);
+    config.wait_until_no_lag();
+    let kept = scene.receiver.summary(Backend::Loki).stored;
+    assert!((60..150).contains(&kept), "{kept} of 500");
+    append(&scene.log("app.log"), line(1000, "DEBUG - the last step"));
+    config.wait_until_no_lag();
+    let (_, metrics) = get(config.port(), "/metrics").unwrap();
+    for sample in [
+        "pinnace_filtered_records_total{output=\"loki\",action=\"drop\"} 401\n".to_owned(),
+        format!(
+            "pinnace_filtered_records_total{{output=\"loki\",action=\"sample\"}} {}\n",
+            500 - kept
+        ),
+        format!("pinnace_records_by_level_total{{output=\"loki\",level=\"info\"}} {kept}\n"),
+        "pinnace_records_by_level_total{output=\"loki\",level=\"debug\"} 0\n".to_owned(),
+    ] {
+        assert!(metrics.contains(&sample), "{sample} is not in\n{metrics}");
+    }
+    agent.kill();
+    let agent = scene.start(&config);
+    append(&scene.log("app.log"), line(2000, "WARNING - the end"));
+    scene.wait_for_stored(Backend::Loki, kept + 1);
+    config.wait_until_no_lag();
+    let (_, metrics) = get(config.port(), "/metrics").unwrap();
+    let sample = "pinnace_filtered_records_total{output=\"loki\",action=\"drop\"} 0\n";
+    assert!(metrics.contains(sample), "{sample} is not in\n{metrics}");
+    agent.stop_well();
+    scene.assert_flawless(Backend::Loki);
+}
