@@ -287,6 +287,7 @@ impl Source {
         let mut folders = BTreeSet::new();
         let mut files = Vec::new();
         // A folder that is new to the watch may have changed between listing and watching.
+        let mut has_new_folder = false;
         for _ in 0..3 {
             folders.clear();
             files.clear();
@@ -302,6 +303,7 @@ impl Source {
             if !self.watch.set_folders(&folders) {
                 break;
             }
+            has_new_folder = true;
         }
         // A name that was not listed is only gone when the system says so of the name itself.
         let held = self.by_path.keys().cloned();
@@ -310,10 +312,11 @@ impl Source {
         if is_first {
             self.clock.resume(journal.state().looked_at, at);
         }
-        // After that only those can be news that were made since: an event may have been missed.
+        // After that only those can be news that were made since: an event may have been missed. A
+        // folder that comes back brings all that was in it.
         let mut names = Vec::new();
         for folder in &folders {
-            names.extend(self.siblings_in(folder, !is_first));
+            names.extend(self.siblings_in(folder, !is_first && !has_new_folder));
         }
         for (input, path) in std::mem::take(&mut self.deferred) {
             names.extend(self.name_of(input, &path));

@@ -295,6 +295,8 @@ impl Generation {
     /// Goes on in a copy of its content.
     pub(super) fn continue_in(&mut self, copy: Opened, path: PathBuf, place: Place, now: Instant) {
         self.size = copy.len();
+        // One that was overtaken may be shorter than the head.
+        self.head = Head::of(&copy.head);
         let reached = self.reached.get_mut();
         if reached.offset > self.size {
             // It was overtaken: what is in it was proven when it was met.

@@ -611,3 +611,26 @@ fn a_copy_that_is_made_over_an_older_one_is_waited_for() {
         assert_eq!(bench.walk(), [], "{glob}");
     }
 }
+
+#[test]
+fn a_small_copy_that_was_overtaken_is_settled_once() {
+    let mut bench = bench(&["*.log"]);
+    bench.write("a.log", "one\n");
+    let id = bench.opened();
+    fs::copy(bench.path("a.log"), bench.path("a.log.1")).unwrap();
+    bench.events();
+    bench.write("a.log", "two\n");
+    bench.events();
+    let generation = bench.source.get(id).unwrap();
+    let (behind, front) = (Position::default(), generation.position(8).unwrap());
+    generation.note_reached(front);
+    fs::write(bench.path("a.log"), "anew\n").unwrap();
+    bench.events();
+    let journal = &mut bench.journal;
+    let anew = bench
+        .source
+        .begin_anew(id, &[behind, front], journal, Moment::now());
+    assert!(anew.goes_on_in_copy);
+    // Else it would be begun anew again and again.
+    assert!(bench.source.get(id).unwrap().is_as_seen());
+}
