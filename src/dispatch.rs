@@ -408,19 +408,22 @@ impl Dispatcher {
         own: u64,
         now: Instant,
     ) -> u64 {
-        let Some(lane) = self.lanes.get_mut(&id) else {
-            return 0;
-        };
-        let lost = if lane.is_gone {
-            0
-        } else {
-            let seen = if is_seen { lane.seen } else { lane.seen_before };
-            seen.min(own).saturating_sub(lane.read.offset)
-        };
-        lane.is_gone = true;
+        let lost = self.unread_beyond(0, id, is_seen, own);
+        if let Some(lane) = self.lanes.get_mut(&id) {
+            lane.is_gone = true;
+        }
         self.hold(id, None);
         self.recount(id, 0, false, now);
         lost
+    }
+
+    /// The same for what lies beyond `end`, where a copy of it ends that is read instead.
+    pub(crate) fn unread_beyond(&self, end: u64, id: GenerationId, is_seen: bool, own: u64) -> u64 {
+        let Some(lane) = self.lanes.get(&id).filter(|lane| !lane.is_gone) else {
+            return 0;
+        };
+        let seen = if is_seen { lane.seen } else { lane.seen_before };
+        seen.min(own).saturating_sub(end.max(lane.read.offset))
     }
 
     /// Whether nothing of a generation is waiting or on its way.

@@ -1,5 +1,6 @@
 //! What follows from a change of a file: lanes are opened, moved on, begun anew, closed.
 
+use std::path::Path;
 use std::time::{Duration, Instant};
 
 use super::Worker;
@@ -112,6 +113,7 @@ impl Worker {
             .begin_anew(id, &positions, &mut self.journal, at);
         if anew.goes_on_in_copy {
             tracing::debug!(path = %path.display(), generation = %id, "the file was emptied; a copy of it is read on");
+            self.note_gap(id, &path, (is_seen, own), at);
             self.recount(id, at);
             return self.apply(anew.changes, at);
         }
@@ -129,6 +131,19 @@ impl Worker {
             tracing::debug!(path = %path.display(), generation = %id, "the file begins anew");
         }
         self.apply(anew.changes, at);
+    }
+
+    /// What was seen of a file beyond the end of the copy that is read instead was written between
+    /// the copying and the emptying.
+    fn note_gap(&mut self, id: GenerationId, path: &Path, (is_seen, own): (bool, u64), at: Moment) {
+        let end = self.source.get(id).map_or(u64::MAX, |copy| copy.size);
+        let outputs = self.outputs.iter();
+        let lost = outputs.map(|it| it.dispatcher.unread_beyond(end, id, is_seen, own));
+        let lost = lost.max().unwrap_or(0);
+        if lost > 0 {
+            let why = "they were written between the copying and the emptying; rotate by renaming";
+            self.losses.note("truncated", path, lost, why, at.time);
+        }
     }
 
     /// Up to where each output has read a generation.

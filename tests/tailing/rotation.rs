@@ -184,6 +184,44 @@ fn a_file_emptied_before_it_was_delivered_is_counted_as_lost_and_read_on() {
 }
 
 #[test]
+fn what_is_written_between_a_copy_and_the_emptying_is_counted_as_lost() {
+    let scene = Scene::new();
+    let config = scene.loki_config().serving();
+    let path = scene.log("app.log");
+    let mut series = Numbered::new("gap");
+    series.append_to(&path, 10);
+    let agent = scene.start(&config);
+    scene.wait_for_stored(Backend::Loki, 10);
+    config.wait_until_no_lag();
+    scene.receiver.pause(Backend::Loki);
+    series.append_to(&path, 100);
+    agent.wait_for_log("not delivered; nothing is lost");
+    // More than is on its way, so that some of it is still to be read when the file is emptied.
+    series.append_to(&path, 50_000);
+    fs::copy(&path, scene.log("app.log.1")).unwrap();
+    append(&path, "this stands in no file any more\n");
+    let len = fs::metadata(&path).unwrap().len();
+    let has_seen = || config.status_json()["files"][0]["size"] == len;
+    assert!(
+        crate::harness::eventually(has_seen),
+        "{:#}",
+        config.status_json()
+    );
+    fs::write(&path, "").unwrap();
+    append(&path, "after\n");
+    scene.receiver.resume(Backend::Loki);
+    scene.wait_for_stored(Backend::Loki, series.next + 1);
+    config.wait_until_no_lag();
+    let (_, metrics) = get(config.port(), "/metrics").unwrap();
+    agent.stop_well();
+    let mut written = series.all();
+    written.push("after".to_owned());
+    scene.assert_arrived(Backend::Loki, &written);
+    let lost = "pinnace_lost_bytes_total{reason=\"truncated\"} 32";
+    assert!(metrics.contains(lost), "{metrics}");
+}
+
+#[test]
 fn a_file_emptied_and_grown_again_while_the_agent_was_away_begins_anew() {
     let scene = Scene::new();
     let config = scene.loki_config();
