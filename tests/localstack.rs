@@ -14,7 +14,7 @@ use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::Duration;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use aws_config::{BehaviorVersion, Region};
 use aws_sdk_cloudwatchlogs::Client;
@@ -40,7 +40,7 @@ mod points;
 use application::{Application, Pace, lock, work};
 use case::Rotation;
 use dice::Dice;
-use harness::{Account, Agent, Config, Numbered, Scene, pass};
+use harness::{Account, Agent, Config, Numbered, Scene, append, pass};
 
 const LINES: u64 = 50_000;
 const KILLS: u32 = 30;
@@ -124,6 +124,86 @@ fn thirty_kills_lose_nothing_and_double_nothing_at_localstack() {
     assert_eq!((lost, doubled), (0, 0), "of {} lines", application.lines);
 }
 
+#[test]
+fn the_report_script_arrives_whole_and_at_its_times_on_localstack() {
+    let Some(script) = std::env::var_os("PINNACE_TEST_LOCALSTACK").filter(|it| !it.is_empty())
+    else {
+        skipped("PINNACE_TEST_LOCALSTACK is not set");
+        return;
+    };
+    let scene = Scene::new();
+    let localstack = LocalStack::start(script, &scene.dir().join("ready"));
+    let mut config = config(&scene, &localstack, "200ms");
+    // LocalStack takes nothing that is older than 14 days: a zone whose clocks were put back
+    // yesterday at 3 o'clock of its summer time, two hours ahead of UTC.
+    let today = SystemTime::now()
+        .duration_since(UNIX_EPOCH)
+        .unwrap()
+        .as_secs()
+        / 86_400;
+    let midnight = (today - 1) * 86_400;
+    let (date, day_of_year) = date_of(today - 1);
+    let zone = format!("AAA-1BBB,0/0,{day_of_year}/3");
+    config.inputs = vec![scene.input("report", &["*.log"], &format!("timezone: \"{zone}\""))];
+    let traceback = "Traceback (most recent call last):\n  File \"/app/rapport.py\", line 88, in main\nZeroDivisionError: division by zero\n\nDuring handling of the above exception, another exception occurred:\n\nTraceback (most recent call last):\n  File \"/app/rapport.py\", line 91, in main\nRuntimeError: échec";
+    let expected: Vec<(u64, String)> = [
+        ("01:30:00,000", 0, "INFO - élèves chargés".to_owned()),
+        (
+            "02:30:00,250",
+            60,
+            "WARNING - données incomplètes".to_owned(),
+        ),
+        (
+            "02:15:00,000",
+            105,
+            format!("ERROR - calcul impossible\n{traceback}"),
+        ),
+        (
+            "03:00:00,000",
+            150,
+            format!("CRITICAL - arrêt\n{traceback}"),
+        ),
+    ]
+    .into_iter()
+    .map(|(time, minutes, text)| {
+        let millis: u64 = time[9..].parse().unwrap();
+        let at = (midnight - 1800 + minutes * 60) * 1000 + millis;
+        (at, format!("{date} {time} - rapport - {text}"))
+    })
+    .collect();
+    for (_, text) in &expected {
+        append(&scene.log("report.log"), format!("{text}\n"));
+    }
+    let agent = scene.start(&config);
+    config.wait_until_no_lag();
+    agent.stop_well();
+    let read = localstack.read_events();
+    assert_eq!(read, expected);
+}
+
+/// The date of a day counted from 1970-01-01, and how many days of its year are before it.
+fn date_of(mut day: u64) -> (String, u64) {
+    let is_leap = |year: u64| {
+        year.is_multiple_of(4) && (!year.is_multiple_of(100) || year.is_multiple_of(400))
+    };
+    let mut year = 1970;
+    while day >= 365 + u64::from(is_leap(year)) {
+        day -= 365 + u64::from(is_leap(year));
+        year += 1;
+    }
+    let mut left = day;
+    let february = 28 + u64::from(is_leap(year));
+    let mut month = 1;
+    for length in [31, february, 31, 30, 31, 30, 31, 31, 30, 31, 30] {
+        if left < length {
+            break;
+        }
+        left -= length;
+        month += 1;
+    }
+    (format!("{year}-{month:02}-{:02}", left + 1), day)
+}
+
 /// All `*.log` into one stream of LocalStack.
 fn config(scene: &Scene, localstack: &LocalStack, max_wait: &str) -> Config {
     Config {
@@ -142,8 +222,9 @@ fn skipped(reason: &str) {
     eprintln!("not tried: {reason}");
 }
 
-/// All messages of the stream, and that its group is as it was asked for.
-async fn read_back(url: &str) -> Vec<String> {
+/// All events of the stream with their times in milliseconds, and that its group is as it was
+/// asked for.
+async fn read_events(url: &str) -> Vec<(u64, String)> {
     let config = aws_sdk_cloudwatchlogs::Config::builder()
         .behavior_version(BehaviorVersion::latest())
         .http_client(aws_smithy_http_client::Builder::new().build_http())
@@ -174,8 +255,10 @@ async fn read_back(url: &str) -> Vec<String> {
             .send()
             .await
             .unwrap();
-        let messages = page.events().iter().filter_map(|event| event.message());
-        lines.extend(messages.map(str::to_owned));
+        lines.extend(page.events().iter().map(|event| {
+            let time = u64::try_from(event.timestamp().unwrap()).unwrap();
+            (time, event.message().unwrap().to_owned())
+        }));
         let next = page.next_forward_token().map(str::to_owned);
         if next == token {
             return lines;
@@ -218,11 +301,17 @@ impl LocalStack {
 
     /// All messages of the stream.
     fn read_back(&self) -> Vec<String> {
+        let events = self.read_events();
+        events.into_iter().map(|(_, message)| message).collect()
+    }
+
+    /// All events of the stream with their times in milliseconds.
+    fn read_events(&self) -> Vec<(u64, String)> {
         let runtime = tokio::runtime::Builder::new_current_thread()
             .enable_all()
             .build()
             .unwrap();
-        runtime.block_on(read_back(&self.url))
+        runtime.block_on(read_events(&self.url))
     }
 }
 
