@@ -238,6 +238,12 @@ impl Dispatcher {
         self.schedule.insert((due, id));
     }
 
+    /// Whether a file could not be read when that was last tried.
+    pub(crate) fn is_unreadable(&self, id: GenerationId) -> bool {
+        let lane = self.lanes.get(&id);
+        lane.is_some_and(|lane| lane.not_before.is_some())
+    }
+
     /// Tries the files again that could not be read a while ago.
     pub(crate) fn try_again(&mut self, now: Instant) {
         if !self.has_unreadable {

@@ -415,8 +415,13 @@ impl Source {
     /// A file that is open cannot be read.
     pub(crate) fn note_unreadable(&mut self, id: GenerationId, error: &io::Error) {
         if let Some(generation) = self.generations.get(&id) {
-            self.problems.note(&generation.path, "read", error);
+            self.problems.note_reading(id, &generation.path, error);
         }
+    }
+
+    /// Forgets what could not be read and can be by now.
+    pub(crate) fn forget_readable(&mut self, is_unreadable: impl Fn(GenerationId) -> bool) {
+        self.problems.keep_reading(is_unreadable);
     }
 
     /// Forgets when bytes were written that every output has; `done` says up to where that is.

@@ -331,11 +331,20 @@ impl Generation {
     }
 
     /// Whether the file still holds what was last seen of it.
-    pub(crate) fn is_as_seen(&self) -> bool {
-        let is_long_enough = self.len_now().is_ok_and(|len| len >= self.size);
-        is_long_enough
-            && self.begins_as_before()
-            && self.proves(self.reached.get()).unwrap_or(false)
+    pub(super) fn is_as_seen(&self) -> bool {
+        self.as_seen().unwrap_or(false)
+    }
+
+    /// Whether something else is in the file than was last seen. A file that cannot be read at
+    /// the moment may hold what it held.
+    pub(crate) fn is_another(&self) -> bool {
+        self.as_seen().is_ok_and(|is_as_seen| !is_as_seen)
+    }
+
+    fn as_seen(&self) -> io::Result<bool> {
+        Ok(self.len_now()? >= self.size
+            && self.head.matches(&reader::read_head(&self.content)?)
+            && self.proves(self.reached.get())?)
     }
 
     /// Whether another file holds what this one held up to where it was read.
@@ -349,13 +358,8 @@ impl Generation {
         self.copy_len.unwrap_or(u64::MAX)
     }
 
-    /// Whether the file begins as it did.
-    pub(crate) fn begins_as_before(&self) -> bool {
-        reader::read_head(&self.content).is_ok_and(|bytes| self.head.matches(&bytes))
-    }
-
     /// Whether the bytes before `position` are what they were.
-    pub(crate) fn proves(&self, position: Position) -> io::Result<bool> {
+    pub(super) fn proves(&self, position: Position) -> io::Result<bool> {
         reader::holds(&self.content, position)
     }
 }

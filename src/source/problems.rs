@@ -6,12 +6,16 @@ use std::io;
 use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 
+use crate::span::GenerationId;
+
 /// Files and folders that cannot be read, each with a sentence.
 #[derive(Debug, Default)]
 pub(super) struct Problems {
     sentences: BTreeMap<PathBuf, String>,
     /// Those of the last whole look, which need not be told again.
     earlier: BTreeMap<PathBuf, String>,
+    /// Open files that cannot be read.
+    reading: BTreeMap<GenerationId, String>,
 }
 
 impl Problems {
@@ -22,14 +26,7 @@ impl Problems {
 
     /// Something cannot be done with a file or folder.
     pub(super) fn note(&mut self, path: &Path, action: &str, error: &io::Error) {
-        let mending = match error.kind() {
-            io::ErrorKind::PermissionDenied => permission_mending(path),
-            _ if error.raw_os_error() == Some(rustix::io::Errno::MFILE.raw_os_error()) => {
-                "; raise the limit of open files (ulimit -n)".to_owned()
-            }
-            _ => String::new(),
-        };
-        let sentence = format!("cannot {action} {}: {error}{mending}", path.display());
+        let sentence = sentence(path, action, error);
         let is_known = [&self.sentences, &self.earlier]
             .iter()
             .any(|known| known.get(path) == Some(&sentence));
@@ -39,6 +36,20 @@ impl Problems {
         self.sentences.insert(path.to_owned(), sentence);
     }
 
+    /// An open file cannot be read.
+    pub(super) fn note_reading(&mut self, id: GenerationId, path: &Path, error: &io::Error) {
+        let sentence = sentence(path, "read", error);
+        if self.reading.get(&id) != Some(&sentence) {
+            tracing::warn!(problem = sentence, "not all files can be read");
+            self.reading.insert(id, sentence);
+        }
+    }
+
+    /// Forgets open files that can be read again.
+    pub(super) fn keep_reading(&mut self, is_unreadable: impl Fn(GenerationId) -> bool) {
+        self.reading.retain(|id, _| is_unreadable(*id));
+    }
+
     /// A file can be read after all.
     pub(super) fn mended(&mut self, path: &Path) {
         self.sentences.remove(path);
@@ -46,8 +57,20 @@ impl Problems {
 
     /// The sentences.
     pub(super) fn iter(&self) -> impl Iterator<Item = &str> {
-        self.sentences.values().map(String::as_str)
+        let all = self.sentences.values().chain(self.reading.values());
+        all.map(String::as_str)
     }
+}
+
+fn sentence(path: &Path, action: &str, error: &io::Error) -> String {
+    let mending = match error.kind() {
+        io::ErrorKind::PermissionDenied => permission_mending(path),
+        _ if error.raw_os_error() == Some(rustix::io::Errno::MFILE.raw_os_error()) => {
+            "; raise the limit of open files (ulimit -n)".to_owned()
+        }
+        _ => String::new(),
+    };
+    format!("cannot {action} {}: {error}{mending}", path.display())
 }
 
 /// Who may read the file, who we are, and what would help.

@@ -83,7 +83,7 @@ impl Worker {
     /// Whether what was read of a file is still there, although it has become shorter or was
     /// written without becoming longer.
     fn is_intact(&self, id: GenerationId) -> bool {
-        self.source.get(id).is_none_or(Generation::is_as_seen)
+        !self.source.get(id).is_some_and(Generation::is_another)
     }
 
     /// An output read other content than it had read before. By the time it says so, another
@@ -164,6 +164,11 @@ impl Worker {
 
     /// Closes what is over and delivered, and tries again what could not be read.
     pub(super) fn tidy(&mut self, at: Moment) {
+        let outputs = &self.outputs;
+        self.source.forget_readable(|id| {
+            let mut outputs = outputs.iter();
+            outputs.any(|output| output.dispatcher.is_unreadable(id))
+        });
         for output in &mut self.outputs {
             output.dispatcher.try_again(at.now);
         }

@@ -116,6 +116,20 @@ impl Agent {
         Some(agent)
     }
 
+    /// Starts it with a library that stands in for calls of the system, and waits until it says
+    /// that it has started.
+    pub(crate) fn preloading(library: &Path, config: &Path) -> Self {
+        let mut command = Command::new("env");
+        command.arg(format!("LD_PRELOAD={}", library.display()));
+        command.arg(env!("CARGO_BIN_EXE_pinnace"));
+        command
+            .args(["run", "--on-error=exit", "--config"])
+            .arg(config);
+        let agent = Self::of(command, &[]).unwrap();
+        agent.wait_for_log("started version=");
+        agent
+    }
+
     /// Starts it with so few descriptors, and waits until it says that it has started.
     pub(crate) fn with_descriptors(most: u32, config: &Path) -> Self {
         let mut command = Command::new("sh");

@@ -6,7 +6,7 @@ use std::path::Path;
 
 use pinnace::receiver::Backend;
 
-use crate::harness::{Agent, Config, Numbered, Scene, SmallVolume, eventually, get};
+use crate::harness::{Agent, Config, Numbered, Scene, SmallVolume, eventually, get, pass};
 
 fn is_unprotected(config: &Config) -> bool {
     let (_, text) = get(config.port(), "/metrics").unwrap();
@@ -142,4 +142,85 @@ fn more_files_than_may_be_open_are_all_delivered_oldest_first_and_what_comes_to_
         scene.assert_series_arrived(Backend::Loki, series);
     }
     scene.assert_flawless(Backend::Loki);
+}
+
+/// Makes a library with which reads of files in a folder fail with EIO while the file `broken`
+/// is beside it.
+fn broken_reads(scene: &Scene) -> std::path::PathBuf {
+    let source = scene.dir().join("broken.c");
+    let library = scene.dir().join("broken.so");
+    let (logs, broken) = (scene.log(""), scene.dir().join("broken"));
+    let text = format!(
+        r#"#define _GNU_SOURCE
+#include <dlfcn.h>
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+ssize_t pread64(int fd, void *to, size_t len, off64_t at) {{
+    char link[64], path[4096];
+    snprintf(link, sizeof link, "/proc/self/fd/%d", fd);
+    ssize_t got = readlink(link, path, sizeof path - 1);
+    if (got > 0 && strncmp(path, "{logs}", {len}) == 0 && access("{broken}", F_OK) == 0) {{
+        errno = EIO;
+        return -1;
+    }}
+    ssize_t (*real)(int, void *, size_t, off64_t) = dlsym(RTLD_NEXT, "pread64");
+    return real(fd, to, len, at);
+}}
+"#,
+        logs = logs.display(),
+        len = logs.as_os_str().len(),
+        broken = broken.display()
+    );
+    fs::write(&source, text).unwrap();
+    let compiled = std::process::Command::new("cc")
+        .args(["-shared", "-fPIC", "-o"])
+        .args([&library, &source])
+        .status()
+        .unwrap();
+    assert!(compiled.success());
+    library
+}
+
+#[test]
+fn a_file_that_cannot_be_read_for_a_while_is_told_all_that_time_and_read_on_as_it_is() {
+    let scene = Scene::new();
+    let config = scene.loki_config().serving();
+    let library = broken_reads(&scene);
+    let path = scene.log("app.log");
+    let mut series = Numbered::new("eio");
+    series.append_to(&path, 10);
+    let agent = Agent::preloading(&library, &scene.write(&config));
+    scene.wait_for_stored(Backend::Loki, 10);
+    config.wait_until_all_is_answered();
+    let broken = scene.dir().join("broken");
+    fs::write(&broken, "").unwrap();
+    series.append_to(&path, 10);
+    let told = agent.wait_for_log("not all files can be read");
+    assert!(
+        told.contains("app.log") && told.contains("Input/output error"),
+        "{told}"
+    );
+    // Touched without a change of its size: nobody can tell whether it is the same.
+    let file = fs::File::options().append(true).open(&path).unwrap();
+    file.set_modified(std::time::SystemTime::now()).unwrap();
+    // Longer than it takes to look at all names, and to try again.
+    let begun = std::time::Instant::now();
+    while begun.elapsed() < std::time::Duration::from_secs(12) {
+        let (code, status) = config.status_text();
+        assert!(
+            code == Some(1) && status.contains("app.log: Input"),
+            "{status}"
+        );
+        series.append_to(&path, 1);
+        pass(std::time::Duration::from_millis(100));
+    }
+    fs::remove_file(&broken).unwrap();
+    scene.wait_for_stored(Backend::Loki, series.next);
+    assert!(eventually(|| config.status_text().0 == Some(0)));
+    let log = agent.stop_well();
+    assert_eq!(log.matches("not all files can be read").count(), 1, "{log}");
+    assert!(!log.contains("bytes were lost"), "{log}");
+    scene.assert_arrived(Backend::Loki, &series.all());
 }
