@@ -381,9 +381,14 @@ impl Source {
         }
         // One that is shorter than its original was when it was made is not complete, if it is a
         // copy at all and not another content with the same banner.
-        // When it was compressed says nothing of when it was made.
-        let was_longer = !self.clock.is_steady() || generation.times.len_at(birth) > end;
-        let is_short = end < len && was_longer && !opened.content.is_whole();
+        // A compressed one keeps the time at which the copy was written.
+        let made = if opened.content.is_whole() {
+            modified(&opened.metadata)
+        } else {
+            birth
+        };
+        let was_longer = !self.clock.is_steady() || generation.times.len_at(made) > end;
+        let is_short = end < len && was_longer;
         if end > 0 && (!is_short || end >= PROOF_ENOUGH) {
             return Likeness::Same;
         }

@@ -634,3 +634,26 @@ fn a_small_copy_that_was_overtaken_is_settled_once() {
     // Else it would be begun anew again and again.
     assert!(bench.source.get(id).unwrap().is_as_seen());
 }
+
+#[test]
+fn a_compressed_rotation_that_begins_like_an_older_one_is_owed() {
+    let mut bench = bench(&["*.log"]);
+    bench.write("a.log", &"the same\n".repeat(10));
+    let id = bench.opened();
+    bench.events();
+    bench.rename("a.log", "a.log.2");
+    // Written, rotated and compressed between two looks; a compressor waits a moment.
+    let rotated = SystemTime::now();
+    while rotated.elapsed().unwrap() < Duration::from_millis(30) {
+        std::thread::yield_now();
+    }
+    bench.write("a.log.1", &"the same\n".repeat(2));
+    bench.gzip("a.log.1");
+    let mut changes = bench.events();
+    let at = in_seconds(2);
+    changes.extend(bench.source.walk(&mut bench.journal, at));
+    let opened = changes
+        .iter()
+        .any(|it| matches!(it, Change::Opened(new) if *new > id));
+    assert!(opened, "{changes:?}");
+}
