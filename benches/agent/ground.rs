@@ -71,6 +71,7 @@ impl Ground {
             authority: None,
             max_wait: None,
             follow: false,
+            is_plain: false,
         }
     }
 

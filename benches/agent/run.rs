@@ -33,9 +33,13 @@ pub(crate) fn run(kind: &Kind, corpora: &[Corpus], program: &Program) -> Result<
             Figure::Binary,
             fs::metadata(agent())?.len() as f64 / 1e6,
         )]),
-        Kind::Backlog { outputs, tls } => {
+        Kind::Backlog {
+            outputs,
+            tls,
+            is_plain,
+        } => {
             let corpus = corpora.first().context("a corpus")?;
-            let spent = backlog(program, corpus, outputs, tls)?;
+            let spent = backlog(program, corpus, outputs, tls, is_plain)?;
             Ok(vec![
                 (Figure::Throughput, corpus.bytes as f64 / 1e6 / spent.cpu),
                 (Figure::Peak, spent.peak),
@@ -46,7 +50,7 @@ pub(crate) fn run(kind: &Kind, corpora: &[Corpus], program: &Program) -> Result<
                 anyhow::bail!("three corpora");
             };
             let [least, of_small, of_large] = [least, small, large]
-                .map(|corpus| backlog(program, corpus, &[Wire::Snappy], false));
+                .map(|corpus| backlog(program, corpus, &[Wire::Snappy], false, true));
             let (start, of_small, of_large) = (least?.cpu, of_small?, of_large?);
             let rate = |corpus: &Corpus, cpu| corpus.bytes as f64 / 1e6 / (cpu - start);
             let large_rate = rate(large, of_large.cpu);
@@ -60,8 +64,8 @@ pub(crate) fn run(kind: &Kind, corpora: &[Corpus], program: &Program) -> Result<
             let [least, few, many] = corpora else {
                 anyhow::bail!("three corpora");
             };
-            let [of_least, of_few, of_many] =
-                [least, few, many].map(|corpus| backlog(program, corpus, &[Wire::Snappy], false));
+            let [of_least, of_few, of_many] = [least, few, many]
+                .map(|corpus| backlog(program, corpus, &[Wire::Snappy], false, true));
             let (start, of_few, of_many) = (of_least?.cpu, of_few?, of_many?);
             let each = |corpus: &Corpus, cpu| (cpu - start) / (corpus.shape.files - 1) as f64;
             let each_of_many = each(many, of_many.cpu);
@@ -98,7 +102,13 @@ fn spent(process: &Process) -> Result<Spent> {
     })
 }
 
-fn backlog(program: &Program, corpus: &Corpus, outputs: &[Wire], tls: bool) -> Result<Spent> {
+fn backlog(
+    program: &Program,
+    corpus: &Corpus,
+    outputs: &[Wire],
+    tls: bool,
+    is_plain: bool,
+) -> Result<Spent> {
     let ground = Ground::new(program)?;
     let receiver = ground.receiver.address();
     let front = if tls {
@@ -107,6 +117,7 @@ fn backlog(program: &Program, corpus: &Corpus, outputs: &[Wire], tls: bool) -> R
         None
     };
     let mut job = ground.job(corpus.folder(), outputs);
+    job.is_plain = is_plain;
     if let Some(front) = &front {
         job.address = front.address;
         job.authority = front.authority.as_deref();

@@ -10,8 +10,12 @@ use crate::shipper::{Program, Wire};
 pub(crate) enum Kind {
     /// The program on disk.
     Binary,
-    /// What is in the files before the start.
-    Backlog { outputs: &'static [Wire], tls: bool },
+    /// What is in the files before the start; shipped as it is, or looked into as by default.
+    Backlog {
+        outputs: &'static [Wire],
+        tls: bool,
+        is_plain: bool,
+    },
     /// Two backlogs, of which the first is small.
     Long,
     /// Many files of the same size, and a hundredth of them.
@@ -85,12 +89,31 @@ pub(crate) fn all(is_quick: bool) -> Vec<Scenario> {
     let seconds = |full: u64| Duration::from_secs(if is_quick { full.div_ceil(5) } else { full });
     let backlog = |name: &str, shape: Shape, outputs, tls, beside, targets| Scenario {
         name: format!("backlog {} MB, {name}", shape.bytes / MB),
-        kind: Kind::Backlog { outputs, tls },
+        kind: Kind::Backlog {
+            outputs,
+            tls,
+            is_plain: true,
+        },
         shapes: vec![shape],
         beside,
         targets,
     };
     let whole = Shape::of(500 * MB / part);
+    let looked_into = Scenario {
+        kind: Kind::Backlog {
+            outputs: &[Wire::Snappy],
+            tls: false,
+            is_plain: false,
+        },
+        ..backlog(
+            "200-byte lines, Loki, snappy, records looked for as by default",
+            whole,
+            &[Wire::Snappy],
+            false,
+            Beside::Yardstick,
+            vec![AtMost(Peak, 24.0)],
+        )
+    };
     let half = Shape::of(128 * MB / part);
     let mut scenarios = vec![Scenario {
         name: "release binary".to_owned(),
@@ -99,6 +122,7 @@ pub(crate) fn all(is_quick: bool) -> Vec<Scenario> {
         beside: Beside::Nobody,
         targets: vec![AtMost(Binary, 10.0)],
     }];
+    scenarios.push(looked_into);
     scenarios.extend([
         backlog(
             "200-byte lines, Loki, snappy",

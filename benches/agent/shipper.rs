@@ -82,6 +82,8 @@ pub(crate) struct Job<'a> {
     pub(crate) max_wait: Option<Duration>,
     /// Whether the files grow.
     pub(crate) follow: bool,
+    /// Whether the agent takes the lines as they are, and looks for nothing in them.
+    pub(crate) is_plain: bool,
 }
 
 /// Who ships.
@@ -137,9 +139,14 @@ fn start_agent(job: &Job<'_>, state: &Path, on_error: &str) -> Result<Process> {
         .max_wait
         .map(|wait| format!(", batch: {{ max_wait: {}ms }}", wait.as_millis()));
     let wait = wait.unwrap_or_default();
+    let records = if job.is_plain {
+        ", format: plain, multiline: off"
+    } else {
+        ""
+    };
     let mut text = format!(
         "state_dir: {}\nserver: {{ listen: \"off\" }}\n\
-         inputs: [{{ name: app, include: [\"{}/*.log*\"] }}]\noutputs:\n",
+         inputs: [{{ name: app, include: [\"{}/*.log*\"]{records} }}]\noutputs:\n",
         state.display(),
         job.logs.display()
     );
