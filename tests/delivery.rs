@@ -7,6 +7,8 @@
     reason = "a test whose own files or processes fail has failed"
 )]
 
+#[path = "delivery/ages.rs"]
+mod ages;
 #[path = "delivery/answers.rs"]
 mod answers;
 #[path = "delivery/doubt.rs"]

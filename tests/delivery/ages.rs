@@ -1,0 +1,143 @@
+//! A backlog of many ages: files of twenty days in any order, lines without a time among them.
+//! Every line is accounted for at both backends, whether old ones are moved up or refused.
+
+use std::collections::BTreeMap;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use pinnace::receiver::Backend;
+use serde_json::Value;
+
+use crate::harness::{Config, Scene, append, eventually};
+
+const HOUR: u64 = 3600;
+/// Files, each of so many hours.
+const FILES: u64 = 40;
+const HOURS: u64 = 12;
+/// Records with a time in each file, and lines without one.
+const TIMED: u64 = 40;
+const UNTIMED: u64 = 10;
+
+/// What was written: of each line when it says that it was written, in milliseconds.
+fn write(scene: &Scene) -> BTreeMap<String, Option<u64>> {
+    let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap();
+    let first = now.as_secs() - FILES * HOURS * HOUR;
+    let mut written = BTreeMap::new();
+    for place in 0..FILES {
+        // Every file once, in no order.
+        let file = place * 17 % FILES;
+        let mut text = String::new();
+        for line in 0..TIMED {
+            let seconds = first + file * HOURS * HOUR + line * HOURS * HOUR / TIMED;
+            let record =
+                format!(r#"{{"ts":{seconds}.25,"level":"info","msg":"{file:02} {line:03}"}}"#);
+            text.push_str(&record);
+            text.push('\n');
+            written.insert(record, Some(seconds * 1000 + 250));
+            if line % (TIMED / UNTIMED) == 2 {
+                let plain = format!("no time {file:02} {line:03}");
+                text.push_str(&plain);
+                text.push('\n');
+                written.insert(plain, None);
+            }
+        }
+        append(&scene.log(&format!("{file:02}.log")), text);
+    }
+    written
+}
+
+fn config(scene: &Scene, max_age: &str) -> Config {
+    Config {
+        outputs: vec![
+            scene.loki(max_age),
+            scene.cloudwatch(&format!("log_stream: \"{{file}}\", {max_age}")),
+        ],
+        ..scene.loki_config()
+    }
+}
+
+/// The lines that a backend stored, with the times of their records in milliseconds.
+fn stored(scene: &Scene, backend: Backend) -> Vec<(String, u64)> {
+    let records = scene.receiver.records(backend).into_iter();
+    records
+        .flat_map(|record| {
+            let time = u64::try_from(record.timestamp_ns / 1_000_000).unwrap();
+            let lines = record.line.lines().map(str::to_owned);
+            lines.map(|line| (line, time)).collect::<Vec<_>>()
+        })
+        .collect()
+}
+
+/// The lines of an output's dead letters.
+fn buried(config: &Config, output: &str) -> Vec<String> {
+    let path = config.state_dir.join("dead-letters.ndjson");
+    let text = std::fs::read_to_string(path).unwrap_or_default();
+    text.lines()
+        .map(|line| serde_json::from_str::<Value>(line).unwrap())
+        .filter(|letter| letter["output"] == output)
+        .flat_map(|letter| {
+            let lines = letter["text"].as_str().unwrap().lines();
+            lines.map(str::to_owned).collect::<Vec<_>>()
+        })
+        .collect()
+}
+
+/// Each line once.
+fn sorted(lines: impl Iterator<Item = String>) -> Vec<String> {
+    let mut lines: Vec<_> = lines.collect();
+    lines.sort();
+    lines
+}
+
+#[test]
+fn old_records_are_moved_up_and_younger_ones_keep_their_times() {
+    let scene = Scene::new();
+    let config = config(&scene, "").serving();
+    let written = write(&scene);
+    let agent = scene.start(&config);
+    config.wait_until_no_lag();
+    agent.stop_well();
+    let young = SystemTime::now() - Duration::from_secs(5 * 24 * HOUR);
+    let young = u64::try_from(young.duration_since(UNIX_EPOCH).unwrap().as_millis()).unwrap();
+    for backend in Backend::ALL {
+        let stored = stored(&scene, backend);
+        let mut kept = 0;
+        for (line, time) in &stored {
+            if let Some(Some(own)) = written
+                .get(line)
+                .filter(|own| own.is_some_and(|it| it > young))
+            {
+                assert_eq!(time, own, "{line} at {backend}");
+                kept += 1;
+            }
+        }
+        assert!(kept > 300, "{kept} of {backend}");
+        let lines = sorted(stored.into_iter().map(|(line, _)| line));
+        assert_eq!(lines, sorted(written.keys().cloned()), "{backend}");
+        scene.assert_flawless(backend);
+    }
+}
+
+#[test]
+fn old_records_that_are_not_moved_up_are_in_the_dead_letters_and_the_others_arrive() {
+    let scene = Scene::new();
+    let config = config(&scene, "max_age: 10000h").serving();
+    let written = write(&scene);
+    let agent = scene.start(&config);
+    let all = written.len();
+    let is_accounted = eventually(|| {
+        Backend::ALL.into_iter().all(|backend| {
+            stored(&scene, backend).len() + buried(&config, backend.name()).len() >= all
+        })
+    });
+    assert!(is_accounted, "{}", config.status_text().1);
+    config.wait_until_no_lag();
+    agent.stop_well();
+    for backend in Backend::ALL {
+        let buried = buried(&config, backend.name());
+        assert!(buried.len() > 200, "{} of {backend}", buried.len());
+        let stored = stored(&scene, backend).into_iter().map(|(line, _)| line);
+        let lines = sorted(stored.chain(buried));
+        assert_eq!(lines, sorted(written.keys().cloned()), "{backend}");
+        assert_eq!(scene.receiver.summary(backend).repeated, 0, "{backend}");
+    }
+}
