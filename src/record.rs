@@ -3,6 +3,7 @@
 
 pub(crate) mod civil;
 pub(crate) mod cut;
+pub(crate) mod emf;
 pub(crate) mod envelope;
 pub(crate) mod explain;
 pub(crate) mod facts;

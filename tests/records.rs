@@ -451,3 +451,39 @@ fn what_is_filtered_is_counted_owes_nothing_and_is_not_looked_at_again() {
     agent.stop_well();
     scene.assert_flawless(Backend::Loki);
 }
+
+#[test]
+fn metrics_in_the_embedded_format_reach_cloudwatch_as_they_were_written() {
+    let scene = Scene::new();
+    let config = both(&scene).serving();
+    let directive = r#"{"Namespace":"app","Dimensions":[["service"]],"Metrics":[{"Name":"ms"}]}"#;
+    let emf = |service: &str, value: &str| {
+        format!(
+            r#"{{"_aws":{{"Timestamp":1795341600000,"CloudWatchMetrics":[{directive}]}},"service":{service},"ms":{value}}}"#
+        )
+    };
+    let good = [emf("\"checkout\"", "12.5"), emf("\"cart\"", "[1, 2]")];
+    // Its dimension is no text: CloudWatch would make nothing of it.
+    let bad = emf("7", "1");
+    let lines = [
+        "2026-11-22 10:00:00,123 - app - INFO - before".to_owned(),
+        good[0].clone(),
+        good[1].clone(),
+        "2026-11-22 10:00:00,200 - app - INFO - between".to_owned(),
+        bad.clone(),
+    ];
+    append(&scene.log("app.log"), format!("{}\n", lines.join("\n")));
+    let agent = scene.start(&config);
+    scene.wait_for_stored(Backend::Cloudwatch, 5);
+    let records = scene.receiver.records(Backend::Cloudwatch);
+    assert_eq!(texts(&records), lines);
+    let (_, metrics) = get(config.port(), "/metrics").unwrap();
+    for (result, count) in [("valid", 2), ("invalid", 1)] {
+        let line = format!(
+            "pinnace_emf_records_total{{output=\"cloudwatch\",result=\"{result}\"}} {count}"
+        );
+        assert!(metrics.contains(&line), "{line} in {metrics}");
+    }
+    agent.wait_for_log("a dimension is no text beside _aws");
+    agent.stop_well();
+}

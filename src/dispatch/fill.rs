@@ -195,6 +195,7 @@ impl Taker<'_> {
             redactor,
             cutter,
             counters,
+            knows_emf,
             ..
         } = &mut *self.reading;
         let is_over = behind == Behind::Nothing;
@@ -218,6 +219,9 @@ impl Taker<'_> {
                 cutter.note_key(is_in_key);
             } else if self.encoder.push(given, &framed.line, self.metadata) == Push::Full {
                 return Ended::Full;
+            }
+            if *knows_emf {
+                counters.emf.look_at(framed.line.bytes);
             }
             *self.last_time = given;
             self.at += framed.consumed;
@@ -243,6 +247,7 @@ impl Taker<'_> {
                 metadata,
                 framer,
                 has_metadata,
+                knows_emf,
                 ..
             } = &mut *self.reading;
             let learned = cutter.learned();
@@ -314,6 +319,9 @@ impl Taker<'_> {
             }
             *self.last_time = given;
             counters.count(found.level, record.is_continued);
+            if *knows_emf {
+                counters.emf.look_at(record.line.bytes);
+            }
             match own {
                 Some(time) if time < oldest => {
                     counters.too_old.inc();

@@ -35,9 +35,10 @@ pub(crate) fn is_object(line: &[u8]) -> bool {
     is_enclosed && matches!(line[1..].trim_ascii_start().first(), Some(b'"' | b'}'))
 }
 
-/// Whether an object says when it was written or how grave it is.
+/// Whether an object says when it was written or how grave it is, or is of AWS's embedded metric
+/// format, which must stand by itself.
 pub(crate) fn is_record(line: &[u8]) -> bool {
-    members(line).any(|(key, _)| is_time_key(key) || is_level_key(key))
+    members(line).any(|(key, _)| is_time_key(key) || is_level_key(key) || key == b"_aws")
 }
 
 /// Whether a member of this name says when.

@@ -550,8 +550,9 @@ fn dividing_many_batches_at_once_stays_within_the_memory_ceiling() {
         let scene = Scene::of_digests();
         let config = match backend {
             Backend::Loki => config_of(&scene, backend),
+            // Packed, as it goes to AWS.
             Backend::Cloudwatch => Config {
-                outputs: vec![scene.cloudwatch("log_stream: \"{file}\"")],
+                outputs: vec![scene.cloudwatch("log_stream: \"{file}\", compression: gzip")],
                 ..config_of(&scene, backend)
             },
         };

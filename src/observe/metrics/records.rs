@@ -6,7 +6,7 @@ use prometheus_client::metrics::family::Family;
 use prometheus_client::registry::Registry;
 
 use super::OfOutput;
-use crate::dispatch::Counters;
+use crate::dispatch::{Counters, EmfCounters, OfEmf};
 use crate::record::level::Level;
 use crate::record::redact::Redactor;
 
@@ -40,6 +40,7 @@ pub(crate) struct RecordMetrics {
     continued: Family<OfOutput, Counter>,
     far_off: Family<OfOutput, Counter>,
     too_old: Family<OfOutput, Counter>,
+    emf: Family<OfEmf, Counter>,
 }
 
 impl RecordMetrics {
@@ -73,6 +74,11 @@ impl RecordMetrics {
             "times_moved_up",
             "Records whose time is older than max_age and was moved up to it",
             self.too_old.clone(),
+        );
+        registry.register(
+            "emf_records",
+            "Records of AWS's embedded metric format sent to CloudWatch Logs: valid, invalid",
+            self.emf.clone(),
         );
     }
 
@@ -112,6 +118,11 @@ impl RecordMetrics {
             continued: self.continued.get_or_create(&of_output).clone(),
             far_off: self.far_off.get_or_create(&of_output).clone(),
             too_old: self.too_old.get_or_create(&of_output).clone(),
+            emf: EmfCounters {
+                family: self.emf.clone(),
+                output: output.to_owned(),
+                has_told: false,
+            },
         }
     }
 }
