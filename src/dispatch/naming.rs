@@ -29,7 +29,12 @@ pub(crate) enum Naming {
         streams: Streams,
     },
     /// Group and stream.
-    CloudWatch { group: Template, stream: Template },
+    CloudWatch {
+        group: Template,
+        stream: Template,
+        /// Somebody was told of a name in which characters had to be replaced.
+        has_told: bool,
+    },
 }
 
 /// Which streams were begun with, so that a label with ever new values makes no more of them than
@@ -121,6 +126,7 @@ impl Naming {
             OutputKind::CloudWatchLogs(output) => Self::CloudWatch {
                 group: output.log_group.clone(),
                 stream: output.log_stream.clone(),
+                has_told: false,
             },
         }
     }
@@ -132,6 +138,7 @@ impl Naming {
             metadata: Vec::new(),
             merged: Merged::No,
         };
+        self.tell_if_changed(values, &named.stream);
         if let Self::Loki {
             labels,
             metadata,
@@ -159,7 +166,7 @@ impl Naming {
             Self::Loki { labels, .. } => StreamName::Loki {
                 labels: values.label_set(labels.iter()),
             },
-            Self::CloudWatch { group, stream } => {
+            Self::CloudWatch { group, stream, .. } => {
                 let is_group = |c: char| c.is_ascii_alphanumeric() || ".-_/#".contains(c);
                 let is_stream = |c: char| c != ':' && c != '*' && !c.is_control();
                 StreamName::CloudWatch {
@@ -167,6 +174,31 @@ impl Naming {
                     stream: sanitised(&values.render(stream), values.input, is_stream),
                 }
             }
+        }
+    }
+}
+
+impl Naming {
+    /// Says once that a name had to be changed.
+    fn tell_if_changed(&mut self, values: &Values<'_>, name: &StreamName) {
+        if let Self::CloudWatch {
+            group,
+            stream,
+            has_told,
+        } = self
+            && let StreamName::CloudWatch {
+                group: group_now,
+                stream: stream_now,
+            } = name
+            && (values.render(group) != *group_now || values.render(stream) != *stream_now)
+            && !std::mem::replace(has_told, true)
+        {
+            tracing::warn!(
+                path = %values.path.display(),
+                group = group_now,
+                stream = stream_now,
+                "CloudWatch Logs takes no such name as log_group and log_stream give: characters were replaced; this is said once"
+            );
         }
     }
 }
@@ -267,6 +299,7 @@ mod tests {
         let mut naming = Naming::CloudWatch {
             group: "/apps/{service} é".parse().unwrap(),
             stream: "{hostname}/{file}".parse().unwrap(),
+            has_told: false,
         };
         assert_eq!(
             naming.name(&values, Instant::now()).stream,
@@ -299,6 +332,7 @@ mod tests {
         let mut naming = Naming::CloudWatch {
             group: "{hostname}".parse().unwrap(),
             stream: "{hostname}".parse().unwrap(),
+            has_told: false,
         };
         assert_eq!(naming.name(&values, now).stream.to_string(), "app:app");
     }
