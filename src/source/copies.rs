@@ -81,6 +81,11 @@ impl Source {
             match self.likeness(generation, opened, at) {
                 Likeness::Same => return Original::Is(generation.id),
                 Likeness::MayBecome => is_unsettled = true,
+                // It may have been emptied while it was compared: then the comparison says nothing.
+                Likeness::Other if !generation.is_as_seen() => {
+                    self.doubted.insert(generation.id);
+                    is_unsettled = true;
+                }
                 Likeness::Other => {}
             }
         }
