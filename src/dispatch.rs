@@ -13,7 +13,7 @@ use crate::record::Time;
 use crate::record::cut::Learned;
 use crate::source::{Generation, Source};
 use crate::span::{GenerationId, Position};
-pub(crate) use reading::{Counters, EmfCounters, OfEmf, Reading};
+pub(crate) use reading::{Counters, EmfCounters, Reading};
 use stream::Stream;
 
 mod batching;

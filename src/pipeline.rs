@@ -224,7 +224,8 @@ fn reading(
 ) -> Reading {
     let max_line = usize::try_from(input.max_line.0).unwrap_or(usize::MAX);
     let redactor = input.records.redactor();
-    let counters = metrics.of_records.of(&output.name, &redactor);
+    let knows_emf = matches!(output.kind, OutputKind::CloudWatchLogs(_));
+    let counters = metrics.of_records.of(&output.name, &redactor, knows_emf);
     Reading::new(
         input.records.rules(local_zone),
         max_line,

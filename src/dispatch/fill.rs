@@ -195,7 +195,6 @@ impl Taker<'_> {
             redactor,
             cutter,
             counters,
-            knows_emf,
             ..
         } = &mut *self.reading;
         let is_over = behind == Behind::Nothing;
@@ -220,8 +219,8 @@ impl Taker<'_> {
             } else if self.encoder.push(given, &framed.line, self.metadata) == Push::Full {
                 return Ended::Full;
             }
-            if *knows_emf {
-                counters.emf.look_at(framed.line.bytes);
+            if let Some(emf) = &mut counters.emf {
+                emf.look_at(framed.line.bytes);
             }
             *self.last_time = given;
             self.at += framed.consumed;
@@ -247,7 +246,6 @@ impl Taker<'_> {
                 metadata,
                 framer,
                 has_metadata,
-                knows_emf,
                 ..
             } = &mut *self.reading;
             let learned = cutter.learned();
@@ -319,8 +317,8 @@ impl Taker<'_> {
             }
             *self.last_time = given;
             counters.count(found.level, record.is_continued);
-            if *knows_emf {
-                counters.emf.look_at(record.line.bytes);
+            if let Some(emf) = &mut counters.emf {
+                emf.look_at(record.line.bytes);
             }
             match own {
                 Some(time) if time < oldest => {

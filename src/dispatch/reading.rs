@@ -2,9 +2,7 @@
 
 use std::time::Duration;
 
-use prometheus_client::encoding::EncodeLabelSet;
 use prometheus_client::metrics::counter::Counter;
-use prometheus_client::metrics::family::Family;
 
 use crate::config::OutputKind;
 use crate::record::cut::Cutter;
@@ -30,8 +28,6 @@ pub(crate) struct Reading {
     pub(super) max_age: i64,
     /// Whether records carry metadata of their own.
     pub(crate) has_metadata: bool,
-    /// Whether records of the embedded metric format mean something to the destination.
-    pub(super) knows_emf: bool,
     pub(crate) counters: Counters,
     /// Room for the metadata of a record, and for a text that is not as it stands in the file.
     pub(super) metadata: Vec<u8>,
@@ -53,47 +49,36 @@ pub(crate) struct Counters {
     pub(crate) far_off: Counter,
     /// Times that are older than the destination takes.
     pub(crate) too_old: Counter,
-    /// Records of the embedded metric format.
-    pub(crate) emf: EmfCounters,
+    /// Records of the embedded metric format, where it means something to the destination.
+    pub(crate) emf: Option<EmfCounters>,
 }
 
-/// What is counted of the embedded metric format, for outputs that have any of it.
+/// What is counted of the embedded metric format.
 #[derive(Debug)]
 pub(crate) struct EmfCounters {
-    pub(crate) family: Family<OfEmf, Counter>,
-    pub(crate) output: String,
-    /// A wrong one was told of.
+    pub(crate) valid: Counter,
+    pub(crate) invalid: Counter,
+    /// Somebody was told of an invalid one.
     pub(crate) has_told: bool,
-}
-
-/// The labels of records of the embedded metric format.
-#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
-pub(crate) struct OfEmf {
-    /// The output's name.
-    pub(crate) output: String,
-    /// `valid` or `invalid`.
-    pub(crate) result: &'static str,
 }
 
 impl EmfCounters {
     /// Looks whether a record is of this format and counts it. What is wrong is told once.
     pub(crate) fn look_at(&mut self, record: &[u8]) {
-        let Some(checked) = emf::look_over(record) else {
-            return;
-        };
-        let labels = OfEmf {
-            output: self.output.clone(),
-            result: if checked.is_ok() { "valid" } else { "invalid" },
-        };
-        self.family.get_or_create(&labels).inc();
-        if let Err(why) = checked
-            && !std::mem::replace(&mut self.has_told, true)
-        {
-            tracing::warn!(
-                output = self.output,
-                why,
-                "a record looks like AWS's embedded metric format, but CloudWatch Logs will make no metrics of it; it is shipped as it is, and others like it are only counted"
-            );
+        match emf::look_over(record) {
+            None => {}
+            Some(Ok(())) => {
+                self.valid.inc();
+            }
+            Some(Err(why)) => {
+                self.invalid.inc();
+                if !std::mem::replace(&mut self.has_told, true) {
+                    tracing::warn!(
+                        why,
+                        "a record looks like AWS's embedded metric format, but CloudWatch Logs will make no metrics of it; it is shipped as it is, and others like it are only counted"
+                    );
+                }
+            }
         }
     }
 }
@@ -143,7 +128,6 @@ impl Reading {
             wait,
             max_age: i64::try_from(output.max_age().as_nanos()).unwrap_or(i64::MAX),
             has_metadata: matches!(output, OutputKind::Loki(_)),
-            knows_emf: matches!(output, OutputKind::CloudWatchLogs(_)),
             counters,
             metadata: Vec::new(),
             text: Vec::new(),

@@ -6,7 +6,7 @@ use prometheus_client::metrics::family::Family;
 use prometheus_client::registry::Registry;
 
 use super::OfOutput;
-use crate::dispatch::{Counters, EmfCounters, OfEmf};
+use crate::dispatch::{Counters, EmfCounters};
 use crate::record::level::Level;
 use crate::record::redact::Redactor;
 
@@ -29,6 +29,13 @@ struct OfKind {
 struct OfAction {
     output: String,
     action: &'static str,
+}
+
+/// The labels of records of the embedded metric format.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct OfEmf {
+    output: String,
+    result: &'static str,
 }
 
 /// Counters of records, by output.
@@ -82,8 +89,9 @@ impl RecordMetrics {
         );
     }
 
-    /// The counters of one output, shown from its start on.
-    pub(crate) fn of(&self, output: &str, redactor: &Redactor) -> Counters {
+    /// The counters of one output, shown from its start on. `knows_emf` says whether the embedded
+    /// metric format means something to it.
+    pub(crate) fn of(&self, output: &str, redactor: &Redactor, knows_emf: bool) -> Counters {
         let level = |level: Option<Level>| {
             let labels = OfLevel {
                 output: output.to_owned(),
@@ -105,6 +113,13 @@ impl RecordMetrics {
             };
             self.filtered.get_or_create(&labels).clone()
         };
+        let emf = |result: &'static str| {
+            let labels = OfEmf {
+                output: output.to_owned(),
+                result,
+            };
+            self.emf.get_or_create(&labels).clone()
+        };
         let of_output = OfOutput {
             output: output.to_owned(),
         };
@@ -118,11 +133,11 @@ impl RecordMetrics {
             continued: self.continued.get_or_create(&of_output).clone(),
             far_off: self.far_off.get_or_create(&of_output).clone(),
             too_old: self.too_old.get_or_create(&of_output).clone(),
-            emf: EmfCounters {
-                family: self.emf.clone(),
-                output: output.to_owned(),
+            emf: knows_emf.then(|| EmfCounters {
+                valid: emf("valid"),
+                invalid: emf("invalid"),
                 has_told: false,
-            },
+            }),
         }
     }
 }
