@@ -196,7 +196,13 @@ fn encoder(kind: &OutputKind) -> Encoder {
     }
 }
 
-fn plan(config: &Config, output: &config::Output, budget: usize, metrics: &Metrics) -> Plan {
+/// How an output's batches are made.
+pub(crate) fn plan(
+    config: &Config,
+    output: &config::Output,
+    budget: usize,
+    metrics: &Metrics,
+) -> Plan {
     let batch = output.kind.batch();
     Plan {
         name: output.name.clone(),

@@ -24,6 +24,8 @@ use names::Name;
 use problems::Problems;
 pub(crate) use problems::permission_mending;
 
+#[cfg(test)]
+pub(crate) mod births;
 mod clock;
 mod content;
 mod copies;

@@ -30,6 +30,8 @@ mod ending;
 mod holding;
 mod losses;
 mod missing;
+#[cfg(test)]
+mod model;
 mod opening;
 mod regaining;
 mod replay;

@@ -1,0 +1,82 @@
+//! The reading thread against a model: random lives of files, of the agent and of its backends,
+//! on real files and with made-up clocks. What the backends hold in the end is what was written:
+//! each line once for each output, in order within its content, at times that rise.
+//!
+//! `cargo test --lib worker::model -- --ignored` runs it, `PROPTEST_CASES=10000` tries longer,
+//! `PROPTEST_RNG_SEED=N` repeats a run. It is not part of `cargo test` yet: see below. The network
+//! is played here; `tests/tailing/model.rs` lives with the built program.
+
+use std::fmt;
+
+use proptest::prelude::*;
+
+use acts::{Act, Setup, act, setup};
+use world::World;
+
+mod account;
+mod acts;
+mod files;
+mod stage;
+mod world;
+
+/// As many lives as fit a run of all tests; more where `PROPTEST_CASES` asks for them.
+fn lives(usual: u32) -> ProptestConfig {
+    let usual = ProptestConfig {
+        max_shrink_iters: 3000,
+        ..ProptestConfig::with_cases(usual)
+    };
+    match std::env::var_os("PROPTEST_CASES") {
+        Some(_) => ProptestConfig {
+            cases: ProptestConfig::default().cases,
+            ..usual
+        },
+        None => usual,
+    }
+}
+
+/// One act after the other, told in as many lines.
+struct Life(Vec<Act>);
+
+impl fmt::Debug for Life {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.iter().try_for_each(|act| write!(f, "\n{act:?}"))
+    }
+}
+
+fn live(setup: Setup, life: &Life) -> Result<(), TestCaseError> {
+    let mut world = World::new(setup);
+    for act in &life.0 {
+        world.act(act)?;
+    }
+    world.end()
+}
+
+/// Lives of contents that prove what they are: more than 4 KiB of their own behind the banner.
+macro_rules! lives {
+    ($($(#[$attribute:meta])* $name:ident: $means_all:expr, $own_lines:expr;)*) => {$(
+        proptest! {
+            #![proptest_config(lives(1000))]
+            #[test]
+            $(#[$attribute])*
+            fn $name(
+                setup in setup($means_all, $own_lines),
+                life in proptest::collection::vec(act(), 1..60).prop_map(Life),
+            ) {
+                live(setup, &life)?;
+            }
+        }
+    )*};
+}
+
+// They are not green yet: a copy that was made without emptying its original and overtaken by it,
+// and what is compressed or rotated more than once between two looks, can still arrive twice.
+lives! {
+    #[ignore = "not green yet: one life in some hundreds ends with a copy sent twice"]
+    whatever_happens_to_a_log_each_line_arrives_once: false, 12;
+    #[ignore = "not green yet: one life in some hundreds ends with a copy sent twice"]
+    whatever_happens_when_rotated_names_are_meant_too_each_line_arrives_once: true, 12;
+    #[ignore = "not green yet: small contents that are not told apart"]
+    whatever_happens_to_small_logs_each_line_arrives_once: false, 0;
+    #[ignore = "not green yet: small contents that are not told apart"]
+    whatever_happens_to_small_logs_when_rotated_names_are_meant_too: true, 0;
+}

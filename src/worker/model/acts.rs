@@ -1,0 +1,171 @@
+//! What can happen in a life.
+
+use proptest::prelude::*;
+
+/// What is settled before it begins.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Setup {
+    /// Whether the names that rotation gives are meant too.
+    pub(super) means_all: bool,
+    /// Every content begins with so many lines that are the same everywhere.
+    pub(super) banner_lines: usize,
+    /// And goes on with so many of its own.
+    pub(super) own_lines: usize,
+    /// Most bytes of a batch.
+    pub(super) batch_bytes: usize,
+    /// Nothing waits longer for its batch, in milliseconds.
+    pub(super) max_wait: u64,
+}
+
+/// How the records are named at the destination, and who takes them.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Labels {
+    /// One stream for all files, or one for each.
+    pub(super) is_one_stream: bool,
+    /// Part of every stream's name.
+    pub(super) version: u8,
+}
+
+/// What becomes of a batch on its way.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Outcome {
+    /// Stored and acknowledged.
+    Delivered,
+    /// Stored, but nobody hears of it.
+    Open,
+}
+
+#[derive(Debug, Clone)]
+pub(super) enum Act {
+    Append {
+        log: usize,
+        lines: usize,
+        width: usize,
+    },
+    AppendSame {
+        log: usize,
+        lines: usize,
+    },
+    AppendPart {
+        log: usize,
+    },
+    AppendToRotated {
+        log: usize,
+    },
+    Rename {
+        log: usize,
+    },
+    CopyTruncate {
+        log: usize,
+    },
+    Copy {
+        log: usize,
+    },
+    Truncate {
+        log: usize,
+        lines: usize,
+    },
+    Delete {
+        log: usize,
+    },
+    DeleteOldest {
+        log: usize,
+    },
+    Gzip {
+        log: usize,
+        which: usize,
+        is_slow: bool,
+    },
+    NewDay,
+    #[expect(dead_code, reason = "what it finds is to be judged first")]
+    FolderFlickers,
+    Pass {
+        millis: u64,
+    },
+    Jump {
+        seconds: i64,
+    },
+    Turn,
+    Answer {
+        output: usize,
+        which: usize,
+        outcome: Outcome,
+    },
+    AnswerAll {
+        output: usize,
+    },
+    Stop {
+        labels: Labels,
+        is_kill: bool,
+        away: Vec<Act>,
+    },
+}
+
+pub(super) fn setup(means_all: bool, own_lines: usize) -> impl Strategy<Value = Setup> {
+    let banner = prop_oneof![2 => Just(0usize), 1 => Just(1), 2 => Just(16), 1 => Just(30)];
+    let bytes = prop_oneof![Just(700usize), Just(3000), Just(1 << 16)];
+    let wait = prop_oneof![Just(0u64), Just(50), Just(1000)];
+    (banner, bytes, wait).prop_map(move |(banner_lines, batch_bytes, max_wait)| Setup {
+        means_all,
+        banner_lines,
+        own_lines,
+        batch_bytes,
+        max_wait,
+    })
+}
+
+/// What happens to files, whoever looks.
+fn to_files() -> impl Strategy<Value = Act> {
+    let log = || prop_oneof![3 => Just(0usize), 1 => Just(1)];
+    let width = prop_oneof![4 => 0usize..60, 1 => 200usize..900];
+    prop_oneof![
+        8 => (log(), 1usize..12, width).prop_map(|(log, lines, width)| Act::Append { log, lines, width }),
+        1 => (log(), 2usize..30).prop_map(|(log, lines)| Act::AppendSame { log, lines }),
+        2 => log().prop_map(|log| Act::AppendPart { log }),
+        1 => log().prop_map(|log| Act::AppendToRotated { log }),
+        3 => log().prop_map(|log| Act::Rename { log }),
+        3 => log().prop_map(|log| Act::CopyTruncate { log }),
+        1 => log().prop_map(|log| Act::Copy { log }),
+        1 => (log(), 0usize..12).prop_map(|(log, lines)| Act::Truncate { log, lines }),
+        1 => log().prop_map(|log| Act::Delete { log }),
+        1 => log().prop_map(|log| Act::DeleteOldest { log }),
+        2 => (log(), 0usize..3, any::<bool>())
+            .prop_map(|(log, which, is_slow)| Act::Gzip { log, which, is_slow }),
+        1 => Just(Act::NewDay),
+        2 => pass(),
+    ]
+}
+
+fn pass() -> impl Strategy<Value = Act> {
+    prop_oneof![
+        Just(1u64),
+        Just(20),
+        Just(150),
+        Just(1100),
+        Just(2500),
+        Just(12_000),
+        Just(400_000)
+    ]
+    .prop_map(|millis| Act::Pass { millis })
+}
+
+pub(super) fn act() -> impl Strategy<Value = Act> {
+    let output = || 0usize..2;
+    let outcome = prop_oneof![2 => Just(Outcome::Delivered), 1 => Just(Outcome::Open)];
+    let labels = (any::<bool>(), 0u8..2).prop_map(|(is_one_stream, version)| Labels {
+        is_one_stream,
+        version,
+    });
+    let seconds = prop_oneof![Just(1i64), Just(3600), Just(10_000_000)];
+    prop_oneof![
+        20 => to_files(),
+        4 => pass(),
+        6 => Just(Act::Turn),
+        1 => seconds.prop_map(|seconds| Act::Jump { seconds }),
+        4 => (output(), 0usize..4, outcome)
+            .prop_map(|(output, which, outcome)| Act::Answer { output, which, outcome }),
+        5 => output().prop_map(|output| Act::AnswerAll { output }),
+        3 => (labels, any::<bool>(), proptest::collection::vec(to_files(), 0..8))
+            .prop_map(|(labels, is_kill, away)| Act::Stop { labels, is_kill, away }),
+    ]
+}

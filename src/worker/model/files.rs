@@ -1,0 +1,422 @@
+//! The application's side: writes and rotates its logs, and remembers which bytes lie where.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fs::{self, File, OpenOptions};
+use std::io::Write as _;
+use std::os::unix::fs::MetadataExt as _;
+use std::time::{Duration, SystemTime};
+
+use super::stage::Stage;
+use crate::source::births;
+
+/// All that was ever written.
+#[derive(Debug)]
+pub(super) struct Files {
+    banner_lines: usize,
+    own_lines: usize,
+    /// One life of a log's content after the other.
+    pub(super) contents: Vec<Content>,
+    /// What lies at which name.
+    places: BTreeMap<String, Place>,
+    day: u32,
+}
+
+/// One life of a log's content.
+#[derive(Debug, Default)]
+pub(super) struct Content {
+    len: usize,
+    /// The whole lines, each with where it ends.
+    pub(super) lines: Vec<(String, usize)>,
+    /// The line without an end.
+    partial: Option<String>,
+    /// Its file has no name any more, but the agent holds it.
+    is_held: bool,
+    /// The agent has opened it.
+    is_seen: bool,
+    /// A rotator has copied it: it will be emptied, not copied again.
+    is_copied: bool,
+}
+
+#[derive(Debug, Clone, Copy)]
+struct Place {
+    content: usize,
+    /// So much of the content lies here.
+    len: usize,
+    inode: u64,
+    is_gzip: bool,
+    /// Its writer may still have it open.
+    was_renamed: bool,
+}
+
+/// Bytes of padding in lines of a content's own, so that twelve of them are more than proves it.
+const OWN_WIDTH: usize = 400;
+
+impl Files {
+    pub(super) fn new(banner_lines: usize, own_lines: usize) -> Self {
+        Self {
+            banner_lines,
+            own_lines,
+            contents: Vec::new(),
+            places: BTreeMap::new(),
+            day: 1,
+        }
+    }
+
+    fn name(&self, log: usize) -> String {
+        match log {
+            0 => "app.log".to_owned(),
+            _ => format!("report_202611{:02}.log", self.day),
+        }
+    }
+
+    /// The log of the next day has another name.
+    pub(super) fn new_day(&mut self) {
+        self.day += 1;
+    }
+
+    pub(super) fn append(&mut self, stage: &mut Stage, log: usize, lines: usize, width: usize) {
+        let is_new = self.begin(stage, log);
+        // Some begin with their banner alone.
+        let lines = if is_new && lines.is_multiple_of(3) {
+            0
+        } else {
+            lines
+        };
+        self.add_lines(stage, &self.name(log), lines, width);
+    }
+
+    pub(super) fn append_same(&mut self, stage: &mut Stage, log: usize, lines: usize) {
+        self.begin(stage, log);
+        let texts = vec!["and the same once more".to_owned(); lines];
+        self.add(stage, &self.name(log), texts);
+    }
+
+    pub(super) fn append_part(&mut self, stage: &mut Stage, log: usize) {
+        self.begin(stage, log);
+        let name = self.name(log);
+        let id = self.places[&name].content;
+        let content = &mut self.contents[id];
+        let text = format!("c{id} {:04} begun", content.lines.len());
+        content.partial = Some(text.clone());
+        self.write(stage, &name, &text);
+    }
+
+    /// The writer of a renamed file has not been told yet.
+    pub(super) fn append_to_rotated(&mut self, stage: &mut Stage, log: usize) {
+        let name = format!("{}.1", self.name(log));
+        let place = self.places.get(&name).copied();
+        if let Some(place) = place.filter(|it| it.was_renamed)
+            && self.contents[place.content].partial.is_none()
+        {
+            self.add_lines(stage, &name, 2, 10);
+        }
+    }
+
+    /// Makes the log if it is not there, or finishes its last line. Returns whether it is new.
+    fn begin(&mut self, stage: &mut Stage, log: usize) -> bool {
+        let name = self.name(log);
+        let is_empty = self.places.get(&name).is_none_or(|it| it.len == 0);
+        if is_empty {
+            self.add(stage, &name, self.banner());
+            self.add_lines(stage, &name, self.own_lines, OWN_WIDTH);
+        }
+        self.finish(stage, &name);
+        is_empty
+    }
+
+    /// What every content begins with.
+    pub(super) fn banner(&self) -> Vec<String> {
+        let line = |number| format!("# {number:03} {:=<120}", "");
+        (0..self.banner_lines).map(line).collect()
+    }
+
+    /// What is in a log.
+    pub(super) fn content_of(&self, log: usize) -> Option<usize> {
+        self.places.get(&self.name(log)).map(|it| it.content)
+    }
+
+    /// Writes the rest of a line that was begun.
+    fn finish(&mut self, stage: &mut Stage, name: &str) {
+        let Some(place) = self.places.get(name) else {
+            return;
+        };
+        let id = place.content;
+        if let Some(text) = self.contents[id].partial.take() {
+            self.write(stage, name, " and done\n");
+            let content = &mut self.contents[id];
+            content
+                .lines
+                .push((format!("{text} and done"), content.len));
+        }
+    }
+
+    /// Every log has its last line ended.
+    pub(super) fn finish_all(&mut self, stage: &mut Stage) {
+        for log in 0..2 {
+            self.finish(stage, &self.name(log));
+        }
+    }
+
+    fn add_lines(&mut self, stage: &mut Stage, name: &str, count: usize, width: usize) {
+        let (id, from) = match self.places.get(name) {
+            Some(place) => (place.content, self.contents[place.content].lines.len()),
+            None => (self.contents.len(), 0),
+        };
+        let text = |number: usize| format!("c{id} {number:04} {:x<width$}", "");
+        self.add(stage, name, (from..from + count).map(text).collect());
+    }
+
+    fn add(&mut self, stage: &mut Stage, name: &str, lines: Vec<String>) {
+        let text: String = lines.iter().flat_map(|line| [line, "\n"]).collect();
+        self.write(stage, name, &text);
+        let content = &mut self.contents[self.places[name].content];
+        let mut end = content.len - text.len();
+        for line in lines {
+            end += line.len() + 1;
+            content.lines.push((line, end));
+        }
+    }
+
+    fn write(&mut self, stage: &mut Stage, name: &str, text: &str) {
+        stage.blink();
+        let path = stage.path(name);
+        let mut file = OpenOptions::new()
+            .append(true)
+            .create(true)
+            .open(path)
+            .unwrap();
+        file.write_all(text.as_bytes()).unwrap();
+        let inode = stamp(stage, &file, !self.places.contains_key(name));
+        let contents = &mut self.contents;
+        let place = self.places.entry(name.to_owned()).or_insert_with(|| {
+            contents.push(Content::default());
+            Place {
+                content: contents.len() - 1,
+                len: 0,
+                inode,
+                is_gzip: false,
+                was_renamed: false,
+            }
+        });
+        let content = &mut contents[place.content];
+        content.len += text.len();
+        place.len = content.len;
+    }
+
+    /// Gives every rotated name the next number.
+    fn shift(&mut self, stage: &Stage, log: usize) {
+        for number in (1..=self.rotations(log)).rev() {
+            for end in ["", ".gz"] {
+                let (from, to) = (
+                    self.rotated(log, number, end),
+                    self.rotated(log, number + 1, end),
+                );
+                if let Some(place) = self.places.remove(&from) {
+                    fs::rename(stage.path(&from), stage.path(&to)).unwrap();
+                    self.places.insert(to, place);
+                }
+            }
+        }
+    }
+
+    fn rotated(&self, log: usize, number: usize, end: &str) -> String {
+        format!("{}.{number}{end}", self.name(log))
+    }
+
+    fn rotations(&self, log: usize) -> usize {
+        let is_there = |number: &usize| {
+            let mut names = ["", ".gz"]
+                .map(|end| self.rotated(log, *number, end))
+                .into_iter();
+            names.any(|name| self.places.contains_key(&name))
+        };
+        (1..40).filter(is_there).max().unwrap_or(0)
+    }
+
+    pub(super) fn rename(&mut self, stage: &mut Stage, log: usize) {
+        let name = self.name(log);
+        if !self.places.contains_key(&name) {
+            return;
+        }
+        stage.blink();
+        self.shift(stage, log);
+        let to = self.rotated(log, 1, "");
+        fs::rename(stage.path(&name), stage.path(&to)).unwrap();
+        let mut place = self.places.remove(&name).unwrap();
+        place.was_renamed = true;
+        self.places.insert(to, place);
+    }
+
+    /// Returns the line without an end that now lies in a copy, if there is one.
+    pub(super) fn copy(&mut self, stage: &mut Stage, log: usize) -> Option<String> {
+        let name = self.name(log);
+        let place = *self.places.get(&name)?;
+        let content = &mut self.contents[place.content];
+        if std::mem::replace(&mut content.is_copied, true) {
+            return None;
+        }
+        stage.blink();
+        self.shift(stage, log);
+        let to = self.rotated(log, 1, "");
+        fs::copy(stage.path(&name), stage.path(&to)).unwrap();
+        let inode = stamp(stage, &File::open(stage.path(&to)).unwrap(), true);
+        self.places.insert(to, Place { inode, ..place });
+        self.contents[place.content].partial.clone()
+    }
+
+    /// Whether the agent has opened what is in a log. Of a copy and an original that were never
+    /// seen nobody could say which is which once both have other names.
+    pub(super) fn is_seen(&self, log: usize) -> bool {
+        let place = self.places.get(&self.name(log));
+        place.is_some_and(|it| self.contents[it.content].is_seen)
+    }
+
+    /// Notes what the agent has opened by now.
+    pub(super) fn note_seen(&mut self, stage: &Stage) {
+        for place in self.places.values() {
+            let content = &mut self.contents[place.content];
+            content.is_seen |= place.len > 0 && stage.holds(place.inode);
+        }
+    }
+
+    /// Empties a log. Returns the line without an end that goes with it.
+    pub(super) fn truncate(&mut self, stage: &mut Stage, log: usize) -> Option<String> {
+        let name = self.name(log);
+        let place = self.places.get_mut(&name)?;
+        stage.blink();
+        let file = OpenOptions::new()
+            .write(true)
+            .open(stage.path(&name))
+            .unwrap();
+        file.set_len(0).unwrap();
+        stamp(stage, &file, false);
+        let old = std::mem::replace(&mut place.content, self.contents.len());
+        place.len = 0;
+        self.contents.push(Content::default());
+        self.contents[old].partial.clone()
+    }
+
+    pub(super) fn delete(&mut self, stage: &mut Stage, log: usize) {
+        self.unlink(stage, &self.name(log));
+    }
+
+    pub(super) fn delete_oldest(&mut self, stage: &mut Stage, log: usize) {
+        let number = self.rotations(log);
+        for end in ["", ".gz"] {
+            self.unlink(stage, &self.rotated(log, number, end));
+        }
+    }
+
+    fn unlink(&mut self, stage: &mut Stage, name: &str) {
+        if let Some(place) = self.places.remove(name) {
+            stage.blink();
+            self.contents[place.content].is_held |= stage.holds(place.inode);
+            fs::remove_file(stage.path(name)).unwrap();
+        }
+    }
+
+    pub(super) fn gzip(&mut self, stage: &mut Stage, log: usize, which: usize, is_slow: bool) {
+        let plain: Vec<_> = (1..=self.rotations(log))
+            .map(|number| self.rotated(log, number, ""))
+            .filter(|name| {
+                self.places
+                    .get(name)
+                    .is_some_and(|it| !it.is_gzip && it.len > 0)
+            })
+            .collect();
+        let Some(name) = plain.get(which % plain.len().max(1)) else {
+            return;
+        };
+        stage.blink();
+        let level = flate2::Compression::fast();
+        let mut gzip = flate2::write::GzEncoder::new(Vec::new(), level);
+        gzip.write_all(&fs::read(stage.path(name)).unwrap())
+            .unwrap();
+        let bytes = gzip.finish().unwrap();
+        let to = format!("{name}.gz");
+        let mut file = File::create(stage.path(&to)).unwrap();
+        let inode = stamp(stage, &file, true);
+        let (first, second) = bytes.split_at(bytes.len() / 2);
+        for half in [first, second] {
+            file.write_all(half).unwrap();
+            stamp(stage, &file, false);
+            if is_slow {
+                stage.pass(Duration::from_millis(30));
+            }
+        }
+        // As a compressor does.
+        let plain = fs::metadata(stage.path(name)).unwrap();
+        file.set_modified(plain.modified().unwrap()).unwrap();
+        let place = self.places[name];
+        let compressed = Place {
+            inode,
+            is_gzip: true,
+            was_renamed: false,
+            ..place
+        };
+        self.places.insert(to, compressed);
+        self.unlink(stage, name);
+    }
+
+    /// The folder is elsewhere for a moment.
+    pub(super) fn flicker(stage: &mut Stage) {
+        let (here, away) = (stage.folder("logs"), stage.folder("away"));
+        fs::rename(&here, &away).unwrap();
+        stage.pass(Duration::from_millis(700));
+        fs::rename(&away, &here).unwrap();
+        stage.pass(Duration::from_millis(100));
+    }
+
+    /// What the agent held is closed.
+    pub(super) fn let_go(&mut self) {
+        for content in &mut self.contents {
+            content.is_held = false;
+        }
+    }
+
+    /// The contents of which not every byte can be reached any more, with what of each can.
+    pub(super) fn out_of_reach(&self) -> Vec<(usize, usize)> {
+        let mut reach: Vec<_> = self
+            .contents
+            .iter()
+            .map(|it| if it.is_held { it.len } else { 0 })
+            .collect();
+        for place in self.places.values() {
+            reach[place.content] = reach[place.content].max(place.len);
+        }
+        (0..)
+            .zip(reach)
+            .filter(|(id, reach)| *reach < self.contents[*id].len)
+            .collect()
+    }
+
+    /// The lines without an end that nobody will finish.
+    pub(super) fn last_words(&self) -> BTreeSet<&String> {
+        self.contents
+            .iter()
+            .filter_map(|it| it.partial.as_ref())
+            .collect()
+    }
+
+    /// What lies where, for the one who reads of a failure.
+    pub(super) fn told(&self) -> String {
+        let places = self.places.iter();
+        let places: Vec<_> = places
+            .map(|(name, it)| format!("{name}: {} bytes of c{}", it.len, it.content))
+            .collect();
+        places.join("\n")
+    }
+}
+
+/// Notes when a file was written, and when it is new, made. Returns its inode.
+fn stamp(stage: &Stage, file: &File, is_new: bool) -> u64 {
+    let time = stage.time();
+    let since_epoch = Duration::from_nanos(u64::try_from(time.0).unwrap());
+    file.set_modified(SystemTime::UNIX_EPOCH + since_epoch)
+        .unwrap();
+    let inode = file.metadata().unwrap().ino();
+    if is_new {
+        births::set(inode, time);
+    }
+    inode
+}

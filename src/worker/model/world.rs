@@ -1,0 +1,130 @@
+//! Plays the acts, and says in the end whether all is as it should be.
+
+use std::time::Duration;
+
+use proptest::prelude::*;
+
+use super::account::Excused;
+use super::acts::{Act, Labels, Setup};
+use super::files::Files;
+use super::stage::Stage;
+
+/// The application, the agent, and what is known of both.
+#[derive(Debug)]
+pub(super) struct World {
+    stage: Stage,
+    files: Files,
+    excused: Excused,
+}
+
+impl World {
+    pub(super) fn new(setup: Setup) -> Self {
+        let labels = Labels {
+            is_one_stream: false,
+            version: 0,
+        };
+        Self {
+            stage: Stage::new(setup, labels),
+            files: Files::new(setup.banner_lines, setup.own_lines),
+            excused: Excused::default(),
+        }
+    }
+
+    pub(super) fn act(&mut self, act: &Act) -> Result<(), TestCaseError> {
+        let Self {
+            stage,
+            files,
+            excused,
+        } = self;
+        match *act {
+            Act::Append { log, lines, width } => files.append(stage, log, lines, width),
+            Act::AppendSame { log, lines } => files.append_same(stage, log, lines),
+            Act::AppendPart { log } => files.append_part(stage, log),
+            Act::AppendToRotated { log } => files.append_to_rotated(stage, log),
+            Act::Rename { log } => files.rename(stage, log),
+            Act::Copy { log } if files.is_seen(log) => {
+                excused.note_beginning(files.copy(stage, log));
+            }
+            Act::Copy { .. } => {}
+            Act::CopyTruncate { log } => {
+                excused.note_emptied(files, log, &stage.backends);
+                files.copy(stage, log);
+                files.truncate(stage, log);
+            }
+            Act::Truncate { log, lines } => {
+                excused.note_emptied(files, log, &stage.backends);
+                files.truncate(stage, log);
+                if lines > 0 {
+                    files.append(stage, log, lines, 20);
+                }
+            }
+            Act::Delete { log } => files.delete(stage, log),
+            Act::DeleteOldest { log } => files.delete_oldest(stage, log),
+            Act::Gzip {
+                log,
+                which,
+                is_slow,
+            } => files.gzip(stage, log, which, is_slow),
+            Act::NewDay => files.new_day(),
+            Act::FolderFlickers => Files::flicker(stage),
+            Act::Pass { millis } => {
+                stage.pass(Duration::from_millis(millis));
+            }
+            Act::Jump { seconds } => stage.jump(seconds),
+            Act::Turn => {
+                stage.turn();
+            }
+            Act::Answer {
+                output,
+                which,
+                outcome,
+            } => {
+                stage.answer(output, which, outcome);
+            }
+            Act::AnswerAll { output } => stage.answer_all(output),
+            Act::Stop {
+                labels,
+                is_kill,
+                ref away,
+            } => {
+                if is_kill {
+                    stage.kill();
+                } else {
+                    stage.stop([true, labels.version == 0]);
+                }
+                files.let_go();
+                excused.note_losses(files, &stage.backends);
+                for act in away {
+                    self.act(act)?;
+                }
+                self.stage.start(labels);
+            }
+        }
+        // Only then did the agent look.
+        if matches!(act, Act::Turn | Act::Pass { .. } | Act::Stop { .. }) {
+            self.files.note_seen(&self.stage);
+        }
+        self.excused.note_losses(&self.files, &self.stage.backends);
+        Ok(())
+    }
+
+    /// Lets everything come to rest, and compares.
+    pub(super) fn end(mut self) -> Result<(), TestCaseError> {
+        self.files.finish_all(&mut self.stage);
+        for _ in 0..8 {
+            self.stage.pass(Duration::from_secs(3));
+            for output in 0..2 {
+                self.stage.answer_all(output);
+            }
+        }
+        self.stage.stop([true, true]);
+        for (output, backend) in self.stage.backends.iter().enumerate() {
+            let same = self.excused.compare(&self.files, output, backend);
+            same.map_err(|error| {
+                let (files, agent) = (self.files.told(), self.stage.told());
+                TestCaseError::fail(format!("{error}\n{files}\n{agent}"))
+            })?;
+        }
+        Ok(())
+    }
+}
