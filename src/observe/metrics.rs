@@ -4,99 +4,21 @@
 use std::fmt::Write as _;
 use std::sync::atomic::{AtomicI64, AtomicU64};
 
-use prometheus_client::encoding::{EncodeLabelSet, EncodeLabelValue, text};
+use prometheus_client::encoding::text;
 use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::family::Family;
 use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::metrics::info::Info;
 use prometheus_client::registry::{Registry, Unit};
 
+mod labels;
 mod records;
 
+pub(crate) use labels::{
+    BlockedBy, OfInput, OfOutput, OfRefused, Reason, RecordResult, Records, ReloadResult, Reloads,
+    Requests,
+};
 pub(crate) use records::RecordMetrics;
-
-/// What became of records.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, EncodeLabelValue)]
-#[expect(non_camel_case_types, reason = "label values are lower case")]
-pub(crate) enum RecordResult {
-    /// Stored at the destination.
-    delivered,
-    /// Refused by the destination.
-    rejected,
-}
-
-/// What became of a configuration that was read again.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, EncodeLabelValue)]
-#[expect(non_camel_case_types, reason = "label values are lower case")]
-pub(crate) enum ReloadResult {
-    /// It is in force.
-    accepted,
-    /// It is wrong, and the earlier one stays in force.
-    refused,
-}
-
-/// Labels of configurations that were read again.
-#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
-pub(crate) struct Reloads {
-    result: ReloadResult,
-}
-
-/// Labels of an output's records.
-#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
-pub(crate) struct Records {
-    /// The output's name.
-    pub(crate) output: String,
-    /// What became of them.
-    pub(crate) result: RecordResult,
-}
-
-/// Labels of an output's requests.
-#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
-pub(crate) struct Requests {
-    /// The output's name.
-    pub(crate) output: String,
-    /// The class of the answer.
-    pub(crate) class: &'static str,
-}
-
-/// The label of an output.
-#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
-pub(crate) struct OfOutput {
-    /// The output's name.
-    pub(crate) output: String,
-}
-
-/// The label of an input.
-#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
-pub(crate) struct OfInput {
-    /// The input's name.
-    pub(crate) input: String,
-}
-
-/// Labels of refused records.
-#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
-pub(crate) struct OfRefused {
-    /// The output's name.
-    pub(crate) output: String,
-    /// Why.
-    pub(crate) reason: &'static str,
-}
-
-/// Labels of a blocked output.
-#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
-pub(crate) struct BlockedBy {
-    /// The output's name.
-    pub(crate) output: String,
-    /// Why.
-    pub(crate) reason: &'static str,
-}
-
-/// The label of a loss.
-#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
-pub(crate) struct Reason {
-    /// Why.
-    pub(crate) reason: &'static str,
-}
 
 /// The reasons for which Loki refuses records.
 pub(crate) const LOKI_REFUSALS: &[&str] = &[
@@ -485,84 +407,4 @@ fn process_figures() -> (i64, f64) {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::record::redact::{Detector, Redactor};
-
-    #[test]
-    fn the_reference_names_every_metric_and_no_other() {
-        let metrics = Metrics::new();
-        let of = || OfOutput {
-            output: "loki".into(),
-        };
-        metrics
-            .records
-            .get_or_create(&Records {
-                output: "loki".into(),
-                result: RecordResult::delivered,
-            })
-            .inc();
-        let refused = OfRefused {
-            output: "loki".into(),
-            reason: "refused",
-        };
-        metrics.dead_letters.get_or_create(&refused).inc();
-        metrics.dropped.get_or_create(&refused).inc();
-        metrics
-            .requests
-            .get_or_create(&Requests {
-                output: "loki".into(),
-                class: "delivered",
-            })
-            .inc();
-        let redactor = Redactor::new(&Detector::USUAL, Vec::new());
-        drop(metrics.of_records.of("loki", &redactor, true));
-        metrics.sent_bytes.get_or_create(&of()).inc();
-        metrics.doubtful.get_or_create(&of()).inc();
-        metrics.replayed.get_or_create(&of()).inc();
-        metrics.delivered_bytes.get_or_create(&of()).inc();
-        metrics.replaced.get_or_create(&of()).inc();
-        metrics.cut.get_or_create(&of()).inc();
-        metrics.merged_files.get_or_create(&of()).inc();
-        metrics
-            .lost_bytes
-            .get_or_create(&Reason {
-                reason: "truncated",
-            })
-            .inc();
-        let of_input = || OfInput {
-            input: "app".into(),
-        };
-        metrics.deleted_files.get_or_create(&of_input()).inc();
-        metrics.delete_failures.get_or_create(&of_input()).inc();
-        metrics.input_bytes.get_or_create(&of_input()).set(1);
-        metrics.volume_free.get_or_create(&of_input()).set(1);
-        metrics.lag_bytes.get_or_create(&of()).set(1);
-        metrics.lag_seconds.get_or_create(&of()).set(1.0);
-        metrics
-            .blocked
-            .get_or_create(&BlockedBy {
-                output: "loki".into(),
-                reason: "down",
-            })
-            .set(1);
-        metrics.blocked_seconds.get_or_create(&of()).set(1.0);
-        metrics.streams.get_or_create(&of()).set(1);
-        metrics.in_flight_bytes.get_or_create(&of()).set(1);
-        let text = metrics.text();
-        let mut names: Vec<&str> = text
-            .lines()
-            .filter(|line| !line.starts_with('#'))
-            .filter_map(|line| line.split(['{', ' ']).next())
-            .collect();
-        names.sort_unstable();
-        names.dedup();
-        let reference = include_str!("../../docs/metrics.md");
-        let mut listed: Vec<&str> = reference
-            .lines()
-            .filter_map(|line| line.strip_prefix("| `")?.split(['`', '{']).next())
-            .collect();
-        listed.sort_unstable();
-        assert_eq!(names, listed);
-    }
-}
+mod tests;

@@ -1,0 +1,123 @@
+//! What entries amount to.
+
+use super::super::format::tests::{identity, seal};
+use super::*;
+
+#[test]
+fn acknowledgements_out_of_order_leave_no_hole_behind_the_cursor() {
+    let mut state = State::default();
+    let id = GenerationId(0);
+    state.apply(&Entry::Generation(id, identity(0)));
+    for number in 0..3 {
+        let seal = seal("out", "a", id, number * 10, number * 10 + 10);
+        state.apply(&Entry::Seal(BatchId(number), Box::new(seal)));
+    }
+    let offset = |state: &State| {
+        state.generations[&id]
+            .cursors
+            .get("out")
+            .map(|cursor| cursor.position.offset)
+    };
+    let read = |state: &State| state.read_from(id, "out").map(|it| it.position.offset);
+    assert_eq!((offset(&state), read(&state)), (None, Some(30)));
+    assert_eq!(state.apply(&Entry::Acknowledge(BatchId(1))).len(), 1);
+    assert_eq!((offset(&state), read(&state)), (None, Some(30)));
+    assert_eq!(state.unacknowledged().count(), 2);
+    state.apply(&Entry::Acknowledge(BatchId(0)));
+    assert_eq!((offset(&state), read(&state)), (Some(20), Some(30)));
+    state.apply(&Entry::Acknowledge(BatchId(2)));
+    assert_eq!((offset(&state), read(&state)), (Some(30), Some(30)));
+    assert_eq!(
+        state.apply(&Entry::Acknowledge(BatchId(2))),
+        [],
+        "twice is once"
+    );
+}
+
+#[test]
+fn streams_and_outputs_do_not_wait_for_each_other() {
+    let mut state = State::default();
+    let id = GenerationId(0);
+    state.apply(&Entry::Generation(id, identity(0)));
+    let another = GenerationId(1);
+    state.apply(&Entry::Generation(another, identity(1)));
+    let seals = [
+        ("out", "a", id, 10),
+        ("out", "b", another, 20),
+        ("other", "a", id, 30),
+    ];
+    for (number, (output, stream, generation, end)) in (0..).zip(seals) {
+        let seal = seal(output, stream, generation, 0, end);
+        state.apply(&Entry::Seal(BatchId(number), Box::new(seal)));
+    }
+    let offset = |state: &State, id, output| {
+        let cursor: &Cursor = state.generations[&id].cursors.get(output).unwrap();
+        cursor.position.offset
+    };
+    state.apply(&Entry::Acknowledge(BatchId(2)));
+    assert_eq!(offset(&state, id, "other"), 30);
+    state.apply(&Entry::Acknowledge(BatchId(1)));
+    assert_eq!(offset(&state, another, "out"), 20);
+}
+
+#[test]
+fn a_generation_that_goes_to_another_stream_waits_for_its_batch_in_the_old_one() {
+    let id = GenerationId(0);
+    let read = |state: &State| state.read_from(id, "out").map(|it| it.position.offset);
+    let mut state = State::default();
+    state.apply(&Entry::Generation(id, identity(0)));
+    for (number, stream, start, end) in [(0, "old", 0, 10), (1, "new", 10, 20)] {
+        let seal = seal("out", stream, id, start, end);
+        state.apply(&Entry::Seal(BatchId(number), Box::new(seal)));
+    }
+    state.apply(&Entry::Acknowledge(BatchId(1)));
+    assert_eq!(state.cursor_of(id, "out"), None, "a hole before it");
+    assert_eq!(read(&state), Some(20), "not read twice");
+    let mut given_up = state.clone();
+    given_up.apply(&Entry::Unseal(BatchId(0)));
+    assert_eq!(read(&given_up), None, "nothing is skipped");
+    state.apply(&Entry::Acknowledge(BatchId(0)));
+    let cursor = state.cursor_of(id, "out").map(|it| it.position.offset);
+    assert_eq!((cursor, read(&state)), (Some(20), Some(20)));
+}
+
+#[test]
+fn a_batch_is_owed_in_the_parts_that_are_not_settled() {
+    use crate::batch::parts::Fate;
+    let mut state = State::default();
+    let id = GenerationId(0);
+    state.apply(&Entry::Generation(id, identity(0)));
+    let batch = BatchId(0);
+    let seal = seal("out", "a", id, 0, 10);
+    state.apply(&Entry::Seal(batch, Box::new(seal)));
+    state.apply(&Entry::Cut(batch, vec![1, 2, 99]));
+    state.apply(&Entry::Settle(batch, 1..2, Fate::Refused));
+    state.apply(&Entry::Settle(BatchId(7), 0..1, Fate::Delivered));
+    let owed = |state: &State| state.parts_of(batch).map(|parts| parts.owed(3));
+    assert_eq!(owed(&state), Some(vec![0..1, 2..3]));
+    assert_eq!(state.cursor_of(id, "out"), None, "not delivered as a whole");
+    let mut again = State::default();
+    for entry in state.entries() {
+        again.apply(&entry);
+    }
+    assert_eq!(again, state);
+    state.apply(&Entry::Acknowledge(batch));
+    assert_eq!(owed(&state), None);
+}
+
+#[test]
+fn what_is_unsealed_is_read_again() {
+    let mut state = State::default();
+    let id = GenerationId(0);
+    state.apply(&Entry::Generation(id, identity(0)));
+    for number in 0..3 {
+        let seal = seal("out", "a", id, number * 10, number * 10 + 10);
+        state.apply(&Entry::Seal(BatchId(number), Box::new(seal)));
+    }
+    state.apply(&Entry::Acknowledge(BatchId(0)));
+    assert_eq!(state.apply(&Entry::Unseal(BatchId(1))).len(), 2);
+    assert_eq!(
+        state.read_from(id, "out").map(|it| it.position.offset),
+        Some(10)
+    );
+}
