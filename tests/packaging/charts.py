@@ -170,7 +170,7 @@ def schema_keys_problems(published: dict, values: dict) -> list:
     ours, theirs = set(), set()
     definitions = values["$defs"]
     for name in ("input", "batch", "create", "loki", "cloudwatch_logs", "dead_letters", "shutdown"):
-        ours |= set(definitions[name]["properties"])
+        collect_keys(definitions[name], ours)
     ours |= set(values["properties"]["config"]["properties"])
     collect_keys(published, theirs)
     own = {"enabled"}
