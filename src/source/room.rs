@@ -76,10 +76,16 @@ impl Room {
 }
 
 impl Source {
+    fn has_room(&self) -> bool {
+        self.generations.len() + self.aliases.len() < self.room.most
+    }
+
     /// Whether a file may be opened now. If not, its name waits.
     pub(super) fn has_room_for(&mut self, input: usize, path: &Path) -> bool {
-        let open = self.generations.len() + self.aliases.len();
-        if open < self.room.most {
+        if self.has_room() {
+            if self.room.is_short() {
+                self.room.waiting.remove(&(input, path.to_owned()));
+            }
             return true;
         }
         self.room.waiting.insert((input, path.to_owned()));
@@ -162,9 +168,12 @@ impl Source {
         self.close(id);
     }
 
-    /// There is room now: names that waited are looked at.
+    /// Looks at the names that wait, if there is room now. Each waits until it is opened, so that
+    /// it is told all the while.
     pub(crate) fn admit_waiting(&mut self) {
-        self.deferred.append(&mut self.room.waiting);
+        if self.has_room() {
+            self.deferred.extend(self.room.waiting.iter().cloned());
+        }
     }
 }
 
