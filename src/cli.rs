@@ -6,6 +6,8 @@ use std::process::ExitCode;
 
 use clap::{Args, Parser, Subcommand};
 
+use crate::exit;
+
 mod check;
 mod demo;
 mod explain;
@@ -15,22 +17,6 @@ mod receiver;
 mod run;
 mod schema;
 mod status;
-
-/// What the process exit code means. Listed in README.md.
-pub mod exit {
-    /// All went well.
-    pub const OK: u8 = 0;
-    /// The command ran and what it checked does not hold (a line was lost, a check failed).
-    pub const FAILED: u8 = 1;
-    /// The command line was wrong.
-    pub const USAGE: u8 = 64;
-    /// The HTTP address or the control socket cannot be served.
-    pub const UNAVAILABLE: u8 = 69;
-    /// The state directory cannot be used, or another agent holds it.
-    pub const STATE: u8 = 73;
-    /// The configuration is wrong; every problem is printed.
-    pub const CONFIG: u8 = 78;
-}
 
 #[derive(Debug, Parser)]
 #[command(

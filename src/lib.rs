@@ -19,6 +19,7 @@ mod crash_point;
 mod dead_letters;
 mod deliver;
 mod dispatch;
+mod exit;
 #[doc(hidden)]
 pub mod fuzzing;
 mod journal;

@@ -4,6 +4,7 @@
 use std::io::{self, Write};
 
 use crate::config::{Config, Environment, Source, load_explained, warnings};
+use crate::exit;
 use crate::live;
 
 #[derive(Debug, clap::Args)]
@@ -38,12 +39,12 @@ pub(super) fn run(arguments: &Arguments) -> u8 {
                 (code, shown.and(listed))
             } else {
                 let shown = shown.and_then(|()| write_to(io::stdout().lock(), &loaded.effective));
-                (super::exit::OK, shown)
+                (exit::OK, shown)
             }
         }
         Err(problems) => {
             let shown = write_to(io::stderr().lock(), &format!("{problems}\n"));
-            (super::exit::CONFIG, shown)
+            (exit::CONFIG, shown)
         }
     };
     super::schema::code_after(code, &printed)
@@ -56,13 +57,13 @@ fn look(config: &Config, write: bool) -> (u8, io::Result<()>) {
         .build()
     {
         Ok(runtime) => runtime,
-        Err(error) => return (super::exit::FAILED, Err(error)),
+        Err(error) => return (exit::FAILED, Err(error)),
     };
-    let mut code = super::exit::OK;
+    let mut code = exit::OK;
     let mut shown = Ok(());
     runtime.block_on(live::look(config, write, |section| {
         if !section.is_well() {
-            code = super::exit::FAILED;
+            code = exit::FAILED;
         }
         if shown.is_ok() {
             shown = write_to(io::stdout().lock(), &section.text());

@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::time::{Interval, MissedTickBehavior, interval};
 
-use super::exit;
+use crate::exit;
 use crate::receiver::{Backend, Options, Receiver, Record};
 use account::{Account, Arrived};
 use agent::Agent;

@@ -8,8 +8,8 @@ use std::path::{Path, PathBuf};
 
 use serde_json::json;
 
-use super::exit;
 use crate::config::{Environment, local_zone};
+use crate::exit;
 use crate::record::Time;
 use crate::record::explain::{Explained, Explanation, explain, forced};
 use crate::record::level::Level;

@@ -5,6 +5,7 @@ use std::io::{self, Write as _};
 
 use crate::config::{self, Environment, Source};
 use crate::deliver::cloudwatch::policy::{Policy, policies};
+use crate::exit;
 
 #[derive(Debug, clap::Args)]
 pub(super) struct Arguments {
@@ -24,7 +25,7 @@ pub(super) fn run(arguments: &Arguments) -> u8 {
         Err(problems) => {
             // Nothing is left to be done when nobody can read it.
             let _ = writeln!(io::stderr().lock(), "{problems}");
-            return super::exit::CONFIG;
+            return exit::CONFIG;
         }
     };
     let region = ["AWS_REGION", "AWS_DEFAULT_REGION"]
@@ -47,7 +48,7 @@ pub(super) fn run(arguments: &Arguments) -> u8 {
             let mut out = io::stdout().lock();
             out.write_all(printed.as_bytes()).and_then(|()| out.flush())
         });
-    super::schema::code_after(super::exit::OK, &shown)
+    super::schema::code_after(exit::OK, &shown)
 }
 
 fn reasons(policy: &Policy, told: &mut String) {

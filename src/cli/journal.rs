@@ -7,10 +7,10 @@ use std::path::{Path, PathBuf};
 
 use serde_json::json;
 
-use super::exit;
 use crate::batch::parts::{Fate, Parts};
 use crate::batch::{BatchId, StreamName};
 use crate::config::{self, Environment, Source};
+use crate::exit;
 use crate::journal::Seal;
 use crate::journal::inspection::{Body, Inspection, inspect};
 

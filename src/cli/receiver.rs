@@ -7,7 +7,7 @@ use std::net::SocketAddr;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::mpsc;
 
-use super::exit;
+use crate::exit;
 use crate::receiver::{
     Backend, CloudwatchLimits, Exchange, Faults, Keep, LokiLimits, Observer, Options, Receiver,
 };

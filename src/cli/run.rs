@@ -11,8 +11,8 @@ use tokio::signal::unix::{Signal, SignalKind, signal};
 use tracing_subscriber::layer::SubscriberExt as _;
 use tracing_subscriber::util::SubscriberInitExt as _;
 
-use super::exit;
 use crate::config::{self, Config, Environment, Problems, Source};
+use crate::exit;
 use crate::journal::{Journal, OpenError};
 use crate::observe::{Observer, control, http};
 use crate::pipeline::Pipeline;

@@ -3,6 +3,7 @@
 use std::io::{self, Write};
 
 use crate::config::{json_schema, reference};
+use crate::exit;
 
 #[derive(Debug, clap::Args)]
 pub(super) struct Arguments {
@@ -19,15 +20,13 @@ pub(super) fn run(arguments: &Arguments) -> u8 {
     };
     let mut out = io::stdout().lock();
     let printed = out.write_all(text.as_bytes()).and_then(|()| out.flush());
-    code_after(super::exit::OK, &printed)
+    code_after(exit::OK, &printed)
 }
 
 /// A reader that has gone away (`pinnace schema | head`) is no failure of ours.
 pub(super) fn code_after(code: u8, printed: &io::Result<()>) -> u8 {
     match printed {
-        Err(error) if code == super::exit::OK && error.kind() != io::ErrorKind::BrokenPipe => {
-            super::exit::FAILED
-        }
+        Err(error) if code == exit::OK && error.kind() != io::ErrorKind::BrokenPipe => exit::FAILED,
         _ => code,
     }
 }

@@ -4,8 +4,8 @@ use std::io::{self, IsTerminal as _, Write as _};
 use std::path::PathBuf;
 use std::time::Duration;
 
-use super::exit;
 use crate::config::{self, Environment, Source};
+use crate::exit;
 use crate::observe::control;
 
 /// How often `--watch` asks.

@@ -8,7 +8,7 @@ use super::keys::ROOT;
 use super::source::{DEFAULT_FILE, TEXT_VARIABLE};
 use super::template::BUILT_IN_NAMES;
 use super::variables::DESCRIBED;
-use crate::cli::exit;
+use crate::exit;
 
 /// A configuration with every kind of key, for the reference; a test loads it.
 pub(crate) const EXAMPLE: &str = r#"version: 1
