@@ -406,29 +406,6 @@ fn serve_control(state_dir: &Path, observer: &Arc<Observer>, early: &mut EarlySe
         }
         task.abort();
     }
-    let task = match control::bind(state_dir) {
-        Ok(listener) => tokio::spawn(control::serve(listener, Arc::clone(observer))),
-        Err(error) => {
-            tracing::warn!(
-                socket = %control::path_in(state_dir).display(),
-                %error,
-                "cannot serve the control socket: pinnace status will not work until that is mended"
-            );
-            tokio::spawn(serve_control_later(
-                state_dir.to_owned(),
-                Arc::clone(observer),
-            ))
-        }
-    };
+    let task = control::serve(state_dir, observer);
     early.control = Some((state_dir.to_owned(), task));
-}
-
-async fn serve_control_later(state_dir: PathBuf, observer: Arc<Observer>) {
-    loop {
-        tokio::time::sleep(TRY_AGAIN).await;
-        if let Ok(listener) = control::bind(&state_dir) {
-            tracing::info!("serving the control socket now");
-            return control::serve(listener, observer).await;
-        }
-    }
 }

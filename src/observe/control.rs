@@ -2,7 +2,7 @@
 //! in, one out; only the owner of the state directory can connect.
 
 use std::io;
-use std::os::unix::fs::PermissionsExt as _;
+use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
@@ -10,6 +10,7 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 use tokio::io::{AsyncBufReadExt as _, AsyncReadExt as _, AsyncWriteExt as _, BufReader};
 use tokio::net::{UnixListener, UnixStream};
+use tokio::task::JoinHandle;
 
 use super::Observer;
 use super::snapshot::Status;
@@ -17,6 +18,10 @@ use super::snapshot::Status;
 /// A longer request is none of ours, in bytes.
 const MAX_REQUEST: u64 = 4096;
 const TIMEOUT: Duration = Duration::from_secs(10);
+/// How often it is looked whether the socket is still at its name, while nobody asks.
+const LOOK_EVERY: Duration = Duration::from_secs(5);
+/// How often it is tried to make the socket.
+const TRY_AGAIN: Duration = Duration::from_secs(2);
 
 /// What can be asked.
 #[derive(Debug, Serialize, Deserialize)]
@@ -30,33 +35,80 @@ pub(crate) fn path_in(state_dir: &Path) -> PathBuf {
     state_dir.join("control.sock")
 }
 
-/// Listens. A dead socket is replaced; one that answers is another agent's.
-pub(crate) fn bind(state_dir: &Path) -> io::Result<UnixListener> {
+/// Serves for as long as the runtime lives. The socket is made at once where that is possible, and
+/// else as soon as it is: so too when its name is gone, with the state directory or without it.
+pub(crate) fn serve(state_dir: &Path, observer: &Arc<Observer>) -> JoinHandle<()> {
     let path = path_in(state_dir);
-    if std::os::unix::net::UnixStream::connect(&path).is_ok() {
-        return Err(io::ErrorKind::AddrInUse.into());
-    }
-    match std::fs::remove_file(&path) {
-        Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
-        _ => {}
-    }
-    let listener = UnixListener::bind(&path)?;
-    std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o600))?;
-    Ok(listener)
+    let socket = Socket::bind(&path)
+        .inspect_err(|error| {
+            tracing::warn!(
+                socket = %path.display(),
+                %error,
+                "cannot serve the control socket: pinnace status will not work until that is mended"
+            );
+        })
+        .ok();
+    tokio::spawn(keep_serving(socket, path, Arc::clone(observer)))
 }
 
-/// Serves until the runtime ends.
-pub(crate) async fn serve(listener: UnixListener, observer: Arc<Observer>) {
+async fn keep_serving(mut socket: Option<Socket>, path: PathBuf, observer: Arc<Observer>) {
     loop {
-        let Ok((stream, _)) = listener.accept().await else {
-            tokio::time::sleep(Duration::from_millis(100)).await;
-            continue;
-        };
-        let observer = Arc::clone(&observer);
-        tokio::spawn(async move {
-            let _ = tokio::time::timeout(TIMEOUT, answer(stream, &observer)).await;
-        });
+        match socket.take() {
+            Some(socket) => socket.serve(&path, &observer).await,
+            None => tokio::time::sleep(TRY_AGAIN).await,
+        }
+        socket = Socket::bind(&path).ok();
+        if socket.is_some() {
+            tracing::info!("serving the control socket now");
+        }
     }
+}
+
+/// A listening socket, and which file it is.
+#[derive(Debug)]
+struct Socket {
+    listener: UnixListener,
+    file: (u64, u64),
+}
+
+impl Socket {
+    /// Listens. A dead socket is replaced; one that answers is another agent's.
+    fn bind(path: &Path) -> io::Result<Self> {
+        if std::os::unix::net::UnixStream::connect(path).is_ok() {
+            return Err(io::ErrorKind::AddrInUse.into());
+        }
+        match std::fs::remove_file(path) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
+            _ => {}
+        }
+        let listener = UnixListener::bind(path)?;
+        std::fs::set_permissions(path, std::fs::Permissions::from_mode(0o600))?;
+        let file = file_at(path)?;
+        Ok(Self { listener, file })
+    }
+
+    /// Serves until its name leads to it no more.
+    async fn serve(&self, path: &Path, observer: &Arc<Observer>) {
+        loop {
+            match tokio::time::timeout(LOOK_EVERY, self.listener.accept()).await {
+                Ok(Ok((stream, _))) => {
+                    let observer = Arc::clone(observer);
+                    tokio::spawn(async move {
+                        let _ = tokio::time::timeout(TIMEOUT, answer(stream, &observer)).await;
+                    });
+                }
+                Ok(Err(_)) => tokio::time::sleep(Duration::from_millis(100)).await,
+                Err(_) if file_at(path).ok() != Some(self.file) => return,
+                Err(_) => {}
+            }
+        }
+    }
+}
+
+/// Device and inode: an inode is not given again while the socket is open.
+fn file_at(path: &Path) -> io::Result<(u64, u64)> {
+    let metadata = std::fs::symlink_metadata(path)?;
+    Ok((metadata.dev(), metadata.ino()))
 }
 
 async fn answer(mut stream: UnixStream, observer: &Observer) -> io::Result<()> {

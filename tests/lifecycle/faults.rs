@@ -82,6 +82,8 @@ fn a_state_directory_that_is_removed_is_told_and_made_anew() {
     scene.wait_for_stored(Backend::Loki, 20);
     agent.wait_for_log("the state directory was removed or replaced");
     agent.wait_for_log("the journal can be written again");
+    agent.wait_for_log("serving the control socket now");
+    assert_eq!(config.status_text().0, Some(0));
     series.append_to(&path, 10);
     scene.wait_for_stored(Backend::Loki, 30);
     agent.kill();
