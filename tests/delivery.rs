@@ -13,6 +13,8 @@ mod ages;
 mod answers;
 #[path = "delivery/doubt.rs"]
 mod doubt;
+#[path = "delivery/equal_times.rs"]
+mod equal_times;
 #[path = "delivery/form.rs"]
 mod form;
 #[path = "harness/harness.rs"]
