@@ -6,13 +6,19 @@
     reason = "a test whose own files or processes fail has failed"
 )]
 
+#[path = "tailing/blocked.rs"]
+mod blocked;
 #[path = "harness/harness.rs"]
 mod harness;
 #[path = "tailing/links.rs"]
 mod links;
+#[path = "tailing/midnight.rs"]
+mod midnight;
 #[path = "tailing/model.rs"]
 mod model;
 #[path = "tailing/names.rs"]
 mod names;
 #[path = "tailing/rotation.rs"]
 mod rotation;
+#[path = "tailing/small.rs"]
+mod small;

@@ -239,6 +239,23 @@ impl Agent {
         kill_process(Pid::from_child(&self.child), Signal::HUP).unwrap();
     }
 
+    /// Lets it do nothing until it is thawed: whatever happens meanwhile happens between two of
+    /// its looks.
+    pub(crate) fn freeze(&self) {
+        kill_process(Pid::from_child(&self.child), Signal::STOP).unwrap();
+        let is_stopped = super::eventually(|| {
+            let stat = std::fs::read_to_string(format!("/proc/{}/stat", self.pid())).unwrap();
+            stat.rsplit_once(") ")
+                .is_some_and(|(_, rest)| rest.starts_with('T'))
+        });
+        assert!(is_stopped, "it does not stop");
+    }
+
+    /// Lets it go on.
+    pub(crate) fn thaw(&self) {
+        kill_process(Pid::from_child(&self.child), Signal::CONT).unwrap();
+    }
+
     /// Sends SIGTERM and waits for the end.
     pub(crate) fn stop(self) -> Exit {
         self.terminate();

@@ -6,7 +6,7 @@ use std::io::Write as _;
 
 use pinnace::receiver::Backend;
 
-use crate::harness::{Config, Numbered, Scene, append, get, lines_of};
+use crate::harness::{Config, Numbered, Scene, append, eventually, get, lines_of};
 
 #[test]
 fn a_file_renamed_to_a_name_that_is_not_meant_is_read_to_its_end() {
@@ -171,7 +171,7 @@ fn a_file_emptied_before_it_was_delivered_is_counted_as_lost_and_read_on() {
     config.wait_until_no_lag();
     append(&path, "an unfinished line that is lost");
     let has_seen = || config.status_json()["outputs"][0]["lag_bytes"] == 31;
-    assert!(crate::harness::eventually(has_seen));
+    assert!(eventually(has_seen));
     fs::write(&path, "after\n").unwrap();
     scene.wait_for_stored(Backend::Loki, 11);
     let (_, metrics) = get(config.port(), "/metrics").unwrap();
@@ -202,11 +202,7 @@ fn what_is_written_between_a_copy_and_the_emptying_is_counted_as_lost() {
     append(&path, "this stands in no file any more\n");
     let len = fs::metadata(&path).unwrap().len();
     let has_seen = || config.status_json()["files"][0]["size"] == len;
-    assert!(
-        crate::harness::eventually(has_seen),
-        "{:#}",
-        config.status_json()
-    );
+    assert!(eventually(has_seen), "{:#}", config.status_json());
     fs::write(&path, "").unwrap();
     append(&path, "after\n");
     scene.receiver.resume(Backend::Loki);

@@ -1,0 +1,96 @@
+//! Rotations while an output is not answered: reading waits, opening goes on, and all that was
+//! rotated meanwhile is delivered in order afterwards.
+
+use std::fs;
+
+use pinnace::receiver::{Action, Backend, Faults, Summary};
+use serde_json::Value;
+
+use crate::harness::{Agent, Config, Numbered, PATIENCE, Scene, eventually};
+
+/// Renames each rotated file to the next number, and the log to the first, as `logrotate` does.
+fn rotate(scene: &Scene, rotations: u32) {
+    let name = |number: u32| scene.log(&format!("app.log.{number}"));
+    for number in (1..rotations).rev() {
+        fs::rename(name(number), name(number + 1)).unwrap();
+    }
+    fs::rename(scene.log("app.log"), name(1)).unwrap();
+}
+
+/// An agent with a request on its way that is not answered.
+fn start_hanging(scene: &Scene, config: &Config, series: &mut Numbered) -> Agent {
+    let path = scene.log("app.log");
+    series.append_to(&path, 10);
+    let agent = scene.start(config);
+    scene.wait_for_stored(Backend::Loki, 10);
+    let hang = Faults::of(Action::Hang).on("push");
+    scene.receiver.set_faults(Backend::Loki, hang);
+    series.append_to(&path, 100);
+    let hangs = |it: &Summary| it.hanging > 0;
+    let hangs = scene.receiver.wait_for(Backend::Loki, PATIENCE, hangs);
+    assert!(hangs, "nothing is on its way");
+    agent
+}
+
+fn wait_until_open(config: &Config, count: usize) {
+    let open = |it: &Value| it["files"].as_array().map(Vec::len) == Some(count);
+    let is_so = eventually(|| open(&config.status_json()));
+    assert!(is_so, "not {count} files: {:#}", config.status_json());
+}
+
+#[test]
+fn rotations_between_two_looks_while_no_request_is_answered_are_delivered_in_order() {
+    for glob in ["app.log", "app.log*"] {
+        let scene = Scene::new();
+        let config = Config {
+            inputs: vec![scene.input("app", &[glob], "")],
+            outputs: vec![scene.loki("request_timeout: 1s")],
+            ..scene.loki_config()
+        };
+        let mut series = Numbered::wide("hanging", 100);
+        let agent = start_hanging(&scene, &config, &mut series);
+        let mut rotations = 0;
+        for _ in 0..8 {
+            agent.freeze();
+            for _ in 0..5 {
+                rotations += 1;
+                rotate(&scene, rotations);
+                series.append_to(&scene.log("app.log"), 100);
+            }
+            agent.thaw();
+            // Reading waits; opening does not.
+            wait_until_open(&config, usize::try_from(rotations + 1).unwrap());
+        }
+        scene.receiver.set_faults(Backend::Loki, Faults::default());
+        scene.wait_for_stored(Backend::Loki, series.next);
+        agent.stop_well();
+        if glob == "app.log" {
+            scene.assert_arrived(Backend::Loki, &series.all());
+        } else {
+            // What is first seen under a name that is meant has a stream of that name.
+            scene.assert_series_arrived(Backend::Loki, &series);
+            scene.assert_flawless(Backend::Loki);
+        }
+    }
+}
+
+#[test]
+fn rotated_files_that_are_deleted_while_no_request_is_answered_are_delivered_in_order() {
+    let scene = Scene::new();
+    let config = Config {
+        outputs: vec![scene.loki("request_timeout: 1s")],
+        ..scene.loki_config()
+    };
+    let mut series = Numbered::wide("deleted", 100);
+    let agent = start_hanging(&scene, &config, &mut series);
+    for count in 1..=30 {
+        wait_until_open(&config, count);
+        fs::remove_file(scene.log("app.log.1")).unwrap_or_default();
+        rotate(&scene, 1);
+        series.append_to(&scene.log("app.log"), 100);
+    }
+    scene.receiver.set_faults(Backend::Loki, Faults::default());
+    scene.wait_for_stored(Backend::Loki, series.next);
+    agent.stop_well();
+    scene.assert_arrived(Backend::Loki, &series.all());
+}
