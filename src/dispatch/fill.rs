@@ -5,7 +5,8 @@ use std::io;
 
 use super::reading::Reading;
 use crate::batch::{Encoder, Push, loki};
-use crate::record::cut::{Behind, CONTINUED_MARK, Cut, Learned, Record};
+use crate::record::cut::{Behind, CONTINUED_MARK, Cut, Learned};
+use crate::record::envelope::Pipe;
 use crate::record::level::Level;
 use crate::record::rules::Rules;
 use crate::record::zone::Zone;
@@ -108,13 +109,15 @@ impl Filler<'_> {
                     Err(error) => error.valid_up_to(),
                 },
                 at: begin,
+                levels: [0; 7],
             };
             let ended = if taker.reading.rules.is_plain() {
                 taker.take_lines(behind)
             } else {
                 taker.take_records(behind)
             };
-            let at = taker.at;
+            let (at, levels) = (taker.at, taker.levels);
+            self.reading.counters.count_levels(levels);
             position = chunk.position_after(at);
             read_in_all += at as u64;
             // Nothing may have come of all that was read: others have their turn too.
@@ -185,6 +188,8 @@ struct Taker<'a> {
     known_utf8: usize,
     /// Up to here the bytes are taken.
     at: usize,
+    /// How many records had which level, in the order of the counters.
+    levels: [u64; 7],
 }
 
 impl Taker<'_> {
@@ -234,6 +239,8 @@ impl Taker<'_> {
         self.reading.redactor.begin();
         // The time of the first record that has one, for those before it.
         let mut ahead = None;
+        // What the metadata at hand tell; most records are like the one before them.
+        let mut told = None;
         let oldest = Time(self.times.now.0.saturating_sub(self.reading.max_age));
         loop {
             let Reading {
@@ -305,9 +312,13 @@ impl Taker<'_> {
                 line = redactor.redacted(&line, framer.max_line());
             }
             let metadata = if *has_metadata {
-                metadata.clear();
-                metadata.extend_from_slice(self.metadata);
-                put_own_metadata(metadata, found.level, &record);
+                let own = (found.level, record.pipe);
+                if told != Some(own) {
+                    told = Some(own);
+                    metadata.clear();
+                    metadata.extend_from_slice(self.metadata);
+                    put_own_metadata(metadata, own);
+                }
                 &metadata[..]
             } else {
                 self.metadata
@@ -316,7 +327,10 @@ impl Taker<'_> {
                 return Ended::Full;
             }
             *self.last_time = given;
-            counters.count(found.level, record.is_continued);
+            self.levels[found.level.map_or(Level::ALL.len(), |level| level as usize)] += 1;
+            if record.is_continued {
+                counters.continued.inc();
+            }
             if let Some(emf) = &mut counters.emf {
                 emf.look_at(record.line.bytes);
             }
@@ -342,11 +356,11 @@ impl Taker<'_> {
 }
 
 /// What a record says of itself, as structured metadata.
-fn put_own_metadata(out: &mut Vec<u8>, level: Option<Level>, record: &Record<'_>) {
+fn put_own_metadata(out: &mut Vec<u8>, (level, pipe): (Option<Level>, Option<Pipe>)) {
     if let Some(level) = level {
         loki::put_metadata(out, "level", level.name());
     }
-    if let Some(pipe) = record.pipe {
+    if let Some(pipe) = pipe {
         loki::put_metadata(out, "stream", pipe.name());
     }
 }

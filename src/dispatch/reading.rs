@@ -7,7 +7,6 @@ use prometheus_client::metrics::counter::Counter;
 use crate::config::OutputKind;
 use crate::record::cut::Cutter;
 use crate::record::filter::Action;
-use crate::record::level::Level;
 use crate::record::redact::Redactor;
 use crate::record::rules::Rules;
 use crate::record::zone::Zone;
@@ -84,11 +83,12 @@ impl EmfCounters {
 }
 
 impl Counters {
-    pub(super) fn count(&self, level: Option<Level>, is_continued: bool) {
-        let index = level.map_or(Level::ALL.len(), |level| level as usize);
-        self.levels[index].inc();
-        if is_continued {
-            self.continued.inc();
+    /// So many records had which level.
+    pub(super) fn count_levels(&self, records: [u64; 7]) {
+        for (counter, records) in self.levels.iter().zip(records) {
+            if records > 0 {
+                counter.inc_by(records);
+            }
         }
     }
 

@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use super::Time;
 use super::envelope::{Envelope, Pipe};
-use super::frame::{CUT_MARK, Framer, Line};
+use super::frame::{CUT_MARK, Framed, Framer, Line};
 use super::head::Head;
 use super::join::{Before, Joiner, head_of};
 use super::rules::Rules;
@@ -119,6 +119,40 @@ pub(crate) enum Cut<'a> {
 #[derive(Debug, Clone, Copy)]
 struct HeadOf(Option<Head>);
 
+/// A line that was looked at: where it ends, and its head if that was asked for.
+#[derive(Debug, Clone, Copy)]
+struct Seen {
+    len: usize,
+    consumed: usize,
+    is_utf8: bool,
+    is_cut: bool,
+    head: Option<HeadOf>,
+}
+
+impl Seen {
+    fn of(framed: &Framed<'_>) -> Self {
+        Self {
+            len: framed.line.bytes.len(),
+            consumed: framed.consumed,
+            is_utf8: framed.line.is_utf8,
+            is_cut: framed.line.is_cut,
+            head: None,
+        }
+    }
+
+    /// The same once more, of the bytes that begin with it.
+    fn framed(self, bytes: &[u8]) -> Framed<'_> {
+        Framed {
+            line: Line {
+                bytes: &bytes[..self.len],
+                is_utf8: self.is_utf8,
+                is_cut: self.is_cut,
+            },
+            consumed: self.consumed,
+        }
+    }
+}
+
 /// Cuts records at one place in a file after the other.
 #[derive(Debug)]
 pub(crate) struct Cutter {
@@ -126,10 +160,10 @@ pub(crate) struct Cutter {
     learned: Learned,
     /// What is learned and how far it goes on, once the record at hand is taken.
     taken: (Joiner, usize),
-    /// The head of the line at the position, where it was looked at already.
-    seen_head: Option<HeadOf>,
-    /// The same of the line behind the record at hand.
-    next_head: Option<HeadOf>,
+    /// The line at the position, where it was looked at already.
+    seen: Option<Seen>,
+    /// The line behind the record at hand.
+    next_seen: Option<Seen>,
     group: Group,
 }
 
@@ -140,8 +174,8 @@ impl Cutter {
             framer: Framer::new(max_line),
             learned: Learned::default(),
             taken: (Joiner::default(), 0),
-            seen_head: None,
-            next_head: None,
+            seen: None,
+            next_seen: None,
             group: Group::new(max_line),
         }
     }
@@ -165,7 +199,7 @@ impl Cutter {
 
     /// The bytes that come next are read anew from the position.
     pub(crate) fn rewind(&mut self) {
-        self.seen_head = None;
+        self.seen = None;
         self.group.rewind(self.learned);
     }
 
@@ -222,7 +256,7 @@ impl Cutter {
         if self.learned.envelope == Envelope::Bare {
             let (joiner, consumed) = self.taken;
             self.learned.out = joiner;
-            self.seen_head = self.next_head.take();
+            self.seen = self.next_seen.take();
             return consumed;
         }
         self.group.take(&mut self.learned)
@@ -236,18 +270,25 @@ impl Cutter {
         rules: &Rules,
     ) -> Cut<'a> {
         let is_over = behind == Behind::Nothing;
-        let Some(first) = self.framer.next(bytes, known_utf8, is_over) else {
-            return Cut::None { is_held: false };
+        let (first, seen_head) = match self.seen.take() {
+            Some(seen) => (seen.framed(bytes), seen.head),
+            None => match self.framer.next(bytes, known_utf8, is_over) {
+                Some(first) => (first, None),
+                None => return Cut::None { is_held: false },
+            },
         };
         let mut joiner = self.learned.out;
         let is_mid_line = joiner.before == Before::MidLine;
-        let head = match self.seen_head.take() {
+        let head = match seen_head {
             Some(HeadOf(head)) => head,
             None if is_mid_line || !rules.reads_heads() => None,
             None => head_of(first.line.bytes, rules),
         };
-        // So that a record which is held is looked at again without looking twice at its head.
-        self.seen_head = Some(HeadOf(head));
+        // So that a record which is offered again is not looked at twice.
+        self.seen = Some(Seen {
+            head: Some(HeadOf(head)),
+            ..Seen::of(&first)
+        });
         let mut record = Record {
             line: first.line,
             head,
@@ -280,7 +321,7 @@ impl Cutter {
         let mut text_len = first.line.shipped_len();
         let mut is_utf8 = first.line.is_utf8;
         let mut is_cut = false;
-        let mut next_head = None;
+        let mut next_seen = None;
         loop {
             let Some(next) = self
                 .framer
@@ -295,9 +336,10 @@ impl Cutter {
                 break;
             };
             let line = next.line.bytes;
+            let seen = next_seen.insert(Seen::of(&next));
             let continued = joiner.continued_by(line, &mut open, rules, || {
                 let head = head_of(line, rules);
-                next_head = Some(HeadOf(head));
+                seen.head = Some(HeadOf(head));
                 head
             });
             let Some(continued) = continued else {
@@ -312,7 +354,7 @@ impl Cutter {
                 break;
             }
             text_len = longer;
-            next_head = None;
+            next_seen = None;
             joiner = continued;
             open.lines += 1;
             is_utf8 &= next.line.is_utf8;
@@ -327,7 +369,7 @@ impl Cutter {
             is_utf8,
             is_cut,
         };
-        self.found(record, joiner, at, next_head)
+        self.found(record, joiner, at, next_seen)
     }
 
     #[inline]
@@ -336,10 +378,10 @@ impl Cutter {
         record: Record<'a>,
         joiner: Joiner,
         consumed: usize,
-        next_head: Option<HeadOf>,
+        next_seen: Option<Seen>,
     ) -> Cut<'a> {
         self.taken = (joiner, consumed);
-        self.next_head = next_head;
+        self.next_seen = next_seen;
         Cut::Record(record)
     }
 }

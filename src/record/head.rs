@@ -319,18 +319,10 @@ fn access(line: &[u8]) -> Option<Head> {
 
 /// Words that stand for a level only where they stand apart.
 fn is_a_word_too(word: &[u8]) -> bool {
-    matches!(
-        word.to_ascii_lowercase().as_slice(),
-        b"fail"
-            | b"failure"
-            | b"note"
-            | b"log"
-            | b"success"
-            | b"config"
-            | b"fine"
-            | b"panic"
-            | b"alert"
-    )
+    const WORDS: [&[u8]; 9] = [
+        b"fail", b"failure", b"note", b"log", b"success", b"config", b"fine", b"panic", b"alert",
+    ];
+    WORDS.iter().any(|it| it.eq_ignore_ascii_case(word))
 }
 
 /// The level that is named behind the timestamp. In capitals it counts wherever it stands among
@@ -342,8 +334,9 @@ pub(crate) fn level_in(text: &[u8]) -> Option<Level> {
     let mut at = 0;
     // `PHP Warning:` counts wherever it stands.
     let mut is_php = false;
-    while at < text.len() && words < LEVEL_WORDS {
-        let byte = text[at];
+    while words < LEVEL_WORDS
+        && let Some(&byte) = text.get(at)
+    {
         if !byte.is_ascii_alphanumeric() {
             if byte == 0x1B {
                 at = skip_colours(text, at).max(at + 1);
@@ -355,21 +348,18 @@ pub(crate) fn level_in(text: &[u8]) -> Option<Level> {
             at += 1;
             continue;
         }
-        let len = text[at..]
-            .iter()
-            .take_while(|byte| byte.is_ascii_alphanumeric())
-            .count();
-        let word = &text[at..at + len];
-        at += len;
+        let start = at;
+        while text.get(at).is_some_and(u8::is_ascii_alphanumeric) {
+            at += 1;
+        }
+        let word = &text[start..at];
         words += 1;
-        let end = skip_colours(text, at);
-        let after = text[end..]
-            .iter()
-            .copied()
-            .find(|byte| *byte != b' ')
-            .unwrap_or(b'\n');
-        if let Some(level) = level_of(word, before, after, words == 1 || is_php) {
-            return Some(level);
+        let level = match *word {
+            [letter] => Level::of_letter(letter),
+            _ => Level::of_word(word),
+        };
+        if level.is_some() && is_level(word, before, &text[at..], words == 1 || is_php) {
+            return level;
         }
         is_php = word == b"PHP";
         before = b'a';
@@ -377,27 +367,27 @@ pub(crate) fn level_in(text: &[u8]) -> Option<Level> {
     None
 }
 
-fn level_of(word: &[u8], before: u8, after: u8, is_first: bool) -> Option<Level> {
+/// Whether a word that may name a level does, between what stands before and behind it.
+fn is_level(word: &[u8], before: u8, behind: &[u8], is_first: bool) -> bool {
+    let after = behind[skip_colours(behind, 0)..]
+        .iter()
+        .copied()
+        .find(|byte| *byte != b' ')
+        .unwrap_or(b'\n');
     let is_enclosed = matches!(
         (before, after),
         (b'[' | b':', b']') | (b'<', b'>') | (b'(', b')') | (b'|', b'|')
     );
     if word.len() == 1 {
-        return if is_enclosed {
-            Level::of_letter(word[0])
-        } else {
-            None
-        };
+        return is_enclosed;
     }
-    let level = Level::of_word(word)?;
     let is_upper = word.iter().all(|byte| !byte.is_ascii_lowercase());
     let is_apart = is_enclosed || after == b':' && (is_first || is_upper);
-    let is_level = if is_a_word_too(word) {
+    if is_a_word_too(word) {
         is_apart
     } else {
         is_upper || is_apart || is_first || matches!(before, b'[' | b'|' | b'<' | b'(')
-    };
-    is_level.then_some(level)
+    }
 }
 
 #[cfg(test)]

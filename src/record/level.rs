@@ -45,28 +45,12 @@ impl Level {
 
     /// The level that a word of a log stands for, in whatever case.
     pub(crate) fn of_word(word: &[u8]) -> Option<Self> {
-        const LONGEST: usize = "informational".len();
-        if word.len() < 3 || word.len() > LONGEST {
-            return None;
-        }
-        let mut lower = [0u8; LONGEST];
-        for (to, from) in lower.iter_mut().zip(word) {
-            *to = from.to_ascii_lowercase();
-        }
-        Some(match &lower[..word.len()] {
-            b"trace" | b"trc" | b"finest" | b"finer" | b"verbose" | b"vrb" | b"silly" => {
-                Self::Trace
-            }
-            b"debug" | b"dbg" | b"fine" | b"debug1" | b"debug2" | b"debug3" | b"debug4"
-            | b"debug5" | b"dbug" => Self::Debug,
-            b"info" | b"inf" | b"information" | b"informational" | b"notice" | b"note" | b"log"
-            | b"config" | b"success" => Self::Info,
-            b"warn" | b"wrn" | b"warning" => Self::Warn,
-            b"error" | b"err" | b"eror" | b"severe" | b"fail" | b"failure" => Self::Error,
-            b"fatal" | b"ftl" | b"critical" | b"crit" | b"emerg" | b"emergency" | b"alert"
-            | b"panic" | b"dpanic" => Self::Fatal,
-            _ => return None,
-        })
+        let letter = (word.first()? | 0x20).wrapping_sub(b'a');
+        let (from, to) = *BEGINNING_WITH.get(usize::from(letter))?;
+        WORDS[from..to]
+            .iter()
+            .find(|(it, _)| it.eq_ignore_ascii_case(word))
+            .map(|(_, level)| *level)
     }
 
     /// The level of a single letter, as klog, Ruby and others write it.
@@ -109,6 +93,68 @@ impl Level {
     }
 }
 
+/// The words of loggers, by their first letters.
+const WORDS: [(&[u8], Level); 43] = [
+    (b"alert", Level::Fatal),
+    (b"critical", Level::Fatal),
+    (b"crit", Level::Fatal),
+    (b"config", Level::Info),
+    (b"debug", Level::Debug),
+    (b"dbg", Level::Debug),
+    (b"debug1", Level::Debug),
+    (b"debug2", Level::Debug),
+    (b"debug3", Level::Debug),
+    (b"debug4", Level::Debug),
+    (b"debug5", Level::Debug),
+    (b"dbug", Level::Debug),
+    (b"dpanic", Level::Fatal),
+    (b"error", Level::Error),
+    (b"err", Level::Error),
+    (b"eror", Level::Error),
+    (b"emerg", Level::Fatal),
+    (b"emergency", Level::Fatal),
+    (b"fatal", Level::Fatal),
+    (b"ftl", Level::Fatal),
+    (b"fail", Level::Error),
+    (b"failure", Level::Error),
+    (b"fine", Level::Debug),
+    (b"finer", Level::Trace),
+    (b"finest", Level::Trace),
+    (b"info", Level::Info),
+    (b"inf", Level::Info),
+    (b"information", Level::Info),
+    (b"informational", Level::Info),
+    (b"log", Level::Info),
+    (b"notice", Level::Info),
+    (b"note", Level::Info),
+    (b"panic", Level::Fatal),
+    (b"severe", Level::Error),
+    (b"silly", Level::Trace),
+    (b"success", Level::Info),
+    (b"trace", Level::Trace),
+    (b"trc", Level::Trace),
+    (b"verbose", Level::Trace),
+    (b"vrb", Level::Trace),
+    (b"warn", Level::Warn),
+    (b"warning", Level::Warn),
+    (b"wrn", Level::Warn),
+];
+
+/// For each letter, which of the [`WORDS`] begin with it.
+static BEGINNING_WITH: [(usize, usize); 26] = {
+    let mut ranges = [(0, 0); 26];
+    let mut at = 0;
+    while at < WORDS.len() {
+        let range = &mut ranges[(WORDS[at].0[0] - b'a') as usize];
+        if range.1 == 0 {
+            range.0 = at;
+        }
+        range.1 = at + 1;
+        at += 1;
+    }
+    ranges
+};
+
 impl std::str::FromStr for Level {
     type Err = ();
 
@@ -135,15 +181,33 @@ mod tests {
             ("SEVERE", Level::Error),
             ("CRITICAL", Level::Fatal),
             ("EMERG", Level::Fatal),
+            ("Alert", Level::Fatal),
+            ("wrn", Level::Warn),
         ] {
             assert_eq!(Level::of_word(word.as_bytes()), Some(level), "{word}");
         }
-        for word in ["", "IN", "INFOS", "message", "informationally"] {
+        for word in [
+            "",
+            "IN",
+            "INFOS",
+            "message",
+            "informationally",
+            "@lert",
+            "{x",
+        ] {
             assert_eq!(Level::of_word(word.as_bytes()), None, "{word}");
         }
         assert_eq!(Level::of_number(30), Some(Level::Info));
         assert_eq!(Level::of_number(3), Some(Level::Error));
         assert_eq!(Level::of_number(35), None);
+    }
+
+    #[test]
+    fn every_word_is_found_among_those_of_its_letter() {
+        for (word, level) in WORDS {
+            assert_eq!(Level::of_word(word), Some(level));
+            assert_eq!(Level::of_word(&word.to_ascii_uppercase()), Some(level));
+        }
     }
 
     #[test]

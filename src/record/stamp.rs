@@ -124,20 +124,21 @@ fn dated(days: i64, of_day: i64, offset: Option<i64>) -> Stamp {
 /// `T`, a comma for the point, no seconds' fraction, no zone.
 fn iso(bytes: &[u8]) -> Option<Found> {
     // The commonest line of all: decided without a loop.
-    if bytes.len() < 16 || !matches!(bytes[4], b'-' | b'/' | b'.') || bytes[7] != bytes[4] {
+    let (date, rest) = bytes.split_first_chunk::<11>()?;
+    let [century @ .., first, _, _, second, _, _, behind] = date;
+    if !matches!(first, b'-' | b'/' | b'.') || second != first {
         return None;
     }
-    let mut cursor = Cursor::new(bytes);
-    let year = cursor.digits(4)?;
-    cursor.skip(1);
-    let month = cursor.digits(2)?;
-    cursor.skip(1);
-    let day = cursor.digits(2)?;
-    let days = civil::days(i64::from(year), month, day)?;
-    match cursor.peek()? {
-        b'T' | b't' | b' ' | b'_' | b'-' | b':' => cursor.skip(1),
-        _ => return None,
+    let [y0, y1, y2, y3] = *century;
+    let year = 100 * cursor::two_digits([y0, y1])? + cursor::two_digits([y2, y3])?;
+    let month = cursor::two_digits([date[5], date[6]])?;
+    let day = cursor::two_digits([date[8], date[9]])?;
+    if !matches!(behind, b'T' | b't' | b' ' | b'_' | b'-' | b':') || rest.len() < 5 {
+        return None;
     }
+    let days = civil::days(i64::from(year), month, day)?;
+    let mut cursor = Cursor::new(bytes);
+    cursor.skip(date.len());
     cursor.take(b' ');
     let of_day = cursor.time_of_day()?;
     let offset = cursor.offset();

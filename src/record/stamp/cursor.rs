@@ -28,6 +28,13 @@ const ZONES: [(&[u8], i64); 16] = [
     (b"PDT", -7),
 ];
 
+/// The number that two digits make.
+#[inline]
+pub(super) fn two_digits(digits: [u8; 2]) -> Option<u32> {
+    let [tens, ones] = digits.map(|digit| digit.wrapping_sub(b'0'));
+    (tens <= 9 && ones <= 9).then_some(u32::from(tens) * 10 + u32::from(ones))
+}
+
 /// A place in the bytes of a timestamp.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Cursor<'a> {
@@ -140,7 +147,15 @@ impl<'a> Cursor<'a> {
         time
     }
 
+    #[inline]
     fn try_time_of_day(&mut self) -> Option<i64> {
+        if let Some(&[h0, h1, b':', m0, m1, b':', s0, s1]) = self.rest().first_chunk()
+            && let Some(hour) = two_digits([h0, h1])
+        {
+            let (minute, second) = (two_digits([m0, m1])?, two_digits([s0, s1])?);
+            self.skip(8);
+            return self.with_fraction(hour, minute, second);
+        }
         let hour = self.some_digits(1, 2)?;
         if !self.take(b':') {
             return None;
