@@ -3,6 +3,7 @@
 //! a value, nothing here reads or sends.
 
 use std::fmt;
+use std::ops::Range;
 use std::sync::Arc;
 
 use bytes::Bytes;
@@ -86,6 +87,66 @@ pub(crate) struct Sealed {
     pub(crate) first_time: Time,
     /// Time of the last record, the latest of all.
     pub(crate) last_time: Time,
+    /// Where labels differ by record: what each label set has of the batch, in order. Each share
+    /// is a request of its own. Empty where the body is one request.
+    pub(crate) shares: Vec<Share>,
+}
+
+/// What one label set has of a batch.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Share {
+    /// How many records.
+    pub(crate) records: u32,
+    /// How long its request is in the body, in bytes.
+    pub(crate) len: usize,
+    /// How long that was before compression, in bytes.
+    pub(crate) uncompressed: usize,
+}
+
+impl Sealed {
+    /// The request that holds a record, and which records of the batch it holds.
+    pub(crate) fn request_of(&self, record: u32) -> Option<(Range<u32>, Self)> {
+        if self.shares.is_empty() {
+            return Some((0..self.records, self.clone()));
+        }
+        let (mut first, mut at) = (0u32, 0usize);
+        for share in &self.shares {
+            let records = first..first.checked_add(share.records)?;
+            let end = at.checked_add(share.len)?;
+            if records.contains(&record) {
+                let bytes = (end <= self.body.len()).then(|| self.body.slice(at..end))?;
+                let request = Self {
+                    body: bytes,
+                    records: share.records,
+                    uncompressed: share.uncompressed,
+                    shares: Vec::new(),
+                    // They are counted with the batch.
+                    replaced: 0,
+                    cut: 0,
+                    ..*self
+                };
+                return Some((records, request));
+            }
+            (first, at) = (records.end, end);
+        }
+        None
+    }
+
+    /// How a batch is divided before anything of it was sent.
+    pub(crate) fn parts(&self) -> parts::Parts {
+        divided(&self.shares)
+    }
+}
+
+/// How a batch of these shares is divided.
+pub(crate) fn divided(shares: &[Share]) -> parts::Parts {
+    let mut parts = parts::Parts::default();
+    let mut at = 0u32;
+    for share in shares {
+        parts.cut(at);
+        at = at.saturating_add(share.records);
+    }
+    parts
 }
 
 /// What became of a line that was offered to a batch.
@@ -128,6 +189,7 @@ impl Tally {
             cut: self.cut,
             first_time: self.first_time,
             last_time: self.last_time,
+            shares: Vec::new(),
         }
     }
 }

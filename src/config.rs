@@ -36,6 +36,7 @@ pub use problem::{Place, Problem, Problems};
 pub use records::{Filter, FilterAction, Format, Found, Multiline, Records};
 pub use source::{DEFAULT_FILE, Environment, Source, TEXT_VARIABLE};
 pub use template::{BUILT_IN_NAMES, Template, TemplateError};
+pub(crate) use template::{LEVEL, Piece, field_of};
 pub use units::{ByteSize, UnitError};
 
 pub(crate) use json_schema::json_schema;

@@ -240,6 +240,8 @@ pub(crate) struct Refused {
     pub(crate) batch: BatchId,
     /// Whether it is of an earlier run.
     pub(crate) is_replay: bool,
+    /// The stream that they were meant for.
+    pub(crate) stream: String,
     /// Why, in a word.
     pub(crate) reason: &'static str,
     /// What the destination answered.

@@ -13,8 +13,10 @@ use crate::record::Time;
 use crate::record::cut::Learned;
 use crate::source::{Generation, Source};
 use crate::span::{GenerationId, Position};
+use naming::Naming;
 pub(crate) use reading::{Counters, EmfCounters, Reading};
 use stream::Stream;
+use varying::Varying;
 
 mod batching;
 mod fill;
@@ -24,6 +26,7 @@ mod opening;
 mod reading;
 mod schedule;
 mod stream;
+mod varying;
 
 /// After a file could not be read, it is tried again after this long.
 const READ_AGAIN_AFTER: Duration = Duration::from_secs(5);
@@ -40,6 +43,8 @@ const MOST_ENDED: usize = 1000;
 pub(crate) struct Plan {
     /// The output's name.
     pub(crate) name: String,
+    /// What its streams are called.
+    pub(crate) naming: Naming,
     /// Makes its batches.
     pub(crate) encoder: Encoder,
     /// This many bytes are worth a batch at once.
@@ -80,6 +85,8 @@ struct Lane {
     stream: StreamId,
     origin: Arc<Path>,
     metadata: Vec<u8>,
+    /// What of labels and metadata differs by record.
+    varying: Option<Box<Varying>>,
     /// Up to here it is in batches.
     read: Position,
     /// What was learned of the records up to there.
@@ -164,6 +171,11 @@ impl Dispatcher {
     /// The output's name.
     pub(crate) fn name(&self) -> &str {
         &self.plan.name
+    }
+
+    /// What its streams are called.
+    pub(crate) fn naming(&mut self) -> &mut Naming {
+        &mut self.plan.naming
     }
 
     /// Whether this output takes that input.

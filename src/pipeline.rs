@@ -144,7 +144,6 @@ fn outputs(
         outputs.healths.push(Arc::clone(&health));
         outputs.lanes.push(Lane {
             dispatcher: Dispatcher::new(plan(config, output, budget, &observer.metrics)),
-            naming: Naming::of(&output.kind),
             batches,
         });
         let delivery = Delivery {
@@ -187,7 +186,12 @@ fn encoder(kind: &OutputKind) -> Encoder {
                 Compression::Snappy => batch::loki::Compression::Snappy,
                 Compression::None => batch::loki::Compression::None,
             };
-            Encoder::Loki(batch::loki::Encoder::new(compression, max_bytes))
+            let encoder = batch::loki::Encoder::new(compression, max_bytes);
+            Encoder::Loki(if output.labels.values().any(config::Template::varies) {
+                encoder.by_record()
+            } else {
+                encoder
+            })
         }
         OutputKind::CloudWatchLogs(output) => {
             let is_gzip = output.compression == CloudWatchCompression::Gzip;
@@ -206,6 +210,7 @@ pub(crate) fn plan(
     let batch = output.kind.batch();
     Plan {
         name: output.name.clone(),
+        naming: Naming::of(&output.kind),
         encoder: encoder(&output.kind),
         max_bytes: batch.max_bytes.0,
         max_wait: batch.max_wait,
@@ -229,9 +234,9 @@ fn reading(
     metrics: &Metrics,
 ) -> Reading {
     let max_line = usize::try_from(input.max_line.0).unwrap_or(usize::MAX);
-    let redactor = input.records.redactor();
+    let redactor = || input.records.redactor();
     let knows_emf = matches!(output.kind, OutputKind::CloudWatchLogs(_));
-    let counters = metrics.of_records.of(&output.name, &redactor, knows_emf);
+    let counters = metrics.of_records.of(&output.name, &redactor(), knows_emf);
     Reading::new(
         input.records.rules(local_zone),
         max_line,

@@ -16,7 +16,6 @@ use crate::crash_point;
 use crate::dead_letters::DeadLetters;
 use crate::deliver::Report;
 use crate::dispatch::Dispatcher;
-use crate::dispatch::naming::Naming;
 use crate::journal::{Entry, Journal};
 use crate::observe::health::Health;
 use crate::observe::metrics::Metrics;
@@ -127,8 +126,6 @@ pub(crate) struct Inbox {
 pub(crate) struct Lane {
     /// Makes its batches.
     pub(crate) dispatcher: Dispatcher,
-    /// What its streams are called.
-    pub(crate) naming: Naming,
     /// Takes them to the network. Its room is what the dispatcher keeps in flight at most.
     pub(crate) batches: mpsc::Sender<Batch>,
 }

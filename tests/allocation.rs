@@ -69,6 +69,11 @@ fn main() -> ExitCode {
         ("type: loki, compression: snappy, url", Backend::Loki),
         ("type: loki, compression: none, url", Backend::Loki),
         (
+            "type: loki, labels: { app: a, level: \"{level}\", none: \"{field.none}\" }, \
+             structured_metadata: { n: \"{field.n}\" }, url",
+            Backend::Loki,
+        ),
+        (
             "type: cloudwatch_logs, log_group: /g, log_stream: s, region: eu-west-1, \
              create: { log_group: true }, compression: gzip, endpoint_url",
             Backend::Cloudwatch,
@@ -96,7 +101,7 @@ fn allocations(output: &str, backend: Backend, len: usize) -> u64 {
     let lines = BYTES / len;
     let mut text = String::with_capacity(BYTES);
     for number in 0..lines {
-        writeln!(text, "{number:>width$}", width = len - 1).unwrap();
+        writeln!(text, "n={number:0>width$}", width = len - 3).unwrap();
     }
     fs::write(dir.path().join("app.log"), text).unwrap();
     let config = dir.path().join("pinnace.yaml");

@@ -3,6 +3,8 @@
 
 use pinnace::receiver::{Backend, CloudwatchLimits, LokiLimits, Options, Record};
 
+#[path = "records/fields.rs"]
+mod fields;
 #[path = "harness/harness.rs"]
 mod harness;
 

@@ -1,5 +1,5 @@
-//! The Loki wire form: a protobuf `PushRequest` with one stream, in one snappy block. Owns the
-//! byte layout (grafana/loki `pkg/push/push.proto`: `PushRequest{streams=1}`,
+//! The Loki wire form: a protobuf `PushRequest` with one stream, in one snappy block; where labels
+//! differ by record, one such request for each label set. Owns the byte layout (grafana/loki `pkg/push/push.proto`: `PushRequest{streams=1}`,
 //! `Stream{labels=1, entries=2}`, `Entry{timestamp=1{seconds=1, nanos=2}, line=2,
 //! structuredMetadata=3{name=1, value=2}}`); never sends.
 
@@ -7,6 +7,11 @@ use bytes::Bytes;
 
 use super::{Push, Sealed, StreamName, Tally};
 use crate::record::{Line, Time};
+pub(crate) use labels::{encode_metadata, label_set, put_label, put_metadata};
+use sets::Sets;
+
+mod labels;
+mod sets;
 
 /// Protobuf keys: field number × 8 + 2 for a length-delimited field, + 0 for a varint.
 pub(super) mod key {
@@ -43,6 +48,8 @@ pub(crate) struct Encoder {
     tally: Tally,
     snappy: snap::raw::Encoder,
     packed: Vec<u8>,
+    /// Where labels differ by record: the label sets of the batch.
+    sets: Option<Sets>,
 }
 
 impl Encoder {
@@ -58,6 +65,31 @@ impl Encoder {
             tally: Tally::default(),
             snappy: snap::raw::Encoder::new(),
             packed: Vec::new(),
+            sets: None,
+        }
+    }
+
+    /// The same, for labels that differ by record: each record goes to the label set that was
+    /// [turned to](Self::turn_to).
+    pub(crate) fn by_record(self) -> Self {
+        Self {
+            sets: Some(Sets::default()),
+            ..self
+        }
+    }
+
+    /// The records that come next have these labels. Returns whether the batch has such a set;
+    /// if not, it is as it was.
+    #[inline]
+    pub(crate) fn turn_to(&mut self, labels: &str) -> bool {
+        self.sets.as_mut().is_some_and(|sets| sets.turn_to(labels))
+    }
+
+    /// Turns to a label set that the batch has no record of yet.
+    pub(crate) fn add_labels(&mut self, labels: &str) -> Push {
+        match &mut self.sets {
+            Some(sets) => sets.add(labels),
+            None => Push::Taken,
         }
     }
 
@@ -66,9 +98,13 @@ impl Encoder {
             debug_assert!(false, "a Loki output has Loki streams");
             return;
         };
-        self.labels.clone_from(labels);
-        // Two keys and two lengths of at most five bytes each, then the labels.
-        self.room = 12 + labels.len();
+        if let Some(sets) = &mut self.sets {
+            sets.clear();
+            self.room = 0;
+        } else {
+            self.labels.clone_from(labels);
+            self.room = room_for(labels);
+        }
         self.buffer.clear();
         self.buffer.reserve_exact(self.max_bytes + self.room);
         self.buffer.resize(self.room, 0);
@@ -84,7 +120,8 @@ impl Encoder {
         let text_len = line.shipped_len();
         let entry_len = 2 + stamp_len + 1 + varint_len(text_len as u64) + text_len + metadata.len();
         let total = 1 + varint_len(entry_len as u64) + entry_len;
-        if self.buffer.len() + total > self.max_bytes && !self.is_empty() {
+        let beside = self.sets.as_ref().map_or(0, Sets::overhead);
+        if self.buffer.len() + total + beside > self.max_bytes && !self.is_empty() {
             return Push::Full;
         }
         let mut front = Front::default();
@@ -94,6 +131,9 @@ impl Encoder {
         front.put(key::NANOS, nanos);
         front.put(key::LINE, text_len as u64);
         let out = &mut self.buffer;
+        if let Some(sets) = &mut self.sets {
+            sets.mark(out);
+        }
         out.extend_from_slice(front.bytes());
         if line.is_utf8 && !line.is_cut {
             out.extend_from_slice(line.bytes);
@@ -110,6 +150,19 @@ impl Encoder {
     }
 
     pub(super) fn seal(&mut self) -> Sealed {
+        if let Some(sets) = &mut self.sets {
+            let (body, shares) = sets.requests(&self.buffer, |plain| match self.compression {
+                Compression::Snappy => pack(&mut self.snappy, &mut self.packed, plain),
+                Compression::None => literal_block(plain),
+            });
+            let uncompressed = shares.iter().map(|share| share.uncompressed).sum();
+            let sealed = self.tally.seal(body, false, uncompressed);
+            let is_one = shares.len() == 1;
+            return Sealed {
+                shares: if is_one { Vec::new() } else { shares },
+                ..sealed
+            };
+        }
         let header = header(self.labels.as_bytes(), self.buffer.len() - self.room);
         let start = self.room - header.len();
         self.buffer[start..self.room].copy_from_slice(&header);
@@ -124,11 +177,21 @@ impl Encoder {
     pub(super) fn shrink(&mut self) {
         self.buffer = Vec::new();
         self.packed = Vec::new();
+        if let Some(sets) = &mut self.sets {
+            sets.shrink();
+        }
     }
 
     pub(super) fn largest_body(&self) -> usize {
-        snap::raw::max_compress_len(self.max_bytes)
+        let blocks = self.sets.as_ref().map_or(1, |_| sets::MOST);
+        snap::raw::max_compress_len(self.max_bytes) + (blocks - 1) * snap::raw::max_compress_len(0)
     }
+}
+
+/// Room for what stands in front of the entries: two keys and two lengths of at most five bytes
+/// each, then the labels.
+fn room_for(labels: &str) -> usize {
+    12 + labels.len()
 }
 
 /// What stands in front of the entries of a stream, which take this many bytes.
@@ -151,55 +214,6 @@ pub(super) fn pack(snappy: &mut snap::raw::Encoder, buffer: &mut Vec<u8>, plain:
         // Only for a buffer that is too small or a body above 4 GiB: neither is here.
         Err(_) => literal_block(plain),
     }
-}
-
-/// The structured metadata that goes with every record of a generation, encoded once.
-pub(crate) fn encode_metadata<'a>(pairs: impl Iterator<Item = (&'a str, &'a str)>) -> Vec<u8> {
-    let mut out = Vec::new();
-    for (name, value) in pairs {
-        put_metadata(&mut out, name, value);
-    }
-    out
-}
-
-/// Appends one entry of structured metadata.
-pub(crate) fn put_metadata(out: &mut Vec<u8>, name: &str, value: &str) {
-    let len = 1
-        + varint_len(name.len() as u64)
-        + name.len()
-        + 1
-        + varint_len(value.len() as u64)
-        + value.len();
-    out.push(key::METADATA);
-    put_varint(out, len as u64);
-    for (key, text) in [(key::NAME, name), (key::VALUE, value)] {
-        out.push(key);
-        put_varint(out, text.len() as u64);
-        out.extend_from_slice(text.as_bytes());
-    }
-}
-
-/// A label set as Loki writes it, with the names in their order and the values quoted.
-pub(crate) fn label_set<'a>(labels: impl Iterator<Item = (&'a str, &'a str)>) -> String {
-    let mut out = String::from("{");
-    for (name, value) in labels {
-        if out.len() > 1 {
-            out.push_str(", ");
-        }
-        out.push_str(name);
-        out.push_str("=\"");
-        for character in value.chars() {
-            match character {
-                '"' => out.push_str("\\\""),
-                '\\' => out.push_str("\\\\"),
-                '\n' => out.push_str("\\n"),
-                other => out.push(other),
-            }
-        }
-        out.push('"');
-    }
-    out.push('}');
-    out
 }
 
 /// A snappy block that holds `plain` as literals: the length, then pieces of up to 64 KiB.

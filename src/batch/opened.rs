@@ -59,7 +59,7 @@ pub(crate) enum OpenError {
 }
 
 impl Opened {
-    /// Opens the body of a batch for this stream.
+    /// Opens the body of a batch, or of [one of its requests](Sealed::request_of), for this stream.
     pub(crate) fn of(sealed: &Sealed, stream: &StreamName) -> Result<Self, OpenError> {
         let opened = match stream {
             StreamName::Loki { .. } => loki::open(sealed)?,
@@ -71,6 +71,14 @@ impl Opened {
         } else {
             let sealed = sealed.records;
             Err(OpenError::Count { found, sealed })
+        }
+    }
+
+    /// The labels of a Loki stream, as they were sent.
+    pub(crate) fn labels(&self) -> Option<&str> {
+        match &self.form {
+            Form::Loki { labels } => std::str::from_utf8(self.plain.get(labels.clone())?).ok(),
+            Form::CloudWatch => None,
         }
     }
 
@@ -112,6 +120,7 @@ impl Opened {
             cut: 0,
             first_time,
             last_time,
+            shares: Vec::new(),
         })
     }
 }
@@ -213,6 +222,7 @@ mod tests {
                     cut: 0,
                     first_time: Time(0),
                     last_time: Time(0),
+                    shares: Vec::new(),
                 };
                 prop_assert!(Opened::of(&sealed, &stream).is_err());
             }

@@ -10,6 +10,7 @@ use super::fields::{Fields, Notes};
 use super::problem::Problem;
 use super::scalars::Word;
 use super::units::print_duration;
+use crate::record::fields::Capture;
 use crate::record::filter::{self, Action};
 use crate::record::redact::{Detector, Own, Redactor};
 use crate::record::rules::{self, Pattern, Rules};
@@ -37,6 +38,8 @@ pub struct Records {
     pub timezone: Option<String>,
     /// Whether levels are read.
     pub level: Found,
+    /// A valid regular expression with named groups, which are fields.
+    pub capture: Option<String>,
     /// What is replaced, by the names of the detectors.
     pub redact: Vec<String>,
     /// Valid regular expressions of what is replaced beside that.
@@ -170,6 +173,7 @@ pub(super) fn decode(fields: &Fields<'_>, notes: &mut Notes) -> Records {
         timestamp_format: fields.optional("timestamp_format", notes),
         timezone: fields.optional("timezone", notes),
         level: word(fields, "level", notes),
+        capture: fields.optional("capture", notes),
         redact,
         redact_patterns: fields.map("redact_patterns", notes).unwrap_or_default(),
         filters: fields
@@ -289,6 +293,7 @@ impl Records {
         out.optional("timestamp_format", self.timestamp_format.as_deref());
         out.optional("timezone", self.timezone.as_deref());
         out.plain("level", self.level.name());
+        out.optional("capture", self.capture.as_deref());
         out.strings("redact", &self.redact);
         out.map("redact_patterns", &self.redact_patterns, Clone::clone);
         out.inner_items("filters", &self.filters, |out, filter| filter.write(out));
@@ -321,6 +326,8 @@ impl Records {
                 .and_then(|text| custom::Format::new(text).ok()),
             zone: Zone::named(zone).unwrap_or_else(Zone::utc),
             has_levels: self.level == Found::Auto,
+            capture: compiled(self.capture.as_deref())
+                .and_then(|pattern| Capture::new(pattern.into_regex()).ok()),
             filters: self.filters.iter().map(Filter::compiled).collect(),
         }
     }

@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use super::fields::Notes;
 use super::keys::CLOUDWATCH_MAX_EVENT;
 use super::problem::{Problem, nearest};
-use super::template::BUILT_IN_NAMES;
+use super::template::{BUILT_IN_NAMES, LEVEL, field_of};
 use super::units::{ByteSize, print_duration};
 use super::{Config, Input, Output, OutputKind, Template};
 
@@ -135,20 +135,39 @@ fn templates(path: &str, output: &Output, taken: &[&Input], notes: &mut Notes) {
             );
         }
         OutputKind::CloudWatchLogs(cloudwatch) => {
-            names_known(
-                &format!("{path}.log_group"),
-                &cloudwatch.log_group,
-                taken,
-                notes,
-            );
-            names_known(
-                &format!("{path}.log_stream"),
-                &cloudwatch.log_stream,
-                taken,
-                notes,
-            );
+            for (key, template) in [
+                ("log_group", &cloudwatch.log_group),
+                ("log_stream", &cloudwatch.log_stream),
+            ] {
+                let path = format!("{path}.{key}");
+                same_for_a_file(&path, template, notes);
+                names_known(&path, template, taken, notes);
+            }
         }
     }
+}
+
+/// Where a record goes at CloudWatch Logs must follow from its file: one request is for one stream,
+/// and whether it arrived is looked up there.
+fn same_for_a_file(path: &str, template: &Template, notes: &mut Notes) {
+    let differing = template.names().find(|name| of_a_record(name));
+    if let Some(name) = differing {
+        note(
+            notes,
+            Problem::new(
+                path,
+                notes.place(path),
+                format!("uses {{{name}}}, which differs by record"),
+            )
+            .found(format!("{{{name}}}"))
+            .expected("names that are the same for all records of a file")
+            .mend("take it out: the records of a file go to CloudWatch Logs in their order, into one log stream; search there by the text, as with `filter @message like /ERROR/`"),
+        );
+    }
+}
+
+fn of_a_record(name: &str) -> bool {
+    name == LEVEL || field_of(name).is_some()
 }
 
 fn each_template(
@@ -165,7 +184,7 @@ fn each_template(
 fn names_known(path: &str, template: &Template, taken: &[&Input], notes: &mut Notes) {
     let built_in = || BUILT_IN_NAMES.iter().map(|(name, _)| *name);
     for name in template.names() {
-        if built_in().any(|known| known == name) {
+        if built_in().any(|known| known == name) || field_of(name).is_some() {
             continue;
         }
         // Known for one input only, it would be empty for the lines of the others.

@@ -3,6 +3,7 @@
 
 use super::describe::{TextRule, Wrong};
 use super::template::{Template, is_name};
+use crate::record::fields::Capture;
 use crate::record::rules::Pattern;
 use crate::record::stamp::custom;
 use crate::record::zone::Zone;
@@ -245,6 +246,20 @@ pub(crate) static PATTERN: TextRule = TextRule {
         Pattern::new(text)
             .map(|_| ())
             .map_err(|error| format!("is no regular expression ({error})").into())
+    },
+};
+
+pub(crate) static CAPTURE: TextRule = TextRule {
+    noun: "pattern",
+    expected: "a regular expression with a named group",
+    mend: "write for example '\\[(?P<thread>[^\\]]+)\\]', in single quotes",
+    pattern: None,
+    check: |text| {
+        let pattern =
+            Pattern::new(text).map_err(|error| format!("is no regular expression ({error})"))?;
+        Capture::new(pattern.into_regex())
+            .map(|_| ())
+            .map_err(Wrong::from)
     },
 };
 

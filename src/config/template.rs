@@ -4,8 +4,9 @@
 use std::fmt;
 use std::str::FromStr;
 
-/// The names that every template may use, with what they stand for.
-pub const BUILT_IN_NAMES: [(&str, &str); 4] = [
+/// The names that every template may use, with what they stand for. Beside them a template may hold
+/// `{field.NAME}`, a field of the record.
+pub const BUILT_IN_NAMES: [(&str, &str); 5] = [
     (
         "path",
         "the absolute path of the file, as it was when the file was first seen",
@@ -13,7 +14,16 @@ pub const BUILT_IN_NAMES: [(&str, &str); 4] = [
     ("file", "the last part of that path"),
     ("input", "the name of the input"),
     ("hostname", "the host's name; in Kubernetes that of the pod"),
+    (
+        LEVEL,
+        "the level of the record, where it has one; on Loki only",
+    ),
 ];
+
+/// The name that stands for the record's level.
+pub(crate) const LEVEL: &str = "level";
+/// What comes before the name of a field of the record.
+const FIELD: &str = "field.";
 
 /// A text in which `{name}` is replaced. `{{` and `}}` stand for one brace.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -21,9 +31,12 @@ pub struct Template {
     pieces: Vec<Piece>,
 }
 
+/// A part of a template.
 #[derive(Debug, Clone, PartialEq, Eq)]
-enum Piece {
+pub(crate) enum Piece {
+    /// Fixed text.
     Literal(String),
+    /// What stood between braces.
     Name(String),
 }
 
@@ -63,6 +76,17 @@ impl Template {
         })
     }
 
+    /// Its pieces, in order.
+    pub(crate) fn pieces(&self) -> &[Piece] {
+        &self.pieces
+    }
+
+    /// Whether it can have another value for each record of a file.
+    pub(crate) fn varies(&self) -> bool {
+        self.names()
+            .any(|name| name == LEVEL || field_of(name).is_some())
+    }
+
     /// The pieces of fixed text, in order.
     pub(crate) fn literals(&self) -> impl Iterator<Item = &str> {
         self.pieces.iter().filter_map(|piece| match piece {
@@ -83,6 +107,14 @@ pub(crate) fn is_name(text: &str) -> bool {
         && text.chars().all(|c| c.is_ascii_alphanumeric() || c == '_')
 }
 
+/// The field of a record that a name stands for: the rest behind `field.`, which is as the log
+/// writes it.
+pub(crate) fn field_of(name: &str) -> Option<&str> {
+    name.strip_prefix(FIELD).filter(|field| {
+        !field.is_empty() && !field.contains(|c: char| c.is_whitespace() || c == '=')
+    })
+}
+
 impl FromStr for Template {
     type Err = TemplateError;
 
@@ -101,7 +133,7 @@ impl FromStr for Template {
                 rest = after;
             } else if let Some(after) = tail.strip_prefix('{') {
                 let (name, after) = after.split_once('}').ok_or(TemplateError::Unclosed)?;
-                if !is_name(name) {
+                if !is_name(name) && field_of(name).is_none() {
                     return Err(TemplateError::BadName(name.to_owned()));
                 }
                 if !literal.is_empty() {
@@ -160,6 +192,7 @@ mod tests {
             ("{{{service}}}", "{checkout}"),
             ("[{absent}]", "[]"),
             ("é{service}è", "écheckoutè"),
+            ("{level}-{field.@user.id}", "-"),
         ] {
             let template: Template = text.parse().unwrap();
             assert_eq!(template.render(values), rendered, "{text}");
@@ -175,12 +208,28 @@ mod tests {
             ("a}", "has a `}` that closes nothing"),
             ("{}", "has {}, which is no name"),
             ("{a b}", "has {a b}, which is no name"),
+            ("{field.}", "has {field.}, which is no name"),
+            ("{field.a b}", "has {field.a b}, which is no name"),
+            ("{fields.a}", "has {fields.a}, which is no name"),
         ] {
             assert_eq!(
                 text.parse::<Template>().unwrap_err().to_string(),
                 message,
                 "{text}"
             );
+        }
+    }
+
+    #[test]
+    fn what_differs_by_record_is_known_from_what_differs_by_file() {
+        for (text, varies) in [
+            ("{path}", false),
+            ("{level}", true),
+            ("a-{field.user.id}", true),
+            ("{{level}}", false),
+            ("{levels}", false),
+        ] {
+            assert_eq!(text.parse::<Template>().unwrap().varies(), varies, "{text}");
         }
     }
 

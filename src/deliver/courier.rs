@@ -115,19 +115,13 @@ impl Courier {
         let Some(carried) = self.batches.get_mut(&id) else {
             return self.refusals.remove(id);
         };
-        let is_whole = records == (0..carried.batch.sealed.records);
-        let cutting = if is_whole {
+        let cutting = if carried.is_request(&records) {
             None
         } else {
             // The semaphore is never closed.
             Some(attempts.cutting.acquire().await)
         };
-        let part = if is_whole {
-            Ok(carried.whole())
-        } else {
-            carried.part(&records, self.refusals.delivered_of(id))
-        };
-        let part = match part {
+        let part = match carried.part(&records, self.refusals.delivered_of(id)) {
             Ok(part) => part,
             Err(error) => return self.cannot_open(id, &records, &error).await,
         };
@@ -286,7 +280,7 @@ impl Courier {
             let Some(carried) = self.batches.get(&id) else {
                 return;
             };
-            let letters = match carried.letters(from..records.end) {
+            let (stream, letters) = match carried.letters(from..records.end) {
                 Ok(letters) => letters,
                 Err(error) => return self.cannot_open(id, &records, &error).await,
             };
@@ -294,6 +288,7 @@ impl Courier {
             self.report(Report::Refused(Refused {
                 batch: id,
                 is_replay: carried.batch.is_replay,
+                stream,
                 reason: refusal.reason,
                 answer: refusal.answer.clone(),
                 may_be_stored: refusal.may_be_stored,

@@ -5,7 +5,6 @@ use std::sync::Arc;
 
 use super::fill::{Ended, Filler};
 use super::{Dispatcher, Next, READ_AGAIN_AFTER};
-use crate::batch::parts::Parts;
 use crate::batch::{Batch, StreamId};
 use crate::journal::{Cursor, Entry, Journal, Seal};
 use crate::record::Time;
@@ -111,8 +110,10 @@ impl Dispatcher {
                     reader,
                     reading,
                     metadata: &lane.metadata,
+                    varying: lane.varying.as_deref(),
+                    streams: plan.naming.streams(),
                     last_time: &mut stream.last_time,
-                    now: at.time,
+                    at,
                 };
                 let done = match fill.fill(generation, lane.read, lane.learned, behind) {
                     Ok(done) => done,
@@ -195,6 +196,7 @@ impl Dispatcher {
             first_time: sealed.first_time,
             last_time: sealed.last_time,
             body: None,
+            shares: sealed.shares.clone(),
         };
         let batch_id = journal.seal(seal, &sealed.body, at.now);
         if let Some(stream) = self.streams.get_mut(&id) {
@@ -206,8 +208,8 @@ impl Dispatcher {
             id: batch_id,
             stream_id: id,
             stream: name,
+            parts: sealed.parts(),
             sealed,
-            parts: Parts::default(),
             is_replay: false,
         })
     }

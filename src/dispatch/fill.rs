@@ -2,8 +2,11 @@
 //! is allocated for a line.
 
 use std::io;
+use std::time::Instant;
 
+use super::naming::{Merged, Streams};
 use super::reading::Reading;
+use super::varying::Varying;
 use crate::batch::{Encoder, Push, loki};
 use crate::record::cut::{Behind, CONTINUED_MARK, Cut, Learned};
 use crate::record::envelope::Pipe;
@@ -11,8 +14,8 @@ use crate::record::level::Level;
 use crate::record::rules::Rules;
 use crate::record::zone::Zone;
 use crate::record::{Time, filter, head};
-use crate::source::Generation;
 use crate::source::reader::{CHUNK, Chunk, Read, Reader};
+use crate::source::{Generation, Moment};
 use crate::span::Position;
 
 /// For lines before the first timestamp of a file so many lines are looked at.
@@ -53,10 +56,14 @@ pub(super) struct Filler<'a> {
     pub(super) reading: &'a mut Reading,
     /// Goes with every record.
     pub(super) metadata: &'a [u8],
+    /// What of labels and metadata differs by record.
+    pub(super) varying: Option<&'a Varying>,
+    /// How many streams there may be, where that is counted.
+    pub(super) streams: Option<&'a mut Streams>,
     /// The time of the last record of the stream; moves on.
     pub(super) last_time: &'a mut Time,
     /// Where no time is known for a byte.
-    pub(super) now: Time,
+    pub(super) at: Moment,
 }
 
 impl Filler<'_> {
@@ -101,8 +108,10 @@ impl Filler<'_> {
                 encoder: self.encoder,
                 reading: self.reading,
                 metadata: self.metadata,
+                varying: self.varying.zip(self.streams.as_deref_mut()),
+                now: self.at.now,
                 last_time: self.last_time,
-                times: Times::new(generation, &chunk, self.now),
+                times: Times::new(generation, &chunk, self.at.time),
                 bytes,
                 known_utf8: match std::str::from_utf8(bytes) {
                     Ok(_) => bytes.len(),
@@ -182,6 +191,8 @@ struct Taker<'a> {
     encoder: &'a mut Encoder,
     reading: &'a mut Reading,
     metadata: &'a [u8],
+    varying: Option<(&'a Varying, &'a mut Streams)>,
+    now: Instant,
     last_time: &'a mut Time,
     times: Times<'a>,
     bytes: &'a [u8],
@@ -200,8 +211,21 @@ impl Taker<'_> {
             redactor,
             cutter,
             counters,
+            found,
+            metadata: own_metadata,
             ..
         } = &mut *self.reading;
+        let mut metadata = self.metadata;
+        if let Some((varying, streams)) = &mut self.varying {
+            own_metadata.clear();
+            own_metadata.extend_from_slice(metadata);
+            found.take(None, None);
+            let (push, _) = varying.apply(found, self.encoder, streams, own_metadata, self.now);
+            if push == Push::Full {
+                return Ended::Full;
+            }
+            metadata = own_metadata;
+        }
         let is_over = behind == Behind::Nothing;
         redactor.begin();
         while let Some(framed) = framer.next(
@@ -216,12 +240,12 @@ impl Taker<'_> {
                 redactor.find(framed.line.bytes, was_in_key);
                 let is_in_key = redactor.ends_in_key(framed.line.bytes, was_in_key);
                 let line = redactor.redacted(&framed.line, framer.max_line());
-                if self.encoder.push(given, &line, self.metadata) == Push::Full {
+                if self.encoder.push(given, &line, metadata) == Push::Full {
                     return Ended::Full;
                 }
                 counters.count_redacted(redactor);
                 cutter.note_key(is_in_key);
-            } else if self.encoder.push(given, &framed.line, self.metadata) == Push::Full {
+            } else if self.encoder.push(given, &framed.line, metadata) == Push::Full {
                 return Ended::Full;
             }
             if let Some(emf) = &mut counters.emf {
@@ -252,7 +276,9 @@ impl Taker<'_> {
                 text,
                 metadata,
                 framer,
-                has_metadata,
+                own: own_metadata,
+                captured,
+                found: values,
                 ..
             } = &mut *self.reading;
             let learned = cutter.learned();
@@ -265,7 +291,9 @@ impl Taker<'_> {
             let found = rules.facts_of(&record);
             if !rules.filters.is_empty() {
                 let offset = self.times.start + self.at as u64;
-                let let_go = filter::let_go_by(&rules.filters, &record, found.level, offset);
+                let fields = rules.fields_of(&record, record.line.bytes, captured);
+                let let_go =
+                    filter::let_go_by(&rules.filters, &record, fields, found.level, offset);
                 if let Some(action) = let_go {
                     let is_in_key = redactor.ends_in_key(record.line.bytes, learned.is_in_key);
                     counters.count_filtered(action);
@@ -311,21 +339,32 @@ impl Taker<'_> {
                 is_in_key = redactor.ends_in_key(line.bytes, learned.is_in_key);
                 line = redactor.redacted(&line, framer.max_line());
             }
-            let metadata = if *has_metadata {
-                let own = (found.level, record.pipe);
-                if told != Some(own) {
-                    told = Some(own);
-                    metadata.clear();
-                    metadata.extend_from_slice(self.metadata);
-                    put_own_metadata(metadata, own);
+            let tells = (
+                found.level.filter(|_| own_metadata.level),
+                record.pipe.filter(|_| own_metadata.stream),
+            );
+            if told != Some(tells) {
+                told = Some(tells);
+                metadata.clear();
+                metadata.extend_from_slice(self.metadata);
+                put_own_metadata(metadata, tells);
+            }
+            let mut merged = Merged::No;
+            if let Some((varying, streams)) = &mut self.varying {
+                told = None;
+                let fields =
+                    (values.wants_fields()).then(|| rules.fields_of(&record, line.bytes, captured));
+                values.take(found.level, fields);
+                let push;
+                (push, merged) = varying.apply(values, self.encoder, streams, metadata, self.now);
+                if push == Push::Full {
+                    return Ended::Full;
                 }
-                &metadata[..]
-            } else {
-                self.metadata
-            };
+            }
             if self.encoder.push(given, &line, metadata) == Push::Full {
                 return Ended::Full;
             }
+            counters.count_merged(merged);
             *self.last_time = given;
             self.levels[found.level.map_or(Level::ALL.len(), |level| level as usize)] += 1;
             if record.is_continued {

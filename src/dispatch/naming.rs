@@ -2,17 +2,19 @@
 //! once for each generation. Keeps the rules for names, and how many streams there may be; knows
 //! no file's content.
 
+use std::borrow::Cow;
 use std::collections::{BTreeMap, HashMap};
 use std::path::Path;
 use std::time::{Duration, Instant};
 
+use super::varying::{Varying, wanted};
 use crate::batch::{StreamName, loki};
 use crate::config::{OutputKind, Template};
 
 /// Most characters in the name of a CloudWatch log group or stream.
 const MAX_CLOUDWATCH_NAME: usize = 512;
 /// Most bytes in a Loki label's value.
-const MAX_LABEL_VALUE: usize = 2048;
+pub(super) const MAX_LABEL_VALUE: usize = 2048;
 /// A stream that was not begun with again for this long counts no more: Loki forgets an idle one
 /// about as soon.
 const COUNTED_FOR: Duration = Duration::from_hours(1);
@@ -26,6 +28,8 @@ pub(crate) enum Naming {
     Loki {
         labels: BTreeMap<String, Template>,
         metadata: BTreeMap<String, Template>,
+        /// The fields of records that they name.
+        wanted: Vec<String>,
         streams: Streams,
     },
     /// Group and stream.
@@ -46,6 +50,8 @@ pub(crate) struct Streams {
     begun: HashMap<u64, Instant>,
     /// When somebody was last told that there are too many.
     told: Option<Instant>,
+    /// Before this none that was begun counts less.
+    full_until: Option<Instant>,
 }
 
 /// What a generation's stream is called.
@@ -55,6 +61,8 @@ pub(crate) struct Named {
     pub(crate) stream: StreamName,
     /// The encoded metadata of each record in it.
     pub(crate) metadata: Vec<u8>,
+    /// What differs by record.
+    pub(crate) varying: Option<Box<Varying>>,
     /// Whether labels became metadata, since there are too many streams.
     pub(crate) merged: Merged,
 }
@@ -76,16 +84,20 @@ impl Streams {
             most: usize::try_from(most).unwrap_or(usize::MAX),
             begun: HashMap::new(),
             told: None,
+            full_until: None,
         }
     }
 
     /// Whether a stream may be fed, or must be merged with others.
-    fn admit(&mut self, labels: &str, now: Instant) -> Merged {
+    pub(super) fn admit(&mut self, labels: &str, now: Instant) -> Merged {
         let labels = xxhash_rust::xxh3::xxh3_64(labels.as_bytes());
         let is_known = self.begun.contains_key(&labels);
-        if !is_known && self.begun.len() >= self.most {
+        let may_be_fewer = self.full_until.is_none_or(|until| now >= until);
+        if !is_known && self.begun.len() >= self.most && may_be_fewer {
             self.begun
                 .retain(|_, begun| now.duration_since(*begun) < COUNTED_FOR);
+            let oldest = self.begun.values().min();
+            self.full_until = oldest.map(|begun| *begun + COUNTED_FOR);
         }
         if is_known || self.begun.len() < self.most {
             self.begun.insert(labels, now);
@@ -121,6 +133,7 @@ impl Naming {
             OutputKind::Loki(output) => Self::Loki {
                 labels: output.labels.clone(),
                 metadata: output.structured_metadata.clone(),
+                wanted: wanted(kind),
                 streams: Streams::new(output.max_streams),
             },
             OutputKind::CloudWatchLogs(output) => Self::CloudWatch {
@@ -136,28 +149,42 @@ impl Naming {
         let mut named = Named {
             stream: self.own_stream(values),
             metadata: Vec::new(),
+            varying: None,
             merged: Merged::No,
         };
         self.tell_if_changed(values, &named.stream);
         if let Self::Loki {
             labels,
             metadata,
+            wanted,
             streams,
         } = self
             && let StreamName::Loki { labels: own } = &mut named.stream
         {
-            let mut metadata = values.render_all(metadata.iter());
             named.merged = streams.admit(own, now);
-            if named.merged != Merged::No {
-                let (of_each, common): (Vec<_>, Vec<_>) = labels
-                    .iter()
-                    .partition(|(_, it)| it.names().any(|name| OF_EACH_FILE.contains(&name)));
-                *own = values.label_set(common.into_iter());
-                metadata.extend(values.render_all(of_each.into_iter()));
+            let is_merged = named.merged != Merged::No;
+            let (of_each, common): (Vec<_>, Vec<_>) = labels.iter().partition(|(_, it)| {
+                is_merged && it.names().any(|name| OF_EACH_FILE.contains(&name))
+            });
+            let metadata = || metadata.iter().chain(of_each.iter().copied());
+            if is_merged {
+                *own = values.label_set(common.iter().copied());
             }
-            named.metadata = loki::encode_metadata(as_text(&metadata));
+            let fixed = values.render_all(metadata().filter(|(_, it)| !it.varies()));
+            named.metadata = loki::encode_metadata(as_text(&fixed));
+            let known = values.known();
+            let value_of = |name: &str| known.value_of(name);
+            named.varying = Varying::of(common.into_iter(), metadata(), wanted, own, value_of);
         }
         named
+    }
+
+    /// Which streams were begun with, where that is counted.
+    pub(super) fn streams(&mut self) -> Option<&mut Streams> {
+        match self {
+            Self::Loki { streams, .. } => Some(streams),
+            Self::CloudWatch { .. } => None,
+        }
     }
 
     /// The stream that the templates give, however many there are already.
@@ -203,17 +230,37 @@ impl Naming {
     }
 }
 
+/// The values as text.
+struct Known<'a> {
+    path: Cow<'a, str>,
+    file: Cow<'a, str>,
+    values: &'a Values<'a>,
+}
+
+impl Known<'_> {
+    fn value_of(&self, name: &str) -> Option<&str> {
+        match name {
+            "path" => Some(&*self.path),
+            "file" => Some(&*self.file),
+            "input" => Some(self.values.input),
+            "hostname" => Some(self.values.hostname),
+            field => self.values.fields.get(field).map(String::as_str),
+        }
+    }
+}
+
 impl Values<'_> {
     fn render(&self, template: &Template) -> String {
-        let path = self.path.to_string_lossy();
-        let file = self.path.file_name().unwrap_or_default().to_string_lossy();
-        template.render(|name| match name {
-            "path" => Some(&*path),
-            "file" => Some(&*file),
-            "input" => Some(self.input),
-            "hostname" => Some(self.hostname),
-            field => self.fields.get(field).map(String::as_str),
-        })
+        let known = self.known();
+        template.render(|name| known.value_of(name))
+    }
+
+    fn known(&self) -> Known<'_> {
+        Known {
+            path: self.path.to_string_lossy(),
+            file: self.path.file_name().unwrap_or_default().to_string_lossy(),
+            values: self,
+        }
     }
 
     fn render_all<'t>(
@@ -284,6 +331,7 @@ mod tests {
                 ("none", "{missing}"),
             ]),
             metadata: templates(&[("pod", "{hostname}")]),
+            wanted: Vec::new(),
             streams: Streams::new(9),
         };
         let named = naming.name(&values, Instant::now());
@@ -322,6 +370,7 @@ mod tests {
         let mut naming = Naming::Loki {
             labels: BTreeMap::new(),
             metadata: BTreeMap::new(),
+            wanted: Vec::new(),
             streams: Streams::new(9),
         };
         let now = Instant::now();
@@ -343,6 +392,7 @@ mod tests {
         let mut naming = Naming::Loki {
             labels: templates(&[("service_name", "{input}"), ("filename", "{path}")]),
             metadata: templates(&[("pod", "{hostname}")]),
+            wanted: Vec::new(),
             streams: Streams::new(2),
         };
         let start = Instant::now();

@@ -5,6 +5,7 @@ use std::time::Instant;
 
 use bytes::Bytes;
 
+use super::naming::Named;
 use super::stream::Stream;
 use super::{Dispatcher, Lane, Start};
 use crate::batch::parts::Parts;
@@ -19,10 +20,10 @@ impl Dispatcher {
         &mut self,
         generation: &Generation,
         start: Start,
-        (name, metadata): (StreamName, Vec<u8>),
+        named: Named,
         now: Instant,
     ) {
-        let stream_id = self.stream_of(&Arc::new(name));
+        let stream_id = self.stream_of(&Arc::new(named.stream));
         if let Some(stream) = self.streams.get_mut(&stream_id) {
             stream.add(&generation.origin, generation.id);
             stream.last_time = stream.last_time.max(start.last_time);
@@ -30,7 +31,8 @@ impl Dispatcher {
         let lane = Lane {
             stream: stream_id,
             origin: Arc::clone(&generation.origin),
-            metadata,
+            metadata: named.metadata,
+            varying: named.varying,
             read: start.read,
             learned: start.learned,
             spanned: start.read.offset,
@@ -88,6 +90,7 @@ impl Dispatcher {
                 cut: seal.cut,
                 first_time: seal.first_time,
                 last_time: seal.last_time,
+                shares: seal.shares.clone(),
             },
             parts,
             is_replay: true,

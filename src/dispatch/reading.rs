@@ -4,8 +4,11 @@ use std::time::Duration;
 
 use prometheus_client::metrics::counter::Counter;
 
+use super::naming::Merged;
+use super::varying::{Found, wanted};
 use crate::config::OutputKind;
 use crate::record::cut::Cutter;
+use crate::record::fields::{Capture, Captured};
 use crate::record::filter::Action;
 use crate::record::redact::Redactor;
 use crate::record::rules::Rules;
@@ -25,12 +28,38 @@ pub(crate) struct Reading {
     pub(crate) wait: Duration,
     /// How old the time in a record may be, in nanoseconds.
     pub(super) max_age: i64,
-    /// Whether records carry metadata of their own.
-    pub(crate) has_metadata: bool,
+    /// Which metadata records carry of their own.
+    pub(super) own: OwnMetadata,
     pub(crate) counters: Counters,
+    /// What was captured of the record at hand.
+    pub(super) captured: Option<Captured>,
+    /// What is found of the record at hand for labels and metadata.
+    pub(super) found: Found,
     /// Room for the metadata of a record, and for a text that is not as it stands in the file.
     pub(super) metadata: Vec<u8>,
     pub(super) text: Vec<u8>,
+}
+
+/// Which metadata records carry of their own: none that is configured under the same name.
+#[derive(Debug, Clone, Copy, Default)]
+pub(super) struct OwnMetadata {
+    pub(super) level: bool,
+    pub(super) stream: bool,
+}
+
+impl OwnMetadata {
+    fn of(output: &OutputKind) -> Self {
+        let OutputKind::Loki(output) = output else {
+            return Self::default();
+        };
+        let is_free = |name: &str| {
+            !output.labels.contains_key(name) && !output.structured_metadata.contains_key(name)
+        };
+        Self {
+            level: is_free("level"),
+            stream: is_free("stream"),
+        }
+    }
 }
 
 /// What is counted of records.
@@ -48,6 +77,8 @@ pub(crate) struct Counters {
     pub(crate) far_off: Counter,
     /// Times that are older than the destination takes.
     pub(crate) too_old: Counter,
+    /// Records that lost labels of their own, since there were too many streams.
+    pub(crate) merged: Counter,
     /// Records of the embedded metric format, where it means something to the destination.
     pub(crate) emf: Option<EmfCounters>,
 }
@@ -92,6 +123,20 @@ impl Counters {
         }
     }
 
+    /// Counts a record that lost labels of its own. For the first time, and then once in an hour,
+    /// it is told.
+    pub(super) fn count_merged(&self, merged: Merged) {
+        if merged == Merged::No {
+            return;
+        }
+        self.merged.inc();
+        if merged == Merged::News {
+            tracing::warn!(
+                "max_streams is reached: records whose labels have new values go to the stream of their file without the labels that differ by record, which become structured metadata; take such a label out, or raise max_streams"
+            );
+        }
+    }
+
     pub(super) fn count_filtered(&self, action: Action) {
         let index = match action {
             Action::Drop => 0,
@@ -114,20 +159,22 @@ impl Reading {
     pub(crate) fn new(
         rules: Rules,
         max_line: usize,
-        redactor: Redactor,
+        redactor: impl Fn() -> Redactor,
         wait: Duration,
         output: &OutputKind,
         counters: Counters,
     ) -> Self {
         Self {
             zone: rules.zone.clone(),
+            captured: rules.capture.as_ref().map(Capture::room),
             rules,
             framer: Framer::new(max_line),
             cutter: Cutter::new(max_line),
-            redactor,
+            redactor: redactor(),
             wait,
             max_age: i64::try_from(output.max_age().as_nanos()).unwrap_or(i64::MAX),
-            has_metadata: matches!(output, OutputKind::Loki(_)),
+            own: OwnMetadata::of(output),
+            found: Found::new(wanted(output), redactor()),
             counters,
             metadata: Vec::new(),
             text: Vec::new(),
@@ -140,5 +187,6 @@ impl Reading {
         self.text = Vec::new();
         self.cutter.shrink();
         self.redactor.shrink();
+        self.found.shrink();
     }
 }

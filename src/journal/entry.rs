@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use super::text;
 use crate::batch::parts::Fate;
-use crate::batch::{BatchId, StreamName};
+use crate::batch::{BatchId, Share, StreamName};
 use crate::record::Time;
 use crate::record::cut::Learned;
 use crate::span::{Anchor, GenerationId, Head, Position, Span};
@@ -132,6 +132,10 @@ pub(crate) struct Seal {
     pub(crate) last_time: Time,
     /// Where the body lies; nowhere when it could not be written.
     pub(crate) body: Option<Extent>,
+    /// The requests that the body is made of, where they are several. Of a later version than the
+    /// others.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub(crate) shares: Vec<Share>,
 }
 
 /// A place in the file of bodies.

@@ -6,7 +6,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::cursors::Cursors;
 use super::entry::{CheckpointEnd, Cursor, Entry, Extent, Identity, Route, Seal};
 use crate::batch::parts::Parts;
-use crate::batch::{BatchId, StreamName};
+use crate::batch::{BatchId, StreamName, divided};
 use crate::record::Time;
 use crate::span::{GenerationId, Position};
 
@@ -131,7 +131,7 @@ impl State {
                 // A sealed batch never changes.
                 self.seals.entry(*id).or_insert_with(|| Sealed {
                     seal: seal.clone(),
-                    parts: Parts::default(),
+                    parts: divided(&seal.shares),
                     is_acknowledged: false,
                 });
             }

@@ -1,54 +1,201 @@
-//! Single fields of a record: members of its JSON, `key=value` pairs in its text. Looked for one
-//! at a time, when somebody asks.
+//! Single fields of a record: members of its JSON, `key=value` pairs in its text, named groups of
+//! a pattern. Looked for one at a time, when somebody asks.
 
 use std::borrow::Cow;
 
-use super::cut::Record;
+use regex_lite::CaptureLocations;
+
 use super::head::Kind;
 use super::json::{self, Value};
 use super::logfmt;
 
-/// The value of a field. In JSON a point in the name leads into an object, unless a member has
-/// the whole name.
-pub(crate) fn value_of<'r>(record: &Record<'r>, name: &str) -> Option<Cow<'r, str>> {
-    let text = record.line.bytes;
-    if record.head.is_some_and(|head| head.kind == Kind::Json) {
-        let value = member(text, name.as_bytes())?;
-        let is_escaped = matches!(
-            value,
-            Value::Text {
-                is_escaped: true,
-                ..
-            }
-        );
-        return Some(plain(value.raw(), is_escaped));
+/// A pattern whose named groups are fields.
+#[derive(Debug, Clone)]
+pub(crate) struct Capture {
+    regex: regex_lite::Regex,
+    /// The names of its groups, with their numbers.
+    groups: Vec<(String, usize)>,
+}
+
+/// What a capture found last, in room that is used again.
+#[derive(Debug, Clone)]
+pub(crate) struct Captured {
+    locations: CaptureLocations,
+    is_match: bool,
+}
+
+/// The fields of one text.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Fields<'r> {
+    text: &'r [u8],
+    is_json: bool,
+    captured: Option<(&'r Capture, &'r Captured)>,
+}
+
+/// A value as it stands in the text.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Raw<'r> {
+    pub(crate) bytes: &'r [u8],
+    /// Whether it holds escapes.
+    pub(crate) is_escaped: bool,
+}
+
+impl Capture {
+    /// The capture of an expression; what is wrong with it, or that it names no group.
+    pub(crate) fn new(regex: regex_lite::Regex) -> Result<Self, &'static str> {
+        let groups: Vec<_> = regex
+            .capture_names()
+            .enumerate()
+            .filter_map(|(number, name)| Some((name?.to_owned(), number)))
+            .collect();
+        if groups.is_empty() {
+            return Err("has no named group");
+        }
+        Ok(Self { regex, groups })
     }
-    let pair = logfmt::pairs(text).find(|pair| pair.key == name.as_bytes())?;
-    Some(plain(pair.value, pair.is_escaped))
+
+    /// Room for what it finds.
+    pub(crate) fn room(&self) -> Captured {
+        Captured {
+            locations: self.regex.capture_locations(),
+            is_match: false,
+        }
+    }
+
+    /// Looks at a text. One that is not UTF-8 has no groups.
+    pub(crate) fn look(&self, text: &[u8], found: &mut Captured) {
+        let text = std::str::from_utf8(text).ok();
+        let place = text.and_then(|text| self.regex.captures_read(&mut found.locations, text));
+        found.is_match = place.is_some();
+    }
+
+    fn place(&self, found: &Captured, name: &str) -> Option<(usize, usize)> {
+        let (_, number) = self.groups.iter().find(|(group, _)| group == name)?;
+        found.locations.get(*number).filter(|_| found.is_match)
+    }
+}
+
+impl<'r> Fields<'r> {
+    /// The fields of a text that begins with a head of this kind, and in which this was captured.
+    pub(crate) fn of(
+        text: &'r [u8],
+        kind: Option<Kind>,
+        captured: Option<(&'r Capture, &'r Captured)>,
+    ) -> Self {
+        Self {
+            text,
+            is_json: kind == Some(Kind::Json),
+            captured,
+        }
+    }
+
+    /// The value of a field: of a named group, of a member of the JSON, or else of a pair. In JSON
+    /// a point in the name leads into an object, unless a member has the whole name.
+    pub(crate) fn raw(&self, name: &str) -> Option<Raw<'r>> {
+        let group = self
+            .captured
+            .and_then(|(capture, found)| capture.place(found, name));
+        if let Some((from, until)) = group {
+            let bytes = self.text.get(from..until)?;
+            return Some(Raw {
+                bytes,
+                is_escaped: false,
+            });
+        }
+        if self.is_json {
+            let value = member(self.text, name.as_bytes())?;
+            let is_escaped = matches!(
+                value,
+                Value::Text {
+                    is_escaped: true,
+                    ..
+                }
+            );
+            return Some(Raw {
+                bytes: value.raw(),
+                is_escaped,
+            });
+        }
+        let pair = logfmt::pairs(self.text).find(|pair| pair.key == name.as_bytes())?;
+        Some(Raw {
+            bytes: pair.value,
+            is_escaped: pair.is_escaped,
+        })
+    }
+
+    /// The same, without escapes.
+    pub(crate) fn value_of(&self, name: &str) -> Option<Cow<'r, str>> {
+        let raw = self.raw(name)?;
+        if raw.is_escaped {
+            let mut out = Vec::with_capacity(raw.bytes.len());
+            json::unescape(raw.bytes, &mut out);
+            return Some(Cow::Owned(String::from_utf8_lossy(&out).into_owned()));
+        }
+        Some(String::from_utf8_lossy(raw.bytes))
+    }
 }
 
 fn member<'r>(text: &'r [u8], name: &[u8]) -> Option<Value<'r>> {
+    let mut within = None;
     for (key, value) in json::members(text) {
         if key == name {
             return Some(value);
         }
-        if let Value::Object(inner) = value
+        if within.is_none()
+            && let Value::Object(inner) = value
             && let Some(rest) = name
                 .strip_prefix(key)
                 .and_then(|rest| rest.strip_prefix(b"."))
-            && let Some(found) = member(inner, rest)
         {
-            return Some(found);
+            within = member(inner, rest);
         }
     }
-    None
+    within
 }
 
-fn plain(raw: &[u8], is_escaped: bool) -> Cow<'_, str> {
-    if is_escaped {
-        let mut out = Vec::with_capacity(raw.len());
-        json::unescape(raw, &mut out);
-        return Cow::Owned(String::from_utf8_lossy(&out).into_owned());
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_field_is_a_group_a_member_or_a_pair() {
+        let json = r#"{"user":{"id":7,"a.b":"x\ty"},"user.id":"whole","none":null,"list":[1,2]}"#;
+        let pairs = r#"level=info msg="it \"works\"" user.id=8 open="#;
+        let text = "2026-11-22 10:00:00 [worker-3] GET /cart took=12ms id=9";
+        let pattern = r"\[(?P<thread>[^\]]+)\] (?P<id>GET|POST)(?: (?P<path>/admin\S*))?";
+        for (text, kind, name, value) in [
+            (json, Some(Kind::Json), "user.id", Some("whole")),
+            (json, Some(Kind::Json), "user.a.b", Some("x\ty")),
+            (json, Some(Kind::Json), "list", Some("[1,2]")),
+            (json, Some(Kind::Json), "none", Some("null")),
+            (json, Some(Kind::Json), "user.name", None),
+            (pairs, Some(Kind::Logfmt), "user.id", Some("8")),
+            (pairs, Some(Kind::Logfmt), "msg", Some("it \"works\"")),
+            (pairs, Some(Kind::Logfmt), "open", Some("")),
+            (text, Some(Kind::Text), "thread", Some("worker-3")),
+            (text, Some(Kind::Text), "took", Some("12ms")),
+            (text, None, "id", Some("GET")),
+            (text, None, "path", None),
+        ] {
+            let regex = regex_lite::Regex::new(pattern).unwrap();
+            let capture = Capture::new(regex).unwrap();
+            let mut found = capture.room();
+            capture.look(text.as_bytes(), &mut found);
+            let fields = Fields::of(text.as_bytes(), kind, Some((&capture, &found)));
+            assert_eq!(fields.value_of(name).as_deref(), value, "{name} in {text}");
+        }
     }
-    String::from_utf8_lossy(raw)
+
+    #[test]
+    fn a_text_that_is_not_utf8_has_no_groups_and_a_pattern_needs_one() {
+        let capture = Capture::new(regex_lite::Regex::new("(?P<a>.)").unwrap()).unwrap();
+        let mut found = capture.room();
+        capture.look(b"x", &mut found);
+        capture.look(b"\xff", &mut found);
+        assert_eq!(
+            Fields::of(b"\xff", None, Some((&capture, &found))).raw("a"),
+            None
+        );
+        assert!(Capture::new(regex_lite::Regex::new("(.)").unwrap()).is_err());
+    }
 }

@@ -4,7 +4,7 @@
 use xxhash_rust::xxh3::xxh3_64_with_seed;
 
 use super::cut::Record;
-use super::fields;
+use super::fields::Fields;
 use super::level::Level;
 use super::rules::Pattern;
 
@@ -31,33 +31,47 @@ pub(crate) struct Filter {
     pub(crate) pattern: Option<Pattern>,
 }
 
-/// What lets go of a record, if anything does. `offset` is its place in the file.
+/// What lets go of a record with these fields, if anything does. `offset` is its place in the file.
 pub(crate) fn let_go_by(
     filters: &[Filter],
     record: &Record<'_>,
+    fields: Fields<'_>,
     level: Option<Level>,
     offset: u64,
 ) -> Option<Action> {
     filters
         .iter()
-        .find(|filter| filter.lets_go(record, level, offset))
+        .find(|filter| filter.lets_go(record, fields, level, offset))
         .map(|filter| filter.action)
 }
 
 impl Filter {
-    fn lets_go(&self, record: &Record<'_>, level: Option<Level>, offset: u64) -> bool {
+    fn lets_go(
+        &self,
+        record: &Record<'_>,
+        fields: Fields<'_>,
+        level: Option<Level>,
+        offset: u64,
+    ) -> bool {
         match self.action {
             // A record of which no level is known is never let go of for its level.
-            Action::Keep => !self.matches(record, level, true),
-            Action::Drop => self.matches(record, level, false),
+            Action::Keep => !self.matches(record, fields, level, true),
+            Action::Drop => self.matches(record, fields, level, false),
             Action::Sample(one_in) => {
                 let hash = || xxh3_64_with_seed(record.line.bytes, offset);
-                self.matches(record, level, false) && !hash().is_multiple_of(u64::from(one_in))
+                self.matches(record, fields, level, false)
+                    && !hash().is_multiple_of(u64::from(one_in))
             }
         }
     }
 
-    fn matches(&self, record: &Record<'_>, level: Option<Level>, is_keep: bool) -> bool {
+    fn matches(
+        &self,
+        record: &Record<'_>,
+        fields: Fields<'_>,
+        level: Option<Level>,
+        is_keep: bool,
+    ) -> bool {
         let has_level = match (self.level, level) {
             (None, _) => true,
             (Some(_), None) => is_keep,
@@ -68,7 +82,7 @@ impl Filter {
             && match (&self.field, &self.pattern) {
                 (None, None) => true,
                 (None, Some(pattern)) => pattern.is_match(record.line.bytes),
-                (Some(name), pattern) => fields::value_of(record, name).is_some_and(|value| {
+                (Some(name), pattern) => fields.value_of(name).is_some_and(|value| {
                     pattern
                         .as_ref()
                         .is_none_or(|pattern| pattern.is_match(value.as_bytes()))
@@ -91,7 +105,8 @@ mod tests {
             panic!("{line} is a record");
         };
         let level = rules.facts_of(&record).level;
-        let_go_by(std::slice::from_ref(filter), &record, level, offset).is_none()
+        let fields = Fields::of(record.line.bytes, record.head.map(|head| head.kind), None);
+        let_go_by(std::slice::from_ref(filter), &record, fields, level, offset).is_none()
     }
 
     fn filter(

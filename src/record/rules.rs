@@ -4,6 +4,7 @@
 use super::cut::Record;
 use super::envelope::Envelope;
 use super::facts::{self, Facts};
+use super::fields::{Capture, Captured, Fields};
 use super::filter::Filter;
 use super::stamp::custom;
 use super::zone::Zone;
@@ -25,6 +26,8 @@ pub(crate) struct Rules {
     pub(crate) zone: Zone,
     /// Whether levels are read.
     pub(crate) has_levels: bool,
+    /// A pattern whose named groups are fields.
+    pub(crate) capture: Option<Capture>,
     /// Which records are kept.
     pub(crate) filters: Vec<Filter>,
 }
@@ -93,6 +96,7 @@ impl Default for Rules {
             timestamp: None,
             zone: Zone::utc(),
             has_levels: true,
+            capture: None,
             filters: Vec::new(),
         }
     }
@@ -103,6 +107,7 @@ impl Rules {
     pub(crate) fn is_plain(&self) -> bool {
         self.format == Format::Plain
             && matches!(self.multiline, Multiline::Off)
+            && self.capture.is_none()
             && self.filters.is_empty()
     }
 
@@ -117,6 +122,21 @@ impl Rules {
             stamp: facts.stamp.filter(|_| self.is_timed),
             level: facts.level.filter(|_| self.has_levels),
         }
+    }
+
+    /// The fields of a record with this text. `captured` has room for what the capture finds.
+    pub(crate) fn fields_of<'r>(
+        &'r self,
+        record: &Record<'_>,
+        text: &'r [u8],
+        captured: &'r mut Option<Captured>,
+    ) -> Fields<'r> {
+        let found = self.capture.as_ref().zip(captured.as_mut());
+        let found = found.map(|(capture, found)| {
+            capture.look(text, found);
+            (capture, &*found)
+        });
+        Fields::of(text, record.head.map(|head| head.kind), found)
     }
 
     /// Whether heads are looked for.

@@ -75,7 +75,7 @@ impl Opening {
                 continue;
             }
             let start = self.start(input, generation, output.dispatcher.name(), journal);
-            let named = output.naming.name(&values, at.now);
+            let named = output.dispatcher.naming().name(&values, at.now);
             if named.merged != Merged::No {
                 let output = output.dispatcher.name();
                 metrics.count_merged(output);
@@ -87,9 +87,7 @@ impl Opening {
                     );
                 }
             }
-            output
-                .dispatcher
-                .open(generation, start, (named.stream, named.metadata), at.now);
+            output.dispatcher.open(generation, start, named, at.now);
         }
     }
 
@@ -113,7 +111,7 @@ impl Opening {
             for output in outputs.iter_mut() {
                 if let Some(cursor) = known.cursors.get(output.dispatcher.name()) {
                     let values = self.values(input, &known.identity.path);
-                    let stream = output.naming.own_stream(&values);
+                    let stream = output.dispatcher.naming().own_stream(&values);
                     output
                         .dispatcher
                         .note_ended(stream.into(), cursor.last_time);

@@ -97,7 +97,7 @@ impl Worker {
         Some(Occasion {
             batch: refused.batch,
             output: seal.output.clone(),
-            stream: seal.stream.to_string(),
+            stream: refused.stream.clone(),
             reason: refused.reason,
             answer: refused.answer.clone(),
             may_be_stored: refused.may_be_stored,

@@ -160,6 +160,7 @@ fn records(number: u64) -> Records {
         timestamp_format: (which & 32 == 0).then(|| "%d.%m.%Y %T".to_owned()),
         timezone: (which & 64 == 0).then(|| "Europe/Paris".to_owned()),
         level: found(128),
+        capture: (which & 8 == 0).then(|| r"^(?P<a>[a-z'#: ]+)\d$".to_owned()),
         redact: (0..which % 3).map(|_| "email".to_owned()).collect(),
         filters: (0..which % 3)
             .map(|n| Filter {

@@ -107,8 +107,15 @@ pub(super) static RECORDS: &[Key] = &[
             ("off", "not looked for"),
         ]),
         absent: Absent::Default("auto"),
-        doc: "How grave a record is: trace, debug, info, warn, error or fatal. On Loki it goes with the record as structured metadata `level`; it is counted in `pinnace_records_by_level_total`.",
+        doc: "How grave a record is: trace, debug, info, warn, error or fatal. On Loki it goes with the record as structured metadata `level`, unless a label or other metadata of the output has that name (`labels: { level: \"{level}\" }` makes it a label); it is counted in `pinnace_records_by_level_total`.",
         example: "off",
+    },
+    Key {
+        name: "capture",
+        kind: Kind::Text(&rules::CAPTURE),
+        absent: Absent::Means("fields are found in JSON and in `key=value` pairs"),
+        doc: "A regular expression with named groups, for texts: each group that takes part in the first match is a field of the record, for filters and for `{field.NAME}` in the templates of an output. It goes before JSON and pairs.",
+        example: "'\\[(?P<thread>[^\\]]+)\\] (?P<logger>\\S+)'",
     },
     Key {
         name: "redact",
@@ -187,7 +194,7 @@ static FILTER: Section = Section {
             name: "field",
             kind: Kind::Text(&rules::FIELD),
             absent: Absent::Means("the pattern is for the text"),
-            doc: "A member of the record's JSON (`a.b` leads into an object), or a key of its `key=value` pairs. Without a pattern it must be there.",
+            doc: "A member of the record's JSON (`a.b` leads into an object), a key of its `key=value` pairs, or a named group of `capture`. Without a pattern it must be there.",
             example: "user.id",
         },
         Key {

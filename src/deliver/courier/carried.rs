@@ -3,8 +3,8 @@
 use std::collections::BTreeSet;
 use std::ops::Range;
 
-use crate::batch::Batch;
 use crate::batch::opened::{OpenError, Opened};
+use crate::batch::{Batch, Sealed};
 use crate::dead_letters::Letter;
 use crate::deliver::Beside;
 
@@ -40,32 +40,44 @@ impl Carried {
         Self {
             in_doubt,
             is_unsure: false,
-            was_refused: !batch.parts.is_whole(),
+            was_refused: batch.parts != batch.sealed.parts(),
             is_stuck: false,
             batch,
         }
     }
 
-    /// The batch as it is.
-    pub(super) fn whole(&self) -> Part {
-        Part {
-            batch: self.batch.clone(),
-            beside: Vec::new(),
-        }
+    /// Whether these records go out as they were sealed: a part has a body of its own.
+    pub(super) fn is_request(&self, records: &Range<u32>) -> bool {
+        let request = self.batch.sealed.request_of(records.start);
+        request.is_some_and(|(whole, _)| whole == *records)
     }
 
-    /// A part of the batch, encoded by itself.
+    /// These records: as they were sealed, or encoded by themselves.
     pub(super) fn part<'a>(
         &self,
         records: &Range<u32>,
         delivered: impl Iterator<Item = &'a Range<u32>>,
     ) -> Result<Part, OpenError> {
-        let opened = Opened::of(&self.batch.sealed, &self.batch.stream)?;
-        let sealed = opened.seal(records.clone()).ok_or(OpenError::Form)?;
+        let (whole, request) = self.request_of(records.start)?;
+        if whole == *records {
+            let batch = self.batch.clone();
+            return Ok(Part {
+                batch: Batch {
+                    sealed: request,
+                    ..batch
+                },
+                beside: Vec::new(),
+            });
+        }
+        let opened = Opened::of(&request, &self.batch.stream)?;
+        let within = |number: u32| number.checked_sub(whole.start);
+        let range = within(records.start).zip(within(records.end));
+        let sealed = range.and_then(|(from, until)| opened.seal(from..until));
+        let sealed = sealed.ok_or(OpenError::Form)?;
         let (first, last) = (sealed.first_time.millis(), sealed.last_time.millis());
         let beside = delivered
             .flat_map(Range::clone)
-            .filter_map(|number| opened.record(number))
+            .filter_map(|number| opened.record(within(number)?))
             .filter(|record| (first..=last).contains(&record.time.millis()))
             .map(|record| Beside {
                 time: record.time,
@@ -79,14 +91,20 @@ impl Carried {
         Ok(Part { batch, beside })
     }
 
-    /// The first of some records, as many as go to the dead letters at once.
-    pub(super) fn letters(&self, records: Range<u32>) -> Result<Vec<Letter>, OpenError> {
-        let opened = Opened::of(&self.batch.sealed, &self.batch.stream)?;
+    /// The first of some records, as many as go to the dead letters at once, and the stream that
+    /// they were meant for.
+    pub(super) fn letters(&self, records: Range<u32>) -> Result<(String, Vec<Letter>), OpenError> {
+        let (whole, request) = self.request_of(records.start)?;
+        let opened = Opened::of(&request, &self.batch.stream)?;
+        let stream = match opened.labels() {
+            Some(labels) => labels.to_owned(),
+            None => self.batch.stream.to_string(),
+        };
         let (most_bytes, most) = LETTERS;
         let mut bytes = 0;
         let mut letters = Vec::new();
-        for number in records {
-            let record = opened.record(number).ok_or(OpenError::Form)?;
+        for number in records.start..records.end.min(whole.end) {
+            let record = opened.record(number - whole.start).ok_or(OpenError::Form)?;
             bytes += record.text.len();
             if !letters.is_empty() && (bytes > most_bytes || letters.len() >= most) {
                 break;
@@ -101,6 +119,11 @@ impl Carried {
                     .collect(),
             });
         }
-        Ok(letters)
+        Ok((stream, letters))
+    }
+
+    fn request_of(&self, record: u32) -> Result<(Range<u32>, Sealed), OpenError> {
+        let request = self.batch.sealed.request_of(record);
+        request.ok_or(OpenError::Form)
     }
 }

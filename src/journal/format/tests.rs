@@ -3,6 +3,7 @@
 use super::super::entry::*;
 use super::super::state::State;
 use super::*;
+use crate::batch::Share;
 use crate::batch::parts::Fate;
 use crate::batch::{BatchId, StreamName};
 use crate::record::Time;
@@ -63,6 +64,16 @@ pub(in crate::journal) fn seal(
             len: 10,
             checksum: 7,
         }),
+        shares: if generation.0.is_multiple_of(2) {
+            Vec::new()
+        } else {
+            let share = |records| Share {
+                records,
+                len: 5,
+                uncompressed: 150,
+            };
+            vec![share(1), share(2)]
+        },
     }
 }
 

@@ -47,6 +47,7 @@ pub(crate) struct RecordMetrics {
     continued: Family<OfOutput, Counter>,
     far_off: Family<OfOutput, Counter>,
     too_old: Family<OfOutput, Counter>,
+    merged: Family<OfOutput, Counter>,
     emf: Family<OfEmf, Counter>,
 }
 
@@ -81,6 +82,11 @@ impl RecordMetrics {
             "times_moved_up",
             "Records whose time is older than max_age and was moved up to it",
             self.too_old.clone(),
+        );
+        registry.register(
+            "merged_records",
+            "Records that went to the stream without the labels that differ by record, since max_streams is reached",
+            self.merged.clone(),
         );
         registry.register(
             "emf_records",
@@ -133,6 +139,7 @@ impl RecordMetrics {
             continued: self.continued.get_or_create(&of_output).clone(),
             far_off: self.far_off.get_or_create(&of_output).clone(),
             too_old: self.too_old.get_or_create(&of_output).clone(),
+            merged: self.merged.get_or_create(&of_output).clone(),
             emf: knows_emf.then(|| EmfCounters {
                 valid: emf("valid"),
                 invalid: emf("invalid"),

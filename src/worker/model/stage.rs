@@ -17,7 +17,6 @@ use crate::config::{
 };
 use crate::dead_letters::DeadLetters;
 use crate::deliver::{Acknowledgement, Report};
-use crate::dispatch::naming::Naming;
 use crate::dispatch::{Dispatcher, MAX_BATCHES, Plan};
 use crate::journal::Journal;
 use crate::observe::health::Health;
@@ -150,7 +149,6 @@ impl Stage {
             incoming.push(receiver);
             outputs.push(Lane {
                 dispatcher: Dispatcher::new(self.plan(&config, output)),
-                naming: Naming::of(&output.kind),
                 batches,
             });
         }
