@@ -19,6 +19,7 @@ use discover::Found;
 use generation::{FileKey, Opened};
 pub(crate) use generation::{Generation, Place};
 use inputs::Input;
+use links::Links;
 pub(crate) use missing::Whereabouts;
 use names::Name;
 use problems::Problems;
@@ -33,6 +34,7 @@ pub(crate) mod discover;
 pub(crate) mod family;
 mod generation;
 mod inputs;
+mod links;
 mod look;
 mod missing;
 mod names;
@@ -110,6 +112,7 @@ pub(crate) struct Source {
     doubted: BTreeSet<GenerationId>,
     clock: Clock,
     watch: watch::Watch,
+    links: Links,
     problems: Problems,
     next_walk: Instant,
     next_retired: Instant,
@@ -158,6 +161,7 @@ impl Source {
             doubted: BTreeSet::new(),
             clock: Clock::new(at),
             watch: watch::Watch::new(),
+            links: Links::default(),
             problems: Problems::default(),
             next_walk: at.now,
             next_retired: at.now + RETIRED_EVERY,
@@ -233,7 +237,7 @@ impl Source {
     pub(crate) fn look_at_events(&mut self, journal: &mut Journal, at: Moment) -> Vec<Change> {
         self.clock.note(at);
         let touched = self.watch.drain();
-        if touched.needs_walk {
+        if touched.needs_walk || touched.names.iter().any(|it| self.links.is_way(it)) {
             return self.walk(journal, at);
         }
         let deferred = if at.now >= self.retry_at {
@@ -246,15 +250,8 @@ impl Source {
             return Vec::new();
         }
         let deferred = deferred.into_iter().map(|(_, path)| path);
-        let mut names = Vec::new();
-        for path in touched.names.iter().cloned().chain(deferred) {
-            for input in 0..self.inputs.len() {
-                names.extend(self.name_of(input, &path));
-            }
-            if let Some(folder) = path.parent() {
-                names.extend(self.retired_in(folder).into_iter().map(Name::Nameless));
-            }
-        }
+        let paths = touched.names.into_iter().chain(deferred);
+        let names = paths.flat_map(|path| self.names_at(&path)).collect();
         self.look_at_names(names, journal, at)
     }
 
@@ -293,11 +290,13 @@ impl Source {
         for _ in 0..3 {
             folders.clear();
             files.clear();
+            self.links = Links::default();
             for (index, input) in self.inputs.iter().enumerate() {
                 let mut found = Found::default();
                 input.globs.walk(&mut found);
                 files.extend(found.files.into_iter().map(|file| (index, file)));
                 folders.extend(found.folders);
+                self.links.extend(found.links);
                 for (folder, error) in found.problems {
                     self.problems.note(&folder, "list", &error);
                 }

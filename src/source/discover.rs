@@ -2,13 +2,12 @@
 //! Lists folders; opens no file and remembers nothing.
 
 use std::collections::BTreeSet;
-use std::ffi::OsStr;
 use std::io;
 use std::os::unix::ffi::OsStrExt as _;
 use std::path::{Path, PathBuf};
 
-/// How many symbolic links are followed from one name.
-const MAX_LINKS: usize = 16;
+use super::links::Links;
+
 /// How deep folders are entered below a `**`.
 const MAX_DEPTH: usize = 64;
 
@@ -19,6 +18,8 @@ pub(crate) struct Found {
     pub(crate) files: BTreeSet<PathBuf>,
     /// Folders in which a change can matter.
     pub(crate) folders: BTreeSet<PathBuf>,
+    /// Links on the way.
+    pub(super) links: Links,
     /// Folders that could not be listed, and why.
     pub(crate) problems: Vec<(PathBuf, io::Error)>,
 }
@@ -72,6 +73,8 @@ impl Globs {
     pub(crate) fn walk(&self, found: &mut Found) {
         for pattern in &self.include {
             let mut folder = pattern.base.clone();
+            let Found { links, folders, .. } = found;
+            links.follow_path(&folder, folders);
             if folder.is_dir() {
                 let depth = folder.components().count();
                 self.visit(pattern, &folder, depth, found);
@@ -112,17 +115,24 @@ impl Globs {
             let is_link = kind.is_symlink();
             if is_link {
                 let Ok(target) = std::fs::metadata(&path) else {
+                    // What it leads to may be made later.
+                    if self.matches(&path) {
+                        found.links.follow_to_file(&path, &mut found.folders);
+                    }
                     continue;
                 };
                 kind = target.file_type();
             }
             if kind.is_dir() {
                 if pattern.may_hold(&path, depth + 1) {
+                    if is_link {
+                        found.links.follow_to_folder(&path, &mut found.folders);
+                    }
                     self.visit(pattern, &path, depth + 1, found);
                 }
             } else if kind.is_file() && self.matches(&path) {
                 if is_link {
-                    watch_links(&path, &mut found.folders);
+                    found.links.follow_to_file(&path, &mut found.folders);
                 }
                 found.files.insert(path);
             }
@@ -183,24 +193,6 @@ fn has_slash_in_braces(glob: &str) -> bool {
         }
         byte == b'/' && open > 0
     })
-}
-
-/// Adds the folder of every name on the way from a symbolic link to its file.
-fn watch_links(path: &Path, folders: &mut BTreeSet<PathBuf>) {
-    let mut name = path.to_owned();
-    for _ in 0..MAX_LINKS {
-        let Ok(target) = std::fs::read_link(&name) else {
-            break;
-        };
-        let folder = name.parent().unwrap_or(Path::new("/"));
-        name = folder.join(target);
-        let Some(folder) = name.parent() else { break };
-        // `..` and linked folders on the way are resolved by the system.
-        if let Ok(folder) = folder.canonicalize() {
-            name = folder.join(name.file_name().unwrap_or(OsStr::new("")));
-            folders.insert(folder);
-        }
-    }
 }
 
 #[cfg(test)]

@@ -37,6 +37,19 @@ impl Name {
 }
 
 impl Source {
+    /// What a path that changed is to the inputs, with the names that lead to it by links. A file
+    /// that was rotated away in its folder may be concerned too.
+    pub(super) fn names_at(&self, path: &Path) -> Vec<Name> {
+        let mut names = Vec::new();
+        for path in std::iter::once(path).chain(self.links.names_of(path)) {
+            names.extend((0..self.inputs.len()).filter_map(|input| self.name_of(input, path)));
+            if let Some(folder) = path.parent() {
+                names.extend(self.retired_in(folder).into_iter().map(Name::Nameless));
+            }
+        }
+        names
+    }
+
     /// What a name is to an input: one that it means, or one that rotation gives to such a one.
     pub(super) fn name_of(&self, input: usize, path: &Path) -> Option<Name> {
         let is_held = self.by_path.contains_key(&(input, path.to_owned()));

@@ -24,8 +24,8 @@ pub(crate) struct Touched {
 #[derive(Debug)]
 pub(crate) struct Watch {
     inotify: Option<OwnedFd>,
-    folders: HashMap<i32, PathBuf>,
-    watches: BTreeMap<PathBuf, i32>,
+    /// The names of the folder that each watch is on.
+    folders: HashMap<i32, Vec<PathBuf>>,
     /// Why there are no events at all.
     trouble: Option<String>,
     /// Folders that cause none, and why.
@@ -45,7 +45,6 @@ impl Watch {
         Self {
             inotify,
             folders: HashMap::new(),
-            watches: BTreeMap::new(),
             trouble,
             unserved: BTreeMap::new(),
         }
@@ -87,43 +86,32 @@ impl Watch {
             return false;
         };
         self.unserved.retain(|folder, _| folders.contains(folder));
-        let gone: Vec<_> = self
-            .watches
-            .keys()
-            .filter(|folder| !folders.contains(*folder))
-            .cloned()
-            .collect();
-        for folder in gone {
-            if let Some(watch) = self.watches.remove(&folder) {
-                self.folders.remove(&watch);
-                // It fails when the folder itself is gone, which ends its watch too.
-                let _ = inotify::remove_watch(inotify, watch);
-            }
-        }
+        let flags = WatchFlags::CREATE
+            | WatchFlags::MOVED_FROM
+            | WatchFlags::MOVED_TO
+            | WatchFlags::DELETE
+            | WatchFlags::MODIFY
+            | WatchFlags::ATTRIB
+            | WatchFlags::DELETE_SELF
+            | WatchFlags::MOVE_SELF
+            | WatchFlags::ONLYDIR;
+        let before = std::mem::take(&mut self.folders);
         let mut is_any_new = false;
         for folder in folders {
-            let flags = WatchFlags::CREATE
-                | WatchFlags::MOVED_FROM
-                | WatchFlags::MOVED_TO
-                | WatchFlags::DELETE
-                | WatchFlags::MODIFY
-                | WatchFlags::ATTRIB
-                | WatchFlags::DELETE_SELF
-                | WatchFlags::MOVE_SELF
-                | WatchFlags::ONLYDIR;
-            if self.watches.contains_key(folder) {
-                continue;
-            }
+            // Of a name that leads to a folder which is watched, the system gives the same watch
+            // again; a link may lead to another one by now.
             match inotify::add_watch(inotify, folder, flags) {
                 Ok(watch) => {
-                    self.unserved.remove(folder);
-                    if let Some(reason) = why_no_events(folder) {
-                        self.unserved.insert(folder.clone(), reason);
+                    let is_new = before.get(&watch).is_none_or(|it| !it.contains(folder));
+                    if is_new {
+                        self.unserved.remove(folder);
+                        if let Some(reason) = why_no_events(folder) {
+                            self.unserved.insert(folder.clone(), reason);
+                        }
+                        is_any_new = true;
                     }
-                    // Two names of one folder share a watch; events carry the newer name.
-                    self.folders.insert(watch, folder.clone());
-                    self.watches.insert(folder.clone(), watch);
-                    is_any_new = true;
+                    let names = self.folders.entry(watch).or_default();
+                    names.push(folder.clone());
                 }
                 Err(Errno::NOENT | Errno::NOTDIR) => {
                     self.unserved.remove(folder);
@@ -136,6 +124,12 @@ impl Watch {
                     };
                     self.unserved.insert(folder.clone(), reason);
                 }
+            }
+        }
+        for watch in before.into_keys() {
+            if !self.folders.contains_key(&watch) {
+                // It fails when the folder itself is gone, which ends its watch too.
+                let _ = inotify::remove_watch(inotify, watch);
             }
         }
         is_any_new
@@ -163,7 +157,7 @@ impl Watch {
                 touched.needs_walk = true;
                 continue;
             }
-            let Some(folder) = self.folders.get(&event.wd()) else {
+            let Some(folders) = self.folders.get(&event.wd()) else {
                 continue;
             };
             if flags.contains(ReadFlags::ISDIR) {
@@ -175,14 +169,12 @@ impl Watch {
                         | ReadFlags::ATTRIB,
                 );
             } else if let Some(name) = event.file_name() {
-                touched
-                    .names
-                    .insert(folder.join(OsStr::from_bytes(name.to_bytes())));
+                let name = OsStr::from_bytes(name.to_bytes());
+                touched.names.extend(folders.iter().map(|it| it.join(name)));
             }
         }
         for watch in dead {
-            if let Some(folder) = self.folders.remove(&watch) {
-                self.watches.remove(&folder);
+            if self.folders.remove(&watch).is_some() {
                 let _ = inotify::remove_watch(inotify, watch);
             }
         }
@@ -251,5 +243,34 @@ mod tests {
             watch.set_folders(&set(&[dir.path(), &inner])),
             "watched anew"
         );
+    }
+
+    #[test]
+    fn a_link_that_leads_elsewhere_is_watched_where_it_leads_and_both_names_of_a_folder_are_told() {
+        let dir = tempfile::tempdir().unwrap();
+        let at = |name: &str| dir.path().join(name);
+        for name in ["one", "two"] {
+            std::fs::create_dir(at(name)).unwrap();
+        }
+        std::os::unix::fs::symlink("one", at("link")).unwrap();
+        let mut watch = Watch::new();
+        let folders = set(&[&at("link"), &at("one")]);
+        assert!(watch.set_folders(&folders));
+        std::fs::write(at("one/a"), "x").unwrap();
+        assert_eq!(watch.drain().names, set(&[&at("link/a"), &at("one/a")]));
+        std::fs::remove_file(at("link")).unwrap();
+        std::os::unix::fs::symlink("two", at("link")).unwrap();
+        assert!(watch.set_folders(&folders) && !watch.set_folders(&folders));
+        for name in ["one/b", "two/b"] {
+            std::fs::write(at(name), "x").unwrap();
+        }
+        assert_eq!(watch.drain().names, set(&[&at("link/b"), &at("one/b")]));
+        // One name less of a folder that has another.
+        std::fs::remove_file(at("link")).unwrap();
+        std::os::unix::fs::symlink("one", at("link")).unwrap();
+        watch.set_folders(&folders);
+        watch.set_folders(&set(&[&at("one")]));
+        std::fs::write(at("one/c"), "x").unwrap();
+        assert_eq!(watch.drain().names, set(&[&at("one/c")]));
     }
 }

@@ -1,0 +1,157 @@
+//! The symbolic links on the way to what is meant: which names tell that a meant one leads
+//! elsewhere by now, and where the links to files end. Follows links; opens no file.
+
+use std::collections::BTreeSet;
+use std::ffi::OsString;
+use std::path::{Component, Path, PathBuf};
+
+use rustix::fs::{Access, access};
+
+/// How many symbolic links are followed from one name.
+const MAX_LINKS: usize = 16;
+
+/// The links that a walk met.
+#[derive(Debug, Default)]
+pub(crate) struct Links {
+    /// Whatever becomes of one of these, only a walk tells what is there by now.
+    ways: BTreeSet<PathBuf>,
+    /// Where links to files end, each with the name that is meant.
+    ends: BTreeSet<(PathBuf, PathBuf)>,
+}
+
+impl Links {
+    /// Whether something is reached through this link.
+    pub(super) fn is_way(&self, path: &Path) -> bool {
+        self.ways.contains(path)
+    }
+
+    /// The meant names whose links end at this file.
+    pub(super) fn names_of(&self, end: &Path) -> impl Iterator<Item = &Path> {
+        let from = (end.to_owned(), PathBuf::new());
+        let ends = self.ends.range(from..);
+        ends.take_while(move |(at, _)| at == end)
+            .map(|(_, name)| name.as_path())
+    }
+
+    /// Takes in what another walk met.
+    pub(super) fn extend(&mut self, others: Self) {
+        self.ways.extend(others.ways);
+        self.ends.extend(others.ends);
+    }
+
+    /// Follows a meant name that is a link. Adds the folders in which a change can matter.
+    pub(super) fn follow_to_file(&mut self, name: &Path, folders: &mut BTreeSet<PathBuf>) {
+        if let Some(end) = self.follow(name, folders) {
+            folders.extend(end.parent().map(Path::to_owned));
+            self.ends.insert((end, name.to_owned()));
+        }
+    }
+
+    /// The same for a link to a folder.
+    pub(super) fn follow_to_folder(&mut self, name: &Path, folders: &mut BTreeSet<PathBuf>) {
+        self.follow(name, folders);
+    }
+
+    /// The same for the links within the path of a folder. What lies in folders that cannot be
+    /// read, such as those of another user, is only seen by a walk.
+    pub(super) fn follow_path(&mut self, folder: &Path, folders: &mut BTreeSet<PathBuf>) {
+        let mut met = BTreeSet::new();
+        self.lead(PathBuf::from("/"), parts(folder), &mut met);
+        met.retain(|it| access(it, Access::READ_OK).is_ok());
+        folders.append(&mut met);
+    }
+
+    fn follow(&mut self, name: &Path, folders: &mut BTreeSet<PathBuf>) -> Option<PathBuf> {
+        let target = std::fs::read_link(name).ok()?;
+        self.ways.insert(name.to_owned());
+        let at = if target.is_absolute() {
+            PathBuf::from("/")
+        } else {
+            name.parent()?.canonicalize().ok()?
+        };
+        self.lead(at, parts(&target), folders)
+    }
+
+    /// Goes from a folder without links in its path, part by part, and returns where that ends:
+    /// nothing for links in a circle.
+    fn lead(
+        &mut self,
+        mut at: PathBuf,
+        mut parts: Vec<OsString>,
+        folders: &mut BTreeSet<PathBuf>,
+    ) -> Option<PathBuf> {
+        let mut links = 0;
+        while let Some(part) = parts.pop() {
+            if part == ".." {
+                at.pop();
+                continue;
+            }
+            let next = at.join(part);
+            let Ok(target) = std::fs::read_link(&next) else {
+                at = next;
+                continue;
+            };
+            links += 1;
+            if links > MAX_LINKS {
+                return None;
+            }
+            self.ways.insert(next);
+            if target.is_absolute() {
+                folders.insert(std::mem::replace(&mut at, PathBuf::from("/")));
+            } else {
+                folders.insert(at.clone());
+            }
+            parts.extend(self::parts(&target));
+        }
+        Some(at)
+    }
+}
+
+/// The parts of a path, the last first.
+fn parts(path: &Path) -> Vec<OsString> {
+    let parts = path.components().rev();
+    parts
+        .filter(|it| matches!(it, Component::Normal(_) | Component::ParentDir))
+        .map(|it| it.as_os_str().to_owned())
+        .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::os::unix::fs::symlink;
+
+    #[test]
+    fn each_link_of_a_chain_and_its_end_are_known() {
+        let dir = tempfile::tempdir().unwrap();
+        let root = dir.path().canonicalize().unwrap();
+        let at = |name: &str| root.join(name);
+        std::fs::create_dir_all(at("mount/..1")).unwrap();
+        std::fs::write(at("mount/..1/a.log"), "x").unwrap();
+        symlink("..1", at("mount/..data")).unwrap();
+        symlink("..data/a.log", at("mount/a.log")).unwrap();
+        symlink(at("mount"), at("here")).unwrap();
+        symlink("../here/a.log", at("mount/b.log")).unwrap();
+        symlink("circle", at("circle")).unwrap();
+        let mut links = Links::default();
+        let mut folders = BTreeSet::new();
+        links.follow_to_file(&at("mount/a.log"), &mut folders);
+        assert_eq!(folders, [at("mount"), at("mount/..1")].into());
+        links.follow_to_file(&at("mount/b.log"), &mut folders);
+        links.follow_to_file(&at("circle"), &mut folders);
+        links.follow_path(&at("here/..data"), &mut folders);
+        assert_eq!(folders, [root.clone(), at("mount"), at("mount/..1")].into());
+        let ways = [
+            "circle",
+            "here",
+            "mount/..data",
+            "mount/a.log",
+            "mount/b.log",
+        ];
+        assert_eq!(links.ways, ways.map(at).into());
+        assert!(links.is_way(&at("here")) && !links.is_way(&at("mount/..1")));
+        let names: Vec<_> = links.names_of(&at("mount/..1/a.log")).collect();
+        assert_eq!(names, [at("mount/a.log"), at("mount/b.log")]);
+        assert_eq!(links.names_of(&at("mount")).count(), 0);
+    }
+}
