@@ -4,6 +4,8 @@ use super::*;
 use crate::journal::Entry;
 use std::fs;
 
+mod copies;
+
 struct Bench {
     dir: tempfile::TempDir,
     journal: Journal,
@@ -213,6 +215,14 @@ fn files_and_folders_that_appear_later_are_found_by_events_alone() {
     assert_eq!(bench.events(), []);
 }
 
+/// Waits until files get a later time than those made before.
+fn let_the_clock_tick() {
+    let before = SystemTime::now();
+    while before.elapsed().unwrap() < Duration::from_millis(30) {
+        std::thread::yield_now();
+    }
+}
+
 /// Lines that are like no others, `len` bytes or a little more.
 fn lines(name: &str, len: usize) -> String {
     use std::fmt::Write as _;
@@ -267,121 +277,12 @@ impl Bench {
 }
 
 #[test]
-fn after_a_restart_a_file_is_recognised_by_its_content() {
-    let mut bench = bench(&["*.log"]);
-    bench.write("a.log", &lines("first", 8000));
-    let id = bench.opened();
-    bench.deliver(id, 5000);
-
-    // The same name and content in another inode: the same generation.
-    bench.restart(&["*.log"]);
-    fs::copy(bench.path("a.log"), bench.path("copy")).unwrap();
-    bench.rename("copy", "a.log");
-    assert_eq!(bench.opened(), id);
-
-    // Rotated to a name that is not meant: found beside its old one.
-    bench.restart(&["*.log"]);
-    bench.rename("a.log", "a.log.1");
-    bench.write("a.log", &lines("second", 100));
-    let changes = bench.walk();
-    assert_eq!(changes.len(), 2, "{changes:?}");
-    assert!(changes.contains(&Change::Opened(id)), "{changes:?}");
-    assert_eq!(bench.source.get(id).unwrap().place, Place::Rotated);
-
-    // And compressed there.
-    bench.restart(&["*.log"]);
-    bench.gzip("a.log.1");
-    let changes = bench.walk();
-    assert!(changes.contains(&Change::Opened(id)), "{changes:?}");
-    assert!(
-        bench.source.get(id).unwrap().size >= 8000,
-        "offsets are those of the content"
-    );
-
-    // The same name and inode with other content before the cursor: a new generation.
-    bench.restart(&["*.log"]);
-    fs::remove_file(bench.path("a.log.1.gz")).unwrap();
-    fs::write(bench.path("a.log"), lines("third", 9000)).unwrap();
-    assert!(bench.opened() > id);
-}
-
-#[test]
-fn a_new_file_with_the_banner_of_an_old_one_is_a_new_generation() {
-    let banner = lines("banner", 2048);
-    let mut bench = bench(&["*.log"]);
-    bench.write("a.log", &banner);
-    let old = bench.opened();
-    bench.deliver(old, banner.len() as u64);
-    bench.restart(&["*.log"]);
-    // Made beside it first, so that it is another inode whatever the file system does.
-    bench.write("other", &(banner.clone() + "and more\n"));
-    bench.rename("other", "a.log");
-    assert!(bench.opened() > old);
-}
-
-#[test]
-fn a_copy_is_not_read_while_its_original_is_there() {
-    for glob in ["*.log", "a.log*"] {
-        let mut bench = bench(&[glob]);
-        bench.write("a.log", &lines("one", 3000));
-        let id = bench.opened();
-        bench.deliver(id, 1200);
-        fs::copy(bench.path("a.log"), bench.path("a.log.1")).unwrap();
-        bench.write("a.log", "one more line\n");
-        assert_eq!(bench.events(), [Change::Grew(id)], "{glob}");
-        assert_eq!(bench.walk(), [], "{glob}");
-    }
-}
-
-#[test]
-fn what_was_copied_and_emptied_goes_on_in_the_copy() {
-    for (glob, place) in [("*.log", Place::Rotated), ("a.log*", Place::Moved)] {
-        for is_seen_between in [false, true] {
-            let mut bench = bench(&[glob]);
-            bench.write("a.log", &lines("one", 3000));
-            let old = bench.opened();
-            bench.deliver(old, 1200);
-            bench.write("a.log", "seen by nobody\n");
-            fs::copy(bench.path("a.log"), bench.path("a.log.1")).unwrap();
-            let size = fs::metadata(bench.path("a.log.1")).unwrap().len();
-            if is_seen_between {
-                bench.events();
-            }
-            fs::write(bench.path("a.log"), "anew\n").unwrap();
-            let changes = bench.events();
-            assert_eq!(changes, [Change::Shrunk(old)], "{glob}");
-            let position = bench.source.get(old).unwrap().reached();
-            let now = Moment::now();
-            let journal = &mut bench.journal;
-            let anew = bench.source.begin_anew(old, &[position], journal, now);
-            assert!(anew.goes_on_in_copy, "{glob}");
-            let changes = anew.changes;
-            assert!(
-                matches!(changes[..], [Change::Opened(new)] if new > old),
-                "{changes:?}"
-            );
-            assert_eq!(bench.events(), [], "{glob}");
-            assert_eq!(
-                bench.shown(),
-                [
-                    row("a.log", "a.log.1", place, size),
-                    row("a.log", "a.log", Place::Home, 5)
-                ]
-            );
-        }
-    }
-}
-
-#[test]
 fn rotations_that_nobody_saw_are_owed_oldest_first() {
     for is_away in [false, true] {
         let mut bench = bench(&["*.log"]);
         // History from before the first start is nobody's debt; what is made from then on is.
         bench.write("a.log.7", "history\n");
-        let before = SystemTime::now();
-        while before.elapsed().unwrap() < Duration::from_millis(30) {
-            std::thread::yield_now();
-        }
+        let_the_clock_tick();
         bench.restart(&["*.log"]);
         bench.write("a.log", &lines("one", 100));
         let first = bench.opened();
@@ -450,10 +351,7 @@ fn what_is_renamed_while_a_look_goes_on_is_owed() {
     bench.events();
     bench.write("a.log.new", "two\n");
     bench.rename("a.log.new", "../as-during-the-look");
-    let before = SystemTime::now();
-    while before.elapsed().unwrap() < Duration::from_millis(30) {
-        std::thread::yield_now();
-    }
+    let_the_clock_tick();
     bench.write("a.log", "more\n");
     assert!(!bench.events().is_empty());
     bench.rename("../as-during-the-look", "a.log.1");
@@ -477,38 +375,6 @@ impl Bench {
     }
 }
 
-/// A compressed file of which so many bytes are there.
-fn begin_gzip(bench: &Bench, name: &str, text: &str) -> Vec<u8> {
-    use std::io::Write as _;
-    let mut gzip = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
-    gzip.write_all(text.as_bytes()).unwrap();
-    let whole = gzip.finish().unwrap();
-    fs::write(bench.path(name), &whole[..20]).unwrap();
-    whole
-}
-
-#[test]
-fn a_rotation_that_is_still_being_compressed_when_it_is_first_looked_for_is_found() {
-    for is_killed in [false, true] {
-        let mut bench = bench(&["*.log"]);
-        bench.write("app.log", "one\n");
-        bench.walk();
-        // Written and rotated while nobody looked; only the half of it is there.
-        let whole = begin_gzip(&bench, "app.log.1.gz", "two\n");
-        bench.restart(&["*.log"]);
-        bench.source.walk(&mut bench.journal, in_seconds(1));
-        bench.source.walk(&mut bench.journal, in_seconds(2));
-        if is_killed {
-            bench.restart(&["*.log"]);
-            bench.source.walk(&mut bench.journal, in_seconds(3));
-        }
-        fs::write(bench.path("app.log.1.gz"), whole).unwrap();
-        bench.events();
-        let row = row("app.log", "app.log.1.gz", Place::Rotated, 4);
-        assert!(bench.shown().contains(&row), "{:?}", bench.shown());
-    }
-}
-
 #[test]
 fn a_rotation_that_is_renamed_under_the_look_is_found_under_its_next_name() {
     let mut bench = bench(&["*.log"]);
@@ -527,133 +393,29 @@ fn a_rotation_that_is_renamed_under_the_look_is_found_under_its_next_name() {
 }
 
 #[test]
-fn a_copy_that_was_overtaken_before_its_original_was_emptied_is_not_read_again() {
-    for glob in ["*.log", "a.log*"] {
-        let mut bench = bench(&[glob]);
-        bench.journal.append(&Entry::Route(crate::journal::Route {
-            input: "app".into(),
-            output: "out".into(),
-        }));
-        bench.write("a.log", &lines("one", 3000));
-        let id = bench.opened();
-        fs::copy(bench.path("a.log"), bench.path("a.log.1")).unwrap();
-        bench.events();
-        bench.write("a.log", "written behind the copy\n");
-        bench.events();
-        let size = bench.source.get(id).unwrap().size;
-        bench.deliver(id, size);
-        fs::write(bench.path("a.log"), "anew\n").unwrap();
-        assert_eq!(bench.events(), [Change::Shrunk(id)], "{glob}");
-        let reached = [bench.source.get(id).unwrap().reached()];
-        let journal = &mut bench.journal;
-        let anew = bench
-            .source
-            .begin_anew(id, &reached, journal, Moment::now());
-        assert!(
-            !anew.goes_on_in_copy,
-            "nothing of it is owed to anyone: {glob}"
-        );
-        let [Change::Opened(new)] = anew.changes[..] else {
-            panic!("{:?}", anew.changes)
-        };
-        assert_eq!(bench.events(), [], "{glob}");
-        assert_eq!(bench.walk(), [], "{glob}");
-        // And under another name and compressed, in another run.
-        bench.restart(&[glob]);
-        bench.rename("a.log.1", "a.log.2");
-        bench.gzip("a.log.2");
-        assert_eq!(bench.walk(), [Change::Opened(new)], "{glob}");
+fn what_links_lead_to_is_followed_by_events_alone() {
+    let mut bench = bench(&["here/*.log", "a.log"]);
+    for folder in ["one", "two"] {
+        fs::create_dir(bench.path(folder)).unwrap();
+        bench.write(&format!("{folder}/a.log"), folder);
     }
-}
-
-#[test]
-fn a_copy_that_one_output_has_overtaken_is_read_on_by_the_others() {
-    let mut bench = bench(&["*.log"]);
-    bench.write("a.log", &lines("one", 3000));
+    let link = |bench: &Bench, target: &str, name: &str| {
+        std::os::unix::fs::symlink(target, bench.path("fresh")).unwrap();
+        bench.rename("fresh", name);
+    };
+    link(&bench, "one", "here");
+    link(&bench, "nothing", "a.log");
     let id = bench.opened();
-    fs::copy(bench.path("a.log"), bench.path("a.log.1")).unwrap();
-    let copied = fs::metadata(bench.path("a.log.1")).unwrap().len();
-    bench.events();
-    let generation = bench.source.get(id).unwrap();
-    let behind = generation.position(1000).unwrap();
-    bench.write("a.log", "written behind the copy\n");
-    bench.events();
-    let generation = bench.source.get(id).unwrap();
-    let front = generation.position(generation.size).unwrap();
-    generation.note_reached(front);
-    fs::write(bench.path("a.log"), "anew\n").unwrap();
-    bench.events();
-    let journal = &mut bench.journal;
-    let anew = bench
-        .source
-        .begin_anew(id, &[behind, front], journal, Moment::now());
-    assert!(anew.goes_on_in_copy);
-    let generation = bench.source.get(id).unwrap();
-    assert_eq!(
-        (generation.size, generation.reached().offset),
-        (copied, copied)
-    );
-    assert!(generation.is_as_seen());
-}
-
-#[test]
-fn a_copy_that_is_made_over_an_older_one_is_waited_for() {
-    for glob in ["*.log", "a.log*"] {
-        let mut bench = bench(&[glob]);
-        bench.write("a.log", &lines("one", 300));
-        let id = bench.opened();
-        // The copy is begun, and nothing is in it yet.
-        fs::write(bench.path("a.log.1"), "").unwrap();
-        assert_eq!(bench.events(), [], "{glob}");
-        fs::copy(bench.path("a.log"), bench.path("a.log.1")).unwrap();
-        bench.write("a.log", "one more line\n");
-        assert_eq!(bench.events(), [Change::Grew(id)], "{glob}");
-        assert_eq!(bench.walk(), [], "{glob}");
-    }
-}
-
-#[test]
-fn a_small_copy_that_was_overtaken_is_settled_once() {
-    let mut bench = bench(&["*.log"]);
-    bench.write("a.log", "one\n");
-    let id = bench.opened();
-    fs::copy(bench.path("a.log"), bench.path("a.log.1")).unwrap();
-    bench.events();
-    bench.write("a.log", "two\n");
-    bench.events();
-    let generation = bench.source.get(id).unwrap();
-    let (behind, front) = (Position::default(), generation.position(8).unwrap());
-    generation.note_reached(front);
-    fs::write(bench.path("a.log"), "anew\n").unwrap();
-    bench.events();
-    let journal = &mut bench.journal;
-    let anew = bench
-        .source
-        .begin_anew(id, &[behind, front], journal, Moment::now());
-    assert!(anew.goes_on_in_copy);
-    // Else it would be begun anew again and again.
-    assert!(bench.source.get(id).unwrap().is_as_seen());
-}
-
-#[test]
-fn a_compressed_rotation_that_begins_like_an_older_one_is_owed() {
-    let mut bench = bench(&["*.log"]);
-    bench.write("a.log", &"the same\n".repeat(10));
-    let id = bench.opened();
-    bench.events();
-    bench.rename("a.log", "a.log.2");
-    // Written, rotated and compressed between two looks; a compressor waits a moment.
-    let rotated = SystemTime::now();
-    while rotated.elapsed().unwrap() < Duration::from_millis(30) {
-        std::thread::yield_now();
-    }
-    bench.write("a.log.1", &"the same\n".repeat(2));
-    bench.gzip("a.log.1");
-    let mut changes = bench.events();
-    let at = in_seconds(2);
-    changes.extend(bench.source.walk(&mut bench.journal, at));
-    let opened = changes
-        .iter()
-        .any(|it| matches!(it, Change::Opened(new) if *new > id));
-    assert!(opened, "{changes:?}");
+    bench.write("one/a.log", " and more\n");
+    assert_eq!(bench.events(), [Change::Grew(id)]);
+    link(&bench, "two", "here");
+    let changes = bench.events();
+    let [Change::Opened(second)] = changes[..] else {
+        panic!("{changes:?}")
+    };
+    bench.write("two/a.log", " and more\n");
+    assert_eq!(bench.events(), [Change::Grew(second)]);
+    // A link that leads to nothing yet.
+    bench.write("nothing", "something\n");
+    assert!(matches!(bench.events()[..], [Change::Opened(_)]));
 }
