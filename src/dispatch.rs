@@ -19,6 +19,7 @@ use stream::Stream;
 use varying::Varying;
 
 mod batching;
+pub(crate) mod containers;
 mod fill;
 mod moving;
 pub(crate) mod naming;

@@ -12,7 +12,7 @@ use super::problem::{Problem, nearest};
 use super::records;
 use super::rules::with_push_path;
 use super::scalars::{Listen, Word};
-use super::template::Template;
+use super::template::{OF_CONTAINERS, Template, may_be_of_containers};
 use super::{
     AfterDelivery, Batch, CloudWatchCompression, CloudWatchLogs, Compression, Config, Create,
     DeadLetters, Disk, HoldDeleted, Input, LogClass, Loki, Output, OutputKind, ReadFrom, Server,
@@ -251,8 +251,23 @@ fn default_labels(inputs: &[Input], taken: &[String]) -> BTreeMap<String, Templa
     } else {
         "{input}"
     };
+    // They follow from the path, so they make no more streams than it does.
+    let mut of_containers = inputs
+        .iter()
+        .filter(|input| taken.contains(&input.name))
+        .flat_map(|input| &input.include);
+    let of_containers = if of_containers.any(|glob| may_be_of_containers(glob)) {
+        &OF_CONTAINERS[..]
+    } else {
+        &[]
+    };
+    let of_containers = of_containers
+        .iter()
+        .map(|name| (*name, format!("{{{name}}}")));
     [("service_name", service), ("filename", "{path}")]
+        .map(|(name, template)| (name, template.to_owned()))
         .into_iter()
+        .chain(of_containers)
         .filter_map(|(name, template)| Some((name.to_owned(), template.parse().ok()?)))
         .collect()
 }

@@ -88,6 +88,7 @@ pub(crate) fn reference() -> String {
     for (name, meaning) in BUILT_IN_NAMES {
         let _ = writeln!(text, "| `{{{name}}}` | {meaning} |");
     }
+    text.push_str("| `{namespace}`, `{pod}`, `{container}` | whose log the file is, where the path is one that Kubernetes gives (`…/containers/POD_NAMESPACE_CONTAINER-ID.log`, `…/pods/NAMESPACE_POD_UID/CONTAINER/0.log`); a field of the input with such a name goes before |\n");
     text.push_str("| `{field.NAME}` | the field NAME of the record: a named group of `capture`, a member of its JSON (`a.b` leads into an object), or a value of its `key=value` pairs; on Loki only |\n");
     let _ = write!(text, "\n## Example\n\n```yaml\n{EXAMPLE}```\n\n## Keys\n");
     section(&mut text, &ROOT);

@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use super::fields::Notes;
 use super::keys::CLOUDWATCH_MAX_EVENT;
 use super::problem::{Problem, nearest};
-use super::template::{BUILT_IN_NAMES, LEVEL, field_of};
+use super::template::{BUILT_IN_NAMES, LEVEL, OF_CONTAINERS, field_of, may_be_of_containers};
 use super::units::{ByteSize, print_duration};
 use super::{Config, Input, Output, OutputKind, Template};
 
@@ -141,7 +141,7 @@ fn templates(path: &str, output: &Output, taken: &[&Input], notes: &mut Notes) {
             ] {
                 let path = format!("{path}.{key}");
                 same_for_a_file(&path, template, notes);
-                names_known(&path, template, taken, notes);
+                names_known(&path, template, taken, |_| false, notes);
             }
         }
     }
@@ -166,6 +166,13 @@ fn same_for_a_file(path: &str, template: &Template, notes: &mut Notes) {
     }
 }
 
+/// Whether a name has a value for the files of an input.
+fn knows(input: &Input, name: &str) -> bool {
+    let is_of_containers =
+        || OF_CONTAINERS.contains(&name) && input.include.iter().any(|it| may_be_of_containers(it));
+    input.fields.contains_key(name) || is_of_containers()
+}
+
 fn of_a_record(name: &str) -> bool {
     name == LEVEL || field_of(name).is_some()
 }
@@ -177,21 +184,32 @@ fn each_template(
     notes: &mut Notes,
 ) {
     for (name, template) in templates {
-        names_known(&format!("{path}.{name}"), template, taken, notes);
+        // What has no value is no label and no metadata.
+        let may_lack =
+            |name: &str| OF_CONTAINERS.contains(&name) && taken.iter().any(|it| knows(it, name));
+        names_known(&format!("{path}.{name}"), template, taken, may_lack, notes);
     }
 }
 
-fn names_known(path: &str, template: &Template, taken: &[&Input], notes: &mut Notes) {
+/// Every name has a value for all inputs, but for those of which some files `may_lack` one.
+fn names_known(
+    path: &str,
+    template: &Template,
+    taken: &[&Input],
+    may_lack: impl Fn(&str) -> bool,
+    notes: &mut Notes,
+) {
     let built_in = || BUILT_IN_NAMES.iter().map(|(name, _)| *name);
     for name in template.names() {
-        if built_in().any(|known| known == name) || field_of(name).is_some() {
+        let is_built_in = built_in().any(|known| known == name);
+        if is_built_in || field_of(name).is_some() || may_lack(name) {
             continue;
         }
         // Known for one input only, it would be empty for the lines of the others.
         let Some((at, without)) = taken
             .iter()
             .enumerate()
-            .find(|(_, input)| !input.fields.contains_key(name))
+            .find(|(_, input)| !knows(input, name))
         else {
             continue;
         };
@@ -202,10 +220,7 @@ fn names_known(path: &str, template: &Template, taken: &[&Input], notes: &mut No
         };
         let is_partly_known = fields().any(|known| known == name);
         let mut known: Vec<&str> = built_in()
-            .chain(
-                fields()
-                    .filter(|field| taken.iter().all(|input| input.fields.contains_key(*field))),
-            )
+            .chain(fields().filter(|field| taken.iter().all(|input| knows(input, field))))
             .collect();
         known.dedup();
         let mut unique: Vec<&str> = Vec::new();

@@ -20,6 +20,14 @@ pub const BUILT_IN_NAMES: [(&str, &str); 5] = [
     ),
 ];
 
+/// The names that the path of a container's log gives a value, unless the input has such a field.
+pub(crate) const OF_CONTAINERS: [&str; 3] = ["namespace", "pod", "container"];
+
+/// Whether a glob can match the log of a container.
+pub(crate) fn may_be_of_containers(glob: &str) -> bool {
+    glob.contains("/containers/") || glob.contains("/pods/")
+}
+
 /// The name that stands for the record's level.
 pub(crate) const LEVEL: &str = "level";
 /// What comes before the name of a field of the record.

@@ -7,6 +7,7 @@ use std::collections::{BTreeMap, HashMap};
 use std::path::Path;
 use std::time::{Duration, Instant};
 
+use super::containers::Container;
 use super::varying::{Varying, wanted};
 use crate::batch::{StreamName, loki};
 use crate::config::{OutputKind, Template};
@@ -19,7 +20,7 @@ pub(super) const MAX_LABEL_VALUE: usize = 2048;
 /// about as soon.
 const COUNTED_FOR: Duration = Duration::from_hours(1);
 /// Names in templates that have another value for each file.
-const OF_EACH_FILE: [&str; 2] = ["path", "file"];
+const OF_EACH_FILE: [&str; 3] = ["path", "file", "pod"];
 
 /// The naming rules of one output.
 #[derive(Debug)]
@@ -120,6 +121,8 @@ pub(crate) struct Values<'a> {
     pub(crate) input: &'a str,
     /// `{path}`, and `{file}` from it.
     pub(crate) path: &'a Path,
+    /// `{namespace}`, `{pod}` and `{container}`, where the file is the log of a container.
+    pub(crate) container: Option<Container<'a>>,
     /// `{hostname}`.
     pub(crate) hostname: &'a str,
     /// The input's own fields.
@@ -164,7 +167,7 @@ impl Naming {
             named.merged = streams.admit(own, now);
             let is_merged = named.merged != Merged::No;
             let (of_each, common): (Vec<_>, Vec<_>) = labels.iter().partition(|(_, it)| {
-                is_merged && it.names().any(|name| OF_EACH_FILE.contains(&name))
+                is_merged && it.names().any(|name| values.differs_by_file(name))
             });
             let metadata = || metadata.iter().chain(of_each.iter().copied());
             if is_merged {
@@ -244,7 +247,11 @@ impl Known<'_> {
             "file" => Some(&*self.file),
             "input" => Some(self.values.input),
             "hostname" => Some(self.values.hostname),
-            field => self.values.fields.get(field).map(String::as_str),
+            // What the configuration calls so goes before what the path says.
+            name => match self.values.fields.get(name) {
+                Some(text) => Some(text),
+                None => self.values.container.as_ref()?.value_of(name),
+            },
         }
     }
 }
@@ -253,6 +260,10 @@ impl Values<'_> {
     fn render(&self, template: &Template) -> String {
         let known = self.known();
         template.render(|name| known.value_of(name))
+    }
+
+    fn differs_by_file(&self, name: &str) -> bool {
+        OF_EACH_FILE.contains(&name) && !self.fields.contains_key(name)
     }
 
     fn known(&self) -> Known<'_> {
@@ -321,6 +332,7 @@ mod tests {
         let values = Values {
             input: "app",
             path: Path::new("/var/log/app/a:b*.log"),
+            container: None,
             hostname: "pod-1",
             fields: &fields,
         };
@@ -364,6 +376,7 @@ mod tests {
         let values = Values {
             input: "app",
             path: Path::new("/a"),
+            container: None,
             hostname: "",
             fields: &fields,
         };
@@ -401,6 +414,7 @@ mod tests {
             let values = Values {
                 input: "app",
                 path,
+                container: None,
                 hostname: "p",
                 fields: &fields,
             };

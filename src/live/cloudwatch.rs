@@ -10,6 +10,7 @@ use crate::config::{CloudWatchLogs, Config, LogClass, Output, VerifyAfterError};
 use crate::deliver::cloudwatch::Sender;
 use crate::deliver::cloudwatch::probe::Tried;
 use crate::deliver::{Answer, Class};
+use crate::dispatch::containers::Container;
 use crate::dispatch::naming::{Naming, Values};
 
 /// Takes the place of a file in names.
@@ -151,6 +152,11 @@ fn names(config: &Config, output: &Output) -> (String, String) {
         let values = Values {
             input: &input.name,
             path: Path::new(FILE),
+            container: Some(Container {
+                namespace: "namespace",
+                pod: "pod",
+                name: "container",
+            }),
             hostname: &hostname,
             fields: &input.fields,
         };

@@ -7,6 +7,7 @@ use std::path::Path;
 use super::{InputFacts, Lane};
 use crate::config::{HoldDeleted, ReadFrom};
 use crate::dispatch::Start;
+use crate::dispatch::containers::Container;
 use crate::dispatch::naming::{Merged, Values};
 use crate::journal::{Cursor, Entry, Identity, Journal, Route};
 use crate::observe::metrics::Metrics;
@@ -95,6 +96,7 @@ impl Opening {
         Values {
             input: &input.name,
             path,
+            container: Container::of(path),
             hostname: &self.hostname,
             fields: &input.fields,
         }

@@ -181,6 +181,70 @@ fn ever_new_values_of_a_label_make_no_more_streams_than_are_permitted() {
 }
 
 #[test]
+fn the_log_of_a_container_is_labelled_with_its_namespace_pod_and_name() {
+    let scene = Scene::new();
+    let globs = ["pods/*/*/*.log", "containers/*.log"];
+    let config = Config {
+        inputs: vec![scene.input("node", &globs, "multiline_wait: 50ms")],
+        outputs: vec![
+            scene.loki(""),
+            scene.cloudwatch("log_stream: \"{namespace}/{pod}/{container}\""),
+        ],
+        ..scene.empty_config()
+    };
+    let uid = "8a9ac0a2-8f6b-4b9b-9d43-0d7c8e4f3c11";
+    let id = "0123456789abcdef".repeat(4);
+    let paths = [
+        format!("pods/shop_web-7d4b9c-x2x_{uid}/nginx/0.log"),
+        format!("containers/db-0_data_postgres-{id}.log"),
+        "containers/of-nobody.log".to_owned(),
+    ];
+    for (number, path) in paths.iter().enumerate() {
+        let path = scene.log(path);
+        fs::create_dir_all(path.parent().unwrap()).unwrap();
+        append(
+            &path,
+            format!("2026-01-02T10:00:00.1Z stdout F line {number}\n"),
+        );
+    }
+    let agent = scene.start(&config);
+    for backend in Backend::ALL {
+        scene.wait_for_stored(backend, 3);
+    }
+    agent.stop_well();
+    let streams = |backend: Backend| -> Vec<String> {
+        let mut records = scene.receiver.records(backend);
+        records.sort_by(|a, b| a.line.cmp(&b.line));
+        records.iter().map(|it| it.stream.to_string()).collect()
+    };
+    let loki = streams(Backend::Loki);
+    let of = |path: &str| scene.log(path).display().to_string();
+    assert_eq!(
+        loki,
+        [
+            format!(
+                "{{container=\"nginx\", filename=\"{}\", namespace=\"shop\", pod=\"web-7d4b9c-x2x\", service_name=\"node\"}}",
+                of(&paths[0])
+            ),
+            format!(
+                "{{container=\"postgres\", filename=\"{}\", namespace=\"data\", pod=\"db-0\", service_name=\"node\"}}",
+                of(&paths[1])
+            ),
+            format!("{{filename=\"{}\", service_name=\"node\"}}", of(&paths[2])),
+        ]
+    );
+    let cloudwatch = streams(Backend::Cloudwatch);
+    assert_eq!(
+        cloudwatch,
+        [
+            "/apps/test:shop/web-7d4b9c-x2x/nginx",
+            "/apps/test:data/db-0/postgres",
+            "/apps/test://"
+        ]
+    );
+}
+
+#[test]
 fn no_secret_becomes_a_label_or_metadata() {
     let scene = Scene::new();
     let keys = "labels: { app: shop, db: \"{field.db}\" }, \

@@ -93,7 +93,7 @@ pub(super) static LOKI: Section = Section {
                     most: LOKI_MAX_LABELS,
                 },
                 absent: Absent::Means(
-                    "`service_name` from the field `service` (from the input's name unless all inputs have that field), and `filename` from `{path}`",
+                    "`service_name` from the field `service` (from the input's name unless all inputs have that field), and `filename` from `{path}`; for inputs below `/containers/` or `/pods/` also `namespace`, `pod` and `container`, where the path is that of a container's log",
                 ),
                 doc: "The labels of the stream, 1 to 15. Keep `filename: \"{path}\"` among them: with one stream for each file no file's backlog makes another's lines too old. A label made of `{level}` or `{field.NAME}` differs by record: what one file has of each value is a request of its own, so it should have a handful of values; metadata takes any number.",
                 example: "{ service_name: \"{service}\", filename: \"{path}\" }",
@@ -116,7 +116,7 @@ pub(super) static LOKI: Section = Section {
                     most: 1_000_000,
                 },
                 absent: Absent::Default("5000"),
-                doc: "How many streams, that is label sets, may be fed within an hour; Loki's own limit for a tenant is 5000. Beyond it the lines of a file go to the stream without the labels made of `{path}` or `{file}`, which are sent as structured metadata instead; and a record with a new value goes to the stream of its file without the labels that differ by record.",
+                doc: "How many streams, that is label sets, may be fed within an hour; Loki's own limit for a tenant is 5000. Beyond it the lines of a file go to the stream without the labels made of `{path}`, `{file}` or `{pod}`, which are sent as structured metadata instead; and a record with a new value goes to the stream of its file without the labels that differ by record.",
                 example: "500",
             },
             Key {

@@ -10,6 +10,7 @@ use crate::batch::StreamName;
 use crate::config::{
     AssumeRole, CloudWatchLogs, Config, LogClass, Output, OutputKind, VerifyAfterError,
 };
+use crate::dispatch::containers::Container;
 use crate::dispatch::naming::{Naming, Values};
 
 /// Stands for whatever is not known before a file is seen; no name has it otherwise.
@@ -141,6 +142,11 @@ fn names(config: &Config, output: &Output) -> BTreeSet<(String, String)> {
             let values = Values {
                 input: &input.name,
                 path: Path::new(&path),
+                container: Some(Container {
+                    namespace: ANYTHING,
+                    pod: ANYTHING,
+                    name: ANYTHING,
+                }),
                 hostname: ANYTHING,
                 fields: &input.fields,
             };
