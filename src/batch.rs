@@ -260,6 +260,14 @@ impl Encoder {
         }
     }
 
+    /// The memory that making a batch takes beside its sealed body, in bytes.
+    pub(crate) fn buffers(&self) -> usize {
+        match self {
+            Self::Loki(encoder) => encoder.buffers(),
+            Self::CloudWatch(encoder) => encoder.buffers(),
+        }
+    }
+
     /// The most memory that one sealed body can take, in bytes.
     pub(crate) fn largest_body(&self) -> usize {
         match self {

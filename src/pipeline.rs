@@ -263,7 +263,7 @@ fn budget_of_each(config: &Config) -> usize {
         .iter()
         .map(|output| {
             let encoder = encoder(&output.kind);
-            encoder.largest_body() + usize::try_from(output.kind.batch().max_bytes.0).unwrap_or(0)
+            encoder.largest_body() + encoder.buffers()
         })
         .sum();
     limit.saturating_sub(reading + encoding) / config.outputs.len().max(1)

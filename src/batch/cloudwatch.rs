@@ -120,6 +120,10 @@ impl Encoder {
         self.buffer = Vec::new();
     }
 
+    pub(super) fn buffers(&self) -> usize {
+        self.max_bytes
+    }
+
     pub(super) fn largest_body(&self) -> usize {
         self.max_json + 1024
     }

@@ -182,6 +182,11 @@ impl Encoder {
         }
     }
 
+    pub(super) fn buffers(&self) -> usize {
+        // A request of label sets is put together in a buffer of its own.
+        self.max_bytes * if self.sets.is_some() { 2 } else { 1 }
+    }
+
     pub(super) fn largest_body(&self) -> usize {
         let blocks = self.sets.as_ref().map_or(1, |_| sets::MOST);
         snap::raw::max_compress_len(self.max_bytes) + (blocks - 1) * snap::raw::max_compress_len(0)
