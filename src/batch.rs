@@ -14,6 +14,7 @@ use crate::record::{Line, Time};
 pub(crate) mod cloudwatch;
 pub(crate) mod loki;
 pub(crate) mod opened;
+mod order;
 pub(crate) mod parts;
 
 /// Where a batch belongs at its destination.
@@ -83,7 +84,7 @@ pub(crate) struct Sealed {
     pub(crate) replaced: u32,
     /// How many records are pieces of a longer line.
     pub(crate) cut: u32,
-    /// Time of the first record.
+    /// Time of the first record, the earliest of all.
     pub(crate) first_time: Time,
     /// Time of the last record, the latest of all.
     pub(crate) last_time: Time,
@@ -164,16 +165,25 @@ struct Tally {
     records: u32,
     replaced: u32,
     cut: u32,
+    /// The earliest and the latest time.
     first_time: Time,
     last_time: Time,
+    /// A record is earlier than one before it.
+    is_disordered: bool,
 }
 
 impl Tally {
+    #[inline]
     fn add(&mut self, time: Time, line: &Line<'_>) {
         if self.records == 0 {
             self.first_time = time;
+            self.last_time = time;
+        } else if time >= self.last_time {
+            self.last_time = time;
+        } else {
+            self.is_disordered = true;
+            self.first_time = self.first_time.min(time);
         }
-        self.last_time = time;
         self.records += 1;
         self.replaced += u32::from(!line.is_utf8);
         self.cut += u32::from(line.is_cut);
@@ -227,7 +237,16 @@ impl Encoder {
         }
     }
 
-    /// Offers a line. `time` must not be before that of the line before it.
+    /// How far a record may lie behind the latest one of its batch, in nanoseconds.
+    pub(crate) fn reach(&self) -> i64 {
+        match self {
+            Self::Loki(_) => i64::MAX,
+            Self::CloudWatch(_) => cloudwatch::REACH_MILLIS * 1_000_000,
+        }
+    }
+
+    /// Offers a line. When its `time` is before that of the line before it, the batch is put into
+    /// order when it is sealed.
     #[inline]
     pub(crate) fn push(&mut self, time: Time, line: &Line<'_>, metadata: &[u8]) -> Push {
         match self {

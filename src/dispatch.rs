@@ -24,6 +24,7 @@ mod fill;
 mod moving;
 pub(crate) mod naming;
 mod opening;
+mod placing;
 mod reading;
 mod schedule;
 mod stream;
@@ -92,6 +93,10 @@ struct Lane {
     read: Position,
     /// What was learned of the records up to there.
     learned: Learned,
+    /// The time of the last record, as far as one is known; those without one go on from it.
+    last_time: Time,
+    /// The next record is known to be of this time.
+    next_time: Option<Time>,
     /// Up to here it is in spans of batches, or the cursor stands here.
     spanned: u64,
     /// When its last record, which may go on, is given out all the same.
@@ -110,6 +115,13 @@ struct Lane {
     /// It is to go on from another place, once nothing of it is on its way.
     is_halted: bool,
     not_before: Option<Instant>,
+}
+
+impl Lane {
+    /// Nothing more of it is of an earlier time, as far as can be told.
+    fn next_time(&self) -> Time {
+        self.next_time.unwrap_or(self.last_time)
+    }
 }
 
 /// What came of asking for a batch.

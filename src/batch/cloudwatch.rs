@@ -7,7 +7,7 @@ use bytes::Bytes;
 use flate2::Compression as Level;
 use flate2::write::GzEncoder;
 
-use super::{Push, Sealed, StreamName, Tally};
+use super::{Push, Sealed, StreamName, Tally, order};
 use crate::record::{Line, Time};
 
 /// Most bytes in a batch: UTF-8 message bytes and [`EVENT_OVERHEAD`] for each event.
@@ -18,6 +18,10 @@ pub(crate) const EVENT_OVERHEAD: usize = 26;
 pub(crate) const MAX_EVENTS: u32 = 10_000;
 /// The events of a batch must lie within less than this, in milliseconds.
 pub(crate) const MAX_SPAN_MILLIS: i64 = 24 * 60 * 60 * 1000;
+
+/// An event may lie so far behind the latest one of its batch, in milliseconds: some of the day is
+/// left for what comes after it.
+pub(super) const REACH_MILLIS: i64 = 23 * 60 * 60 * 1000;
 
 /// What an event needs around its message: braces, keys, a timestamp of 20 digits, a comma.
 const EVENT_FRAME: usize = 48;
@@ -30,6 +34,8 @@ pub(crate) struct Encoder {
     /// Most bytes of JSON: escapes can make the body six times as long as its messages.
     max_json: usize,
     buffer: Vec<u8>,
+    /// Where the events begin.
+    events: usize,
     counted: usize,
     tally: Tally,
 }
@@ -43,6 +49,7 @@ impl Encoder {
             max_bytes,
             max_json: 2 * max_bytes,
             buffer: Vec::new(),
+            events: 0,
             counted: 0,
             tally: Tally::default(),
         }
@@ -59,6 +66,7 @@ impl Encoder {
         self.buffer.extend_from_slice(b"\",\"logStreamName\":\"");
         escape(&mut self.buffer, stream.as_bytes());
         self.buffer.extend_from_slice(b"\",\"logEvents\":[");
+        self.events = self.buffer.len();
         self.counted = 0;
         self.tally = Tally::default();
     }
@@ -68,7 +76,12 @@ impl Encoder {
         let is_empty_line = line.bytes.is_empty() && !line.is_cut;
         let counted = line.shipped_len().max(1) + EVENT_OVERHEAD;
         if self.tally.records > 0 {
-            let span = time.millis() - self.tally.first_time.millis();
+            let Tally {
+                first_time,
+                last_time,
+                ..
+            } = self.tally;
+            let span = last_time.max(time).millis() - first_time.min(time).millis();
             if self.counted + counted > self.max_bytes
                 || self.tally.records >= MAX_EVENTS
                 || span >= MAX_SPAN_MILLIS
@@ -108,6 +121,9 @@ impl Encoder {
     }
 
     pub(super) fn seal(&mut self) -> Sealed {
+        if self.tally.is_disordered {
+            order::cloudwatch(&mut self.buffer, self.events);
+        }
         self.buffer.extend_from_slice(b"]}");
         let plain = &self.buffer[..];
         let packed = if self.is_gzip { gzip(plain) } else { None };

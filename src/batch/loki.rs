@@ -5,7 +5,7 @@
 
 use bytes::Bytes;
 
-use super::{Push, Sealed, StreamName, Tally};
+use super::{Push, Sealed, StreamName, Tally, order};
 use crate::record::{Line, Time};
 pub(crate) use labels::{encode_metadata, label_set, put_label, put_metadata};
 use sets::Sets;
@@ -113,22 +113,19 @@ impl Encoder {
 
     #[inline]
     pub(super) fn push(&mut self, time: Time, line: &Line<'_>, metadata: &[u8]) -> Push {
-        let (seconds, nanos) = time.seconds_and_nanos();
-        let seconds = seconds.cast_unsigned();
-        let nanos = u64::from(nanos);
-        let stamp_len = 1 + varint_len(seconds) + 1 + varint_len(nanos);
         let text_len = line.shipped_len();
-        let entry_len = 2 + stamp_len + 1 + varint_len(text_len as u64) + text_len + metadata.len();
-        let total = 1 + varint_len(entry_len as u64) + entry_len;
+        let content_len = 1 + varint_len(text_len as u64) + text_len + metadata.len();
+        let entry_len = 2 + stamp_len(time) + content_len;
+        let mut total = 1 + varint_len(entry_len as u64) + entry_len;
+        if self.tally.is_disordered || time < self.tally.last_time {
+            // Times move by nanoseconds when the batch is put into order.
+            total += order::LOKI_GROWTH * (self.tally.records as usize + 1);
+        }
         let beside = self.sets.as_ref().map_or(0, Sets::overhead);
         if self.buffer.len() + total + beside > self.max_bytes && !self.is_empty() {
             return Push::Full;
         }
-        let mut front = Front::default();
-        front.put(key::ENTRY, entry_len as u64);
-        front.put(key::TIMESTAMP, stamp_len as u64);
-        front.put(key::SECONDS, seconds);
-        front.put(key::NANOS, nanos);
+        let mut front = front(time, content_len);
         front.put(key::LINE, text_len as u64);
         let out = &mut self.buffer;
         if let Some(sets) = &mut self.sets {
@@ -150,11 +147,16 @@ impl Encoder {
     }
 
     pub(super) fn seal(&mut self) -> Sealed {
+        let is_disordered = self.tally.is_disordered;
         if let Some(sets) = &mut self.sets {
-            let (body, shares) = sets.requests(&self.buffer, |plain| match self.compression {
-                Compression::Snappy => pack(&mut self.snappy, &mut self.packed, plain),
-                Compression::None => literal_block(plain),
-            });
+            let (body, shares, last) =
+                sets.requests(&self.buffer, is_disordered, |plain| {
+                    match self.compression {
+                        Compression::Snappy => pack(&mut self.snappy, &mut self.packed, plain),
+                        Compression::None => literal_block(plain),
+                    }
+                });
+            self.tally.last_time = self.tally.last_time.max(last);
             let uncompressed = shares.iter().map(|share| share.uncompressed).sum();
             let sealed = self.tally.seal(body, false, uncompressed);
             let is_one = shares.len() == 1;
@@ -162,6 +164,10 @@ impl Encoder {
                 shares: if is_one { Vec::new() } else { shares },
                 ..sealed
             };
+        }
+        if is_disordered {
+            let last = order::loki(&mut self.buffer, self.room);
+            self.tally.last_time = self.tally.last_time.max(last);
         }
         let header = header(self.labels.as_bytes(), self.buffer.len() - self.room);
         let start = self.room - header.len();
@@ -197,6 +203,25 @@ impl Encoder {
 /// each, then the labels.
 fn room_for(labels: &str) -> usize {
     12 + labels.len()
+}
+
+/// What stands in an entry before so many bytes behind its timestamp.
+#[inline]
+pub(super) fn front(time: Time, content_len: usize) -> Front {
+    let (seconds, nanos) = time.seconds_and_nanos();
+    let stamp_len = stamp_len(time);
+    let mut front = Front::default();
+    front.put(key::ENTRY, (2 + stamp_len + content_len) as u64);
+    front.put(key::TIMESTAMP, stamp_len as u64);
+    front.put(key::SECONDS, seconds.cast_unsigned());
+    front.put(key::NANOS, u64::from(nanos));
+    front
+}
+
+#[inline]
+fn stamp_len(time: Time) -> usize {
+    let (seconds, nanos) = time.seconds_and_nanos();
+    1 + varint_len(seconds.cast_unsigned()) + 1 + varint_len(u64::from(nanos))
 }
 
 /// What stands in front of the entries of a stream, which take this many bytes.
@@ -237,7 +262,7 @@ fn literal_block(plain: &[u8]) -> Bytes {
 }
 
 /// What stands in an entry before its text: gathered, so that room in the body is asked for once.
-struct Front {
+pub(super) struct Front {
     /// Five keys, and five numbers of at most ten bytes each.
     bytes: [u8; Self::ROOM],
     len: usize,
@@ -272,7 +297,7 @@ impl Front {
         self.len += 1;
     }
 
-    fn bytes(&self) -> &[u8] {
+    pub(super) fn bytes(&self) -> &[u8] {
         &self.bytes[..self.len]
     }
 }

@@ -4,6 +4,7 @@
 use std::sync::Arc;
 
 use super::fill::{Ended, Filler};
+use super::placing::{Placing, Turns};
 use super::{Dispatcher, Next, READ_AGAIN_AFTER};
 use crate::batch::{Batch, StreamId};
 use crate::journal::{Cursor, Entry, Journal, Seal};
@@ -69,13 +70,25 @@ impl Dispatcher {
         };
         plan.encoder.begin(&stream.name);
         stream.last_time = plan.encoder.clear_of(stream.last_time);
+        let mut placing = Placing::new(stream.last_time, plan.encoder.reach());
+        let is_backlog = stream.pending >= plan.max_bytes;
+        let turns = stream.take_ready().into_iter().map(|origin| {
+            let of_path = stream.generations_of(&origin);
+            let mut of_path = of_path.iter().filter_map(|id| lanes.get(id));
+            let first = of_path.find(|lane| lane.counted > 0);
+            (
+                first.map_or(Time::default(), |lane| lane.next_time()),
+                origin,
+            )
+        });
+        let mut turns = Turns::new(turns.collect(), is_backlog.then_some(stream.ahead));
         let mut spans: Vec<Span> = Vec::new();
         let mut held = Vec::new();
-        let mut is_full = false;
-        while !is_full {
-            let Some(origin) = stream.next_ready() else {
-                break;
-            };
+        let mut full = None;
+        while full.is_none()
+            && let Some((origin, until)) = turns.next()
+        {
+            let mut older_time = Time::default();
             for generation_id in stream.generations_of(&origin) {
                 let (Some(lane), Some(generation)) =
                     (lanes.get_mut(&generation_id), source.get(generation_id))
@@ -105,17 +118,21 @@ impl Dispatcher {
                 } else {
                     Behind::End
                 };
-                let mut fill = Filler {
+                // What a younger file of a path says without a time is not from before the older.
+                lane.last_time = lane.last_time.max(older_time);
+                let mut filler = Filler {
                     encoder: &mut plan.encoder,
                     reader,
                     reading,
                     metadata: &lane.metadata,
                     varying: lane.varying.as_deref(),
                     streams: plan.naming.streams(),
-                    last_time: &mut stream.last_time,
+                    placing: &mut placing,
+                    last_time: &mut lane.last_time,
+                    until,
                     at,
                 };
-                let done = match fill.fill(generation, lane.read, lane.learned, behind) {
+                let done = match filler.fill(generation, lane.read, lane.learned, behind) {
                     Ok(done) => done,
                     Err(error) => {
                         lane.not_before = Some(at.now + READ_AGAIN_AFTER);
@@ -138,21 +155,31 @@ impl Dispatcher {
                     lane.learned = done.learned;
                     generation.note_reached(done.end);
                 }
+                older_time = lane.last_time;
+                lane.next_time = match done.ended {
+                    Ended::Later(time) => Some(time),
+                    _ => None,
+                };
                 let is_drained = matches!(done.ended, Ended::Drained { .. });
                 let is_held = done.ended == Ended::Drained { is_held: true };
                 held.push((generation_id, is_held.then_some(patient_until)));
                 let is_stuck = is_drained && done.end.offset < generation.size;
                 lane.unfinished_at = is_stuck.then_some(generation.size);
                 let pending = match done.ended {
-                    Ended::Full => generation.size.saturating_sub(done.end.offset).max(1),
+                    Ended::Full | Ended::Later(_) => {
+                        generation.size.saturating_sub(done.end.offset).max(1)
+                    }
                     Ended::Drained { .. } | Ended::OtherContent => 0,
                 };
                 stream.pending = stream.pending - lane.counted + pending;
                 lane.counted = pending;
                 match done.ended {
                     Ended::Full => {
-                        stream.make_ready(&origin);
-                        is_full = true;
+                        full = Some(Arc::clone(&origin));
+                        break;
+                    }
+                    Ended::Later(time) => {
+                        turns.again(time, Arc::clone(&origin));
                         break;
                     }
                     Ended::OtherContent => {
@@ -167,8 +194,15 @@ impl Dispatcher {
                 }
             }
         }
+        for origin in turns.left().chain(full) {
+            stream.make_ready(&origin);
+        }
         stream.pending_since = stream.has_ready().then_some(at.now);
         let sealed = (!plan.encoder.is_empty()).then(|| plan.encoder.seal());
+        if let Some(sealed) = &sealed {
+            stream.last_time = sealed.last_time.max(placing.newest());
+            stream.ahead = Turns::ahead_after(sealed.first_time, sealed.last_time);
+        }
         let name = Arc::clone(&stream.name);
         for (generation_id, until) in held {
             self.hold(generation_id, until);

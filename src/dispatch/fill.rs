@@ -5,6 +5,7 @@ use std::io;
 use std::time::Instant;
 
 use super::naming::{Merged, Streams};
+use super::placing::Placing;
 use super::reading::Reading;
 use super::varying::Varying;
 use crate::batch::{Encoder, Push, loki};
@@ -29,6 +30,8 @@ const MOST_AT_ONCE: u64 = 8 << 20;
 pub(super) enum Ended {
     /// The batch takes no more.
     Full,
+    /// The next record is of this time, which is later than asked for.
+    Later(Time),
     /// There is no further complete record. `is_held` says that there is one which may go on.
     Drained { is_held: bool },
     /// The file does not hold the content that the position was taken in.
@@ -60,8 +63,12 @@ pub(super) struct Filler<'a> {
     pub(super) varying: Option<&'a Varying>,
     /// How many streams there may be, where that is counted.
     pub(super) streams: Option<&'a mut Streams>,
-    /// The time of the last record of the stream; moves on.
+    /// Gives each record its time in the stream.
+    pub(super) placing: &'a mut Placing,
+    /// The time of the last record of the file; moves on.
     pub(super) last_time: &'a mut Time,
+    /// Records that are later than this are left.
+    pub(super) until: Time,
     /// Where no time is known for a byte.
     pub(super) at: Moment,
 }
@@ -110,7 +117,9 @@ impl Filler<'_> {
                 metadata: self.metadata,
                 varying: self.varying.zip(self.streams.as_deref_mut()),
                 now: self.at.now,
+                placing: self.placing,
                 last_time: self.last_time,
+                until: self.until,
                 times: Times::new(generation, &chunk, self.at.time),
                 bytes,
                 known_utf8: match std::str::from_utf8(bytes) {
@@ -132,7 +141,7 @@ impl Filler<'_> {
             // Nothing may have come of all that was read: others have their turn too.
             let is_long = read_in_all >= MOST_AT_ONCE && self.encoder.is_empty();
             let ended = if is_long { Ended::Full } else { ended };
-            if ended == Ended::Full || chunk.is_end {
+            if matches!(ended, Ended::Full | Ended::Later(_)) || chunk.is_end {
                 return Ok(Filled {
                     end: position,
                     learned: self.reading.cutter.learned(),
@@ -193,7 +202,9 @@ struct Taker<'a> {
     metadata: &'a [u8],
     varying: Option<(&'a Varying, &'a mut Streams)>,
     now: Instant,
+    placing: &'a mut Placing,
     last_time: &'a mut Time,
+    until: Time,
     times: Times<'a>,
     bytes: &'a [u8],
     known_utf8: usize,
@@ -233,7 +244,11 @@ impl Taker<'_> {
             self.known_utf8.saturating_sub(self.at),
             is_over,
         ) {
-            let given = self.times.at(self.at).max(self.last_time.next());
+            let seen = self.times.at(self.at).max(*self.last_time);
+            if seen > self.until {
+                return Ended::Later(seen);
+            }
+            let given = self.placing.place(seen);
             let was_in_key = cutter.learned().is_in_key;
             let end = self.at + framed.line.bytes.len();
             if was_in_key || redactor.may_be_in(self.bytes, self.at..end) {
@@ -251,7 +266,8 @@ impl Taker<'_> {
             if let Some(emf) = &mut counters.emf {
                 emf.look_at(framed.line.bytes);
             }
-            *self.last_time = given;
+            *self.last_time = seen;
+            self.placing.note(given);
             self.at += framed.consumed;
         }
         Ended::Drained { is_held: false }
@@ -304,9 +320,9 @@ impl Taker<'_> {
             }
             let seen = self.times.at(self.at);
             let own = zone.time_of(record.time, found.stamp, seen, *self.last_time);
-            let given = match own {
-                Some(time) => time.max(oldest).max(self.last_time.next()),
-                None if learned.is_timed => self.last_time.next(),
+            let time = match own {
+                Some(time) => time.max(oldest),
+                None if learned.is_timed => *self.last_time,
                 None => {
                     let ahead = ahead.get_or_insert_with(|| {
                         rules
@@ -316,9 +332,13 @@ impl Taker<'_> {
                     });
                     ahead
                         .map_or(seen, |time| time.min(seen))
-                        .max(self.last_time.next())
+                        .max(*self.last_time)
                 }
             };
+            if time > self.until {
+                return Ended::Later(time);
+            }
+            let given = self.placing.place(time);
             let mut line = record.line;
             let has_room = line.bytes.len() + CONTINUED_MARK.len() <= framer.max_line();
             if record.is_continued && has_room {
@@ -365,7 +385,8 @@ impl Taker<'_> {
                 return Ended::Full;
             }
             counters.count_merged(merged);
-            *self.last_time = given;
+            *self.last_time = time;
+            self.placing.note(given);
             self.levels[found.level.map_or(Level::ALL.len(), |level| level as usize)] += 1;
             if record.is_continued {
                 counters.continued.inc();
@@ -376,6 +397,9 @@ impl Taker<'_> {
             match own {
                 Some(time) if time < oldest => {
                     counters.too_old.inc();
+                }
+                Some(own) if given.millis() > own.millis() => {
+                    counters.behind.inc();
                 }
                 None if found.stamp.is_some() => {
                     counters.far_off.inc();

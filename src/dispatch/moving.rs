@@ -29,6 +29,8 @@ impl Dispatcher {
         if is_done {
             lane.read = cursor.position;
             lane.learned = cursor.learned;
+            lane.last_time = cursor.last_time;
+            lane.next_time = None;
             lane.spanned = cursor.position.offset;
             lane.done = cursor.position.offset;
             lane.unfinished_at = None;

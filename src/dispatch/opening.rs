@@ -35,6 +35,8 @@ impl Dispatcher {
             varying: named.varying,
             read: start.read,
             learned: start.learned,
+            last_time: start.last_time,
+            next_time: None,
             spanned: start.read.offset,
             held_until: None,
             done: start.done,

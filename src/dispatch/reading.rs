@@ -75,6 +75,8 @@ pub(crate) struct Counters {
     pub(crate) filtered: [Counter; 3],
     /// Timestamps that can be no time of the record.
     pub(crate) far_off: Counter,
+    /// Times that lie before the last batch of their stream.
+    pub(crate) behind: Counter,
     /// Times that are older than the destination takes.
     pub(crate) too_old: Counter,
     /// Records that lost labels of their own, since there were too many streams.

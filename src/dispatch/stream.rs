@@ -22,6 +22,9 @@ pub(super) struct Stream {
     pub(super) name: Arc<StreamName>,
     /// The time of the last record given to it.
     pub(super) last_time: Time,
+    /// How far one file is read ahead of the others while more waits than a batch takes, in
+    /// nanoseconds.
+    pub(super) ahead: i64,
     /// What feeds it, by path: mostly one.
     feeds: Vec<Feed>,
     /// Paths with something to read, in turn.
@@ -58,6 +61,7 @@ impl Stream {
         Self {
             name,
             last_time: Time::default(),
+            ahead: 0,
             feeds: Vec::new(),
             ready: VecDeque::new(),
             pending: 0,
@@ -114,13 +118,15 @@ impl Stream {
         }
     }
 
-    /// The path whose turn it is.
-    pub(super) fn next_ready(&mut self) -> Option<Arc<Path>> {
-        let origin = self.ready.pop_front()?;
-        if let Ok(place) = self.find(&origin) {
-            self.feeds[place].is_ready = false;
+    /// The paths that wait for their turn: they wait no longer.
+    pub(super) fn take_ready(&mut self) -> Vec<Arc<Path>> {
+        let ready = std::mem::take(&mut self.ready);
+        for origin in &ready {
+            if let Ok(place) = self.find(origin) {
+                self.feeds[place].is_ready = false;
+            }
         }
-        Some(origin)
+        ready.into()
     }
 
     /// Whether a path waits for its turn.
@@ -202,9 +208,10 @@ mod tests {
         stream.make_ready(&a);
         stream.make_ready(&b);
         stream.make_ready(&a);
-        assert_eq!(stream.next_ready(), Some(Arc::clone(&a)));
-        assert_eq!(stream.next_ready(), Some(b));
-        assert_eq!(stream.next_ready(), None);
+        assert_eq!(stream.take_ready(), [Arc::clone(&a), Arc::clone(&b)]);
+        assert!(!stream.has_ready());
+        stream.make_ready(&b);
+        assert_eq!(stream.take_ready(), [b]);
         stream.remove(&a, GenerationId(3));
         stream.remove(&a, GenerationId(5));
         assert!(!stream.is_unused());

@@ -1,5 +1,6 @@
 //! A backlog of many ages: files of twenty days in any order, lines without a time among them.
-//! Every line is accounted for at both backends, whether old ones are moved up or refused.
+//! Every line is accounted for at both backends, whether old ones are moved up or refused. And a
+//! stream that is fed by several files.
 
 use std::collections::BTreeMap;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
@@ -7,7 +8,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use pinnace::receiver::Backend;
 use serde_json::Value;
 
-use crate::harness::{Config, Scene, append, eventually};
+use crate::harness::{Config, Scene, append, eventually, get};
 
 const HOUR: u64 = 3600;
 /// Files, each of so many hours.
@@ -139,5 +140,70 @@ fn old_records_that_are_not_moved_up_are_in_the_dead_letters_and_the_others_arri
         let lines = sorted(stored.chain(buried));
         assert_eq!(lines, sorted(written.keys().cloned()), "{backend}");
         assert_eq!(scene.receiver.summary(backend).repeated, 0, "{backend}");
+    }
+}
+
+/// Files that feed one stream, each at its own pace, with the times of their lines in milliseconds.
+fn write_uneven(scene: &Scene) -> BTreeMap<String, u64> {
+    const DAYS: u64 = 4;
+    let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap();
+    let first = (now.as_secs() - DAYS * 24 * HOUR) * 1000;
+    let mut written = BTreeMap::new();
+    for (file, lines) in [3000u64, 40, 900, 2000, 1].into_iter().enumerate() {
+        let mut text = String::new();
+        for line in 0..lines {
+            let millis = first + line * DAYS * 24 * HOUR * 1000 / lines;
+            let (seconds, below) = (millis / 1000, millis % 1000);
+            let record = format!(
+                r#"{{"ts":{seconds}.{below:03},"level":"info","msg":"{file} {line:04} {}"}}"#,
+                "x".repeat(60)
+            );
+            text.push_str(&record);
+            text.push('\n');
+            written.insert(record, millis);
+        }
+        append(&scene.log(&format!("{file}.log")), text);
+    }
+    written
+}
+
+#[test]
+fn files_of_one_stream_keep_their_times_however_much_of_them_waits() {
+    let scene = Scene::new();
+    let small = |output: String| output.replace("batch: {", "batch: { max_bytes: 32KiB,");
+    let config = Config {
+        inputs: vec![scene.input("app", &["*.log"], "max_line: 8KiB")],
+        outputs: vec![
+            small(scene.loki("labels: { app: test }")),
+            small(scene.cloudwatch("log_stream: all")),
+        ],
+        ..scene.empty_config()
+    }
+    .serving();
+    let written = write_uneven(&scene);
+    let agent = scene.start(&config);
+    config.wait_until_no_lag();
+    let (_, metrics) = get(config.port(), "/metrics").unwrap();
+    agent.stop_well();
+    for backend in Backend::ALL {
+        scene.assert_flawless(backend);
+        let stored = stored(&scene, backend);
+        let lines = sorted(stored.iter().map(|(line, _)| line.clone()));
+        assert_eq!(lines, sorted(written.keys().cloned()), "{backend}");
+        let moved: Vec<_> = stored
+            .iter()
+            .map(|(line, time)| time - written[line])
+            .filter(|by| *by > 0)
+            .collect();
+        let behind = format!(
+            "pinnace_times_behind_total{{output=\"{}\"}} {}\n",
+            backend.name(),
+            moved.len()
+        );
+        assert!(metrics.contains(&behind), "{behind}{metrics}");
+        // Four days in some 25 batches; one file is read ahead by a small part of a batch.
+        let most = moved.iter().max().copied().unwrap_or(0);
+        assert!(most < HOUR * 1000, "{most} ms at {backend}");
+        assert!(moved.len() < 300, "{} of {backend}", moved.len());
     }
 }

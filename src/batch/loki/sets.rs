@@ -4,8 +4,9 @@
 
 use bytes::Bytes;
 
-use super::super::{Push, Share};
+use super::super::{Push, Share, order};
 use super::{header, key, room_for};
+use crate::record::Time;
 
 /// A batch has at most so many label sets: each is a request.
 pub(super) const MOST: usize = 64;
@@ -69,14 +70,17 @@ impl Sets {
         out.push(u8::try_from(self.current).unwrap_or(u8::MAX));
     }
 
-    /// One request for each set that has entries, packed, one behind the other.
+    /// One request for each set that has entries, packed, one behind the other; the entries of
+    /// each are put into order if they are not. Returns too the latest time that this gave.
     pub(super) fn requests(
         &mut self,
         entries: &[u8],
+        is_disordered: bool,
         mut pack: impl FnMut(&[u8]) -> Bytes,
-    ) -> (Bytes, Vec<Share>) {
+    ) -> (Bytes, Vec<Share>, Time) {
         let mut body = Vec::new();
         let mut shares = Vec::new();
+        let mut latest = Time(i64::MIN);
         for (set, labels) in (0u8..).zip(&self.labels[..self.len]) {
             let room = room_for(labels);
             self.plain.clear();
@@ -93,6 +97,9 @@ impl Sets {
             if records == 0 {
                 continue;
             }
+            if is_disordered {
+                latest = latest.max(order::loki(&mut self.plain, room));
+            }
             let header = header(labels.as_bytes(), self.plain.len() - room);
             let start = room - header.len();
             self.plain[start..room].copy_from_slice(&header);
@@ -105,7 +112,7 @@ impl Sets {
             body.extend_from_slice(&packed);
         }
         body.shrink_to_fit();
-        (Bytes::from(body), shares)
+        (Bytes::from(body), shares, latest)
     }
 
     pub(super) fn shrink(&mut self) {

@@ -60,17 +60,22 @@ pub(super) fn record(bytes: &[u8]) -> Option<Record<'_>> {
         let value = bytes_field(bytes, &mut within, key::VALUE)?;
         metadata.push((text(bytes, name)?, text(bytes, value)?));
     }
-    at = stamp.start;
+    Some(Record {
+        time: time_of(bytes, stamp)?,
+        text: Cow::Borrowed(text(bytes, line)?),
+        metadata,
+    })
+}
+
+/// The time that a timestamp at this place says.
+pub(in crate::batch) fn time_of(bytes: &[u8], stamp: Range<usize>) -> Option<Time> {
+    let mut at = stamp.start;
     let seconds = number_field(bytes, &mut at, key::SECONDS)?.cast_signed();
     let nanos = number_field(bytes, &mut at, key::NANOS)?;
     let nanos = seconds
         .checked_mul(1_000_000_000)?
         .checked_add(i64::try_from(nanos).ok()?)?;
-    Some(Record {
-        time: Time(nanos),
-        text: Cow::Borrowed(text(bytes, line)?),
-        metadata,
-    })
+    Some(Time(nanos))
 }
 
 /// A body of these labels and entries, whether it is gzip, and its length before compression.
@@ -86,7 +91,7 @@ fn text(bytes: &[u8], place: Range<usize>) -> Option<&str> {
 }
 
 /// Moves over a field with this key; returns where its content lies.
-fn bytes_field(bytes: &[u8], at: &mut usize, key: u8) -> Option<Range<usize>> {
+pub(in crate::batch) fn bytes_field(bytes: &[u8], at: &mut usize, key: u8) -> Option<Range<usize>> {
     let len = usize::try_from(number_field(bytes, at, key)?).ok()?;
     let end = at.checked_add(len).filter(|end| *end <= bytes.len())?;
     Some(std::mem::replace(at, end)..end)

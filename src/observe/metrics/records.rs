@@ -48,6 +48,7 @@ pub(crate) struct RecordMetrics {
     far_off: Family<OfOutput, Counter>,
     too_old: Family<OfOutput, Counter>,
     merged: Family<OfOutput, Counter>,
+    behind: Family<OfOutput, Counter>,
     emf: Family<OfEmf, Counter>,
 }
 
@@ -87,6 +88,11 @@ impl RecordMetrics {
             "merged_records",
             "Records that went to the stream without the labels that differ by record, since max_streams is reached",
             self.merged.clone(),
+        );
+        registry.register(
+            "times_behind",
+            "Records whose time lies before the last batch of their stream and was moved up to it",
+            self.behind.clone(),
         );
         registry.register(
             "emf_records",
@@ -138,6 +144,7 @@ impl RecordMetrics {
             filtered: ["drop", "keep", "sample"].map(action),
             continued: self.continued.get_or_create(&of_output).clone(),
             far_off: self.far_off.get_or_create(&of_output).clone(),
+            behind: self.behind.get_or_create(&of_output).clone(),
             too_old: self.too_old.get_or_create(&of_output).clone(),
             merged: self.merged.get_or_create(&of_output).clone(),
             emf: knows_emf.then(|| EmfCounters {
