@@ -223,9 +223,9 @@ impl Source {
         !self.deferred.is_empty()
     }
 
-    /// When the names that had to wait are looked at again.
+    /// When the names that had to wait are looked at again, or those that changed under a look.
     pub(crate) fn next_retry(&self) -> Option<Instant> {
-        (!self.deferred.is_empty()).then_some(self.retry_at)
+        (self.has_deferred() || self.watch.has_pending()).then_some(self.retry_at)
     }
 
     /// Every file that was made before this was seen.

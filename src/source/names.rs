@@ -100,8 +100,9 @@ impl Source {
         for id in moved {
             self.settle(id, at, &mut changes);
         }
-        // A name that must wait was not looked at.
-        let has_missed = std::mem::take(&mut self.has_missed);
+        // A name that must wait was not looked at, and a file that was renamed meanwhile may have
+        // been at no name when that was looked at.
+        let has_missed = std::mem::take(&mut self.has_missed) | self.watch.gather();
         let is_whole = self.deferred.is_empty()
             && self.unfinished.is_empty()
             && !self.room.is_short()

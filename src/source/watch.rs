@@ -30,6 +30,8 @@ pub(crate) struct Watch {
     trouble: Option<String>,
     /// Folders that cause none, and why.
     unserved: BTreeMap<PathBuf, String>,
+    /// What was gathered and not drained yet.
+    pending: Touched,
 }
 
 impl Watch {
@@ -47,6 +49,7 @@ impl Watch {
             folders: HashMap::new(),
             trouble,
             unserved: BTreeMap::new(),
+            pending: Touched::default(),
         }
     }
 
@@ -137,10 +140,23 @@ impl Watch {
 
     /// Takes all events that are there.
     pub(crate) fn drain(&mut self) -> Touched {
-        let mut touched = Touched::default();
+        self.gather();
+        std::mem::take(&mut self.pending)
+    }
+
+    /// Whether events were gathered that the descriptor tells of no more.
+    pub(crate) fn has_pending(&self) -> bool {
+        self.pending != Touched::default()
+    }
+
+    /// Takes the events that are there for the next time that they are drained. Returns whether
+    /// a file was renamed.
+    pub(crate) fn gather(&mut self) -> bool {
         let Some(inotify) = &self.inotify else {
-            return touched;
+            return false;
         };
+        let touched = &mut self.pending;
+        let mut is_any_renamed = false;
         let mut buffer = [MaybeUninit::uninit(); 16 * 1024];
         let mut reader = inotify::Reader::new(inotify, &mut buffer);
         let mut dead = Vec::new();
@@ -169,6 +185,7 @@ impl Watch {
                         | ReadFlags::ATTRIB,
                 );
             } else if let Some(name) = event.file_name() {
+                is_any_renamed |= flags.intersects(ReadFlags::MOVED_FROM | ReadFlags::MOVED_TO);
                 let name = OsStr::from_bytes(name.to_bytes());
                 touched.names.extend(folders.iter().map(|it| it.join(name)));
             }
@@ -178,7 +195,7 @@ impl Watch {
                 let _ = inotify::remove_watch(inotify, watch);
             }
         }
-        touched
+        is_any_renamed
     }
 }
 
@@ -221,6 +238,7 @@ mod tests {
         let (one, two) = (dir.path().join("one"), dir.path().join("two"));
         std::fs::write(&one, "x").unwrap();
         std::fs::rename(&one, &two).unwrap();
+        assert!(watch.gather() && watch.has_pending() && !watch.gather());
         let touched = watch.drain();
         assert_eq!(touched.names, set(&[&one, &two]));
         assert!(!touched.needs_walk);

@@ -6,7 +6,7 @@ use std::fs;
 use pinnace::receiver::{Action, Backend, Faults, Summary};
 use serde_json::Value;
 
-use crate::harness::{Agent, Config, Numbered, PATIENCE, Scene, eventually};
+use crate::harness::{Agent, Config, Numbered, PATIENCE, Scene, eventually, lines_of};
 
 /// Renames each rotated file to the next number, and the log to the first, as `logrotate` does.
 fn rotate(scene: &Scene, rotations: u32) {
@@ -93,4 +93,31 @@ fn rotated_files_that_are_deleted_while_no_request_is_answered_are_delivered_in_
     scene.wait_for_stored(Backend::Loki, series.next);
     agent.stop_well();
     scene.assert_arrived(Backend::Loki, &series.all());
+}
+
+#[test]
+fn rotations_under_the_look_while_no_request_is_answered_are_all_delivered() {
+    for glob in ["app.log", "app.log*"] {
+        let scene = Scene::new();
+        let config = Config {
+            inputs: vec![scene.input("app", &[glob], "")],
+            outputs: vec![scene.loki("request_timeout: 1s")],
+            ..scene.loki_config()
+        };
+        let mut series = Numbered::wide("hanging", 100);
+        let agent = start_hanging(&scene, &config, &mut series);
+        for rotation in 1..=60 {
+            rotate(&scene, rotation);
+            series.append_to(&scene.log("app.log"), 100);
+        }
+        wait_until_open(&config, 61);
+        scene.receiver.set_faults(Backend::Loki, Faults::default());
+        scene.wait_for_stored(Backend::Loki, series.next);
+        agent.stop_well();
+        // Of names that change while they are looked at, which is the older is left open.
+        let mut arrived = lines_of(&scene, Backend::Loki, |_| true);
+        arrived.sort();
+        assert_eq!(arrived, series.all(), "{glob}");
+        scene.assert_flawless(Backend::Loki);
+    }
 }
