@@ -40,7 +40,7 @@ mod points;
 use application::{Application, Pace, lock, work};
 use case::Rotation;
 use dice::Dice;
-use harness::{Account, Agent, Config, Numbered, Scene, append, pass};
+use harness::{Account, Agent, Config, Numbered, Scene, append, pass, skipped};
 
 const LINES: u64 = 50_000;
 const KILLS: u32 = 30;
@@ -51,13 +51,9 @@ const START: Duration = Duration::from_mins(5);
 
 #[test]
 fn fifty_thousand_lines_are_read_back_from_localstack_as_they_are_in_the_file() {
-    let Some(script) = std::env::var_os("PINNACE_TEST_LOCALSTACK").filter(|it| !it.is_empty())
-    else {
-        skipped("PINNACE_TEST_LOCALSTACK is not set");
+    let Some((scene, localstack)) = begin() else {
         return;
     };
-    let scene = Scene::new();
-    let localstack = LocalStack::start(script, &scene.dir().join("ready"));
     let config = config(&scene, &localstack, "200ms");
     let path = scene.log("app.log");
     let mut series = Numbered::wide("local", 120);
@@ -75,13 +71,9 @@ fn fifty_thousand_lines_are_read_back_from_localstack_as_they_are_in_the_file() 
 
 #[test]
 fn thirty_kills_lose_nothing_and_double_nothing_at_localstack() {
-    let Some(script) = std::env::var_os("PINNACE_TEST_LOCALSTACK").filter(|it| !it.is_empty())
-    else {
-        skipped("PINNACE_TEST_LOCALSTACK is not set");
+    let Some((scene, localstack)) = begin() else {
         return;
     };
-    let scene = Scene::new();
-    let localstack = LocalStack::start(script, &scene.dir().join("ready"));
     let config = config(&scene, &localstack, "20ms");
     let path = scene.write(&config);
     let mut dice = Dice(1);
@@ -126,13 +118,9 @@ fn thirty_kills_lose_nothing_and_double_nothing_at_localstack() {
 
 #[test]
 fn the_report_script_arrives_whole_and_at_its_times_on_localstack() {
-    let Some(script) = std::env::var_os("PINNACE_TEST_LOCALSTACK").filter(|it| !it.is_empty())
-    else {
-        skipped("PINNACE_TEST_LOCALSTACK is not set");
+    let Some((scene, localstack)) = begin() else {
         return;
     };
-    let scene = Scene::new();
-    let localstack = LocalStack::start(script, &scene.dir().join("ready"));
     let mut config = config(&scene, &localstack, "200ms");
     // LocalStack takes nothing that is older than 14 days: a zone whose clocks were put back
     // yesterday at 3 o'clock of its summer time, two hours ahead of UTC.
@@ -217,9 +205,16 @@ fn config(scene: &Scene, localstack: &LocalStack, max_wait: &str) -> Config {
     }
 }
 
-#[expect(clippy::print_stderr, reason = "whoever reads the log should know")]
-fn skipped(reason: &str) {
-    eprintln!("not tried: {reason}");
+/// A scene, and a LocalStack of its own; nothing where none is named.
+fn begin() -> Option<(Scene, LocalStack)> {
+    let script = std::env::var_os("PINNACE_TEST_LOCALSTACK").filter(|it| !it.is_empty());
+    let Some(script) = script else {
+        skipped("PINNACE_TEST_LOCALSTACK is not set");
+        return None;
+    };
+    let scene = Scene::new();
+    let localstack = LocalStack::start(script, &scene.dir().join("ready"));
+    Some((scene, localstack))
 }
 
 /// All events of the stream with their times in milliseconds, and that its group is as it was

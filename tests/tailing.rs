@@ -8,6 +8,8 @@
 
 #[path = "tailing/blocked.rs"]
 mod blocked;
+#[path = "tailing/clock.rs"]
+mod clock;
 #[path = "harness/harness.rs"]
 mod harness;
 #[path = "tailing/links.rs"]

@@ -18,6 +18,7 @@ mod account;
 mod agent;
 mod http;
 mod scene;
+mod stand_in;
 mod volume;
 mod writer;
 
@@ -25,6 +26,7 @@ pub(crate) use account::{Account, lines_of};
 pub(crate) use agent::{Agent, Exit};
 pub(crate) use http::get;
 pub(crate) use scene::{Config, Scene, free_port};
+pub(crate) use stand_in::stand_in;
 pub(crate) use volume::SmallVolume;
 pub(crate) use writer::{Numbered, append, expected_digest};
 
@@ -57,4 +59,10 @@ pub(crate) fn eventually(mut holds: impl FnMut() -> bool) -> bool {
 pub(crate) fn pass(time: Duration) {
     let (_keep, never) = std::sync::mpsc::channel::<()>();
     let _ = never.recv_timeout(time);
+}
+
+/// Says that something could not be tried here, and why.
+#[expect(clippy::print_stderr, reason = "whoever reads the log should know")]
+pub(crate) fn skipped(reason: &str) {
+    eprintln!("not tried: {reason}");
 }

@@ -7,7 +7,7 @@ use std::os::unix::fs::{PermissionsExt as _, chown, symlink};
 
 use pinnace::receiver::Backend;
 
-use crate::harness::{Agent, Config, Numbered, Scene, append, eventually, get};
+use crate::harness::{Agent, Config, Numbered, Scene, append, eventually, get, skipped};
 
 fn launch(scene: &Scene, config: &Config) -> Agent {
     Agent::launch(&scene.write(config), &["--on-error=degrade"])
@@ -143,11 +143,6 @@ fn a_file_without_the_permission_to_read_is_told_with_who_may() {
     agent.stop_well();
 }
 
-#[expect(clippy::print_stderr, reason = "whoever reads the log should know")]
-fn skipped(reason: &str) {
-    eprintln!("not tried: {reason}");
-}
-
 #[test]
 fn lines_are_shipped_without_a_usable_state_directory_and_remembered_once_there_is_one() {
     let scene = Scene::new();
@@ -176,8 +171,9 @@ fn lines_are_shipped_without_a_usable_state_directory_and_remembered_once_there_
     scene.assert_arrived(Backend::Loki, &series.all());
 }
 
-/// A run that delivered some lines; then its state directory is out of the way.
-fn delivered_before(scene: &Scene, config: &Config, series: &mut Numbered) -> std::path::PathBuf {
+/// A run delivered some lines, and the next began without its state directory. By now that is back,
+/// the next run knows what was delivered, and has batches of the same lines on their way.
+fn with_late_state(scene: &Scene, config: &Config, series: &mut Numbered) -> Agent {
     series.append_to(&scene.log("app.log"), 40_000);
     let agent = scene.start(config);
     scene.wait_for_stored(Backend::Loki, 40_000);
@@ -185,12 +181,13 @@ fn delivered_before(scene: &Scene, config: &Config, series: &mut Numbered) -> st
     let aside = scene.dir().join("aside");
     fs::rename(&config.state_dir, &aside).unwrap();
     append(&config.state_dir, "in the way");
-    aside
-}
-
-fn bring_back(config: &Config, aside: &std::path::Path) {
+    scene.receiver.pause(Backend::Loki);
+    let agent = launch(scene, config);
+    agent.wait_for_log("not delivered; nothing is lost");
     fs::remove_file(&config.state_dir).unwrap();
-    fs::rename(aside, &config.state_dir).unwrap();
+    fs::rename(&aside, &config.state_dir).unwrap();
+    agent.wait_for_log("what an earlier run delivered is known by now");
+    agent
 }
 
 #[test]
@@ -198,14 +195,7 @@ fn a_state_directory_that_comes_late_is_never_replaced_by_less() {
     let scene = Scene::new();
     let config = scene.loki_config().serving();
     let mut series = Numbered::wide("late", 199);
-    let aside = delivered_before(&scene, &config, &mut series);
-    scene.receiver.pause(Backend::Loki);
-    let agent = launch(&scene, &config);
-    agent.wait_for_log("not delivered; nothing is lost");
-    bring_back(&config, &aside);
-    agent.wait_for_log("the journal can be written again");
-    agent.wait_for_log("what an earlier run delivered is known by now");
-    agent.kill();
+    with_late_state(&scene, &config, &mut series).kill();
     scene.receiver.resume(Backend::Loki);
     series.append_to(&scene.log("app.log"), 10);
     let agent = scene.start(&config);
@@ -219,21 +209,13 @@ fn a_state_directory_that_comes_late_spares_what_was_delivered_before() {
     let scene = Scene::new();
     let config = scene.loki_config().serving();
     let mut series = Numbered::wide("late", 199);
-    let aside = delivered_before(&scene, &config, &mut series);
-    scene.receiver.pause(Backend::Loki);
-    let agent = launch(&scene, &config);
-    agent.wait_for_log("not delivered; nothing is lost");
-    bring_back(&config, &aside);
-    agent.wait_for_log("what an earlier run delivered is known by now");
+    let agent = with_late_state(&scene, &config, &mut series);
     series.append_to(&scene.log("app.log"), 10);
     scene.receiver.resume(Backend::Loki);
     let last = series.line(series.next - 1);
     let has_last = || {
-        scene
-            .receiver
-            .records(Backend::Loki)
-            .iter()
-            .any(|it| it.line == last)
+        let records = scene.receiver.records(Backend::Loki);
+        records.iter().any(|it| it.line == last)
     };
     assert!(eventually(has_last));
     agent.stop_well();

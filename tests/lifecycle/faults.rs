@@ -6,16 +6,13 @@ use std::path::Path;
 
 use pinnace::receiver::Backend;
 
-use crate::harness::{Agent, Config, Numbered, Scene, SmallVolume, eventually, get, pass};
+use crate::harness::{
+    Agent, Config, Numbered, Scene, SmallVolume, eventually, get, lines_of, pass, skipped, stand_in,
+};
 
 fn is_unprotected(config: &Config) -> bool {
     let (_, text) = get(config.port(), "/metrics").unwrap();
     text.contains("pinnace_journal_unprotected 1\n")
-}
-
-#[expect(clippy::print_stderr, reason = "whoever reads the log should know")]
-fn skipped(reason: &str) {
-    eprintln!("not tried: {reason}");
 }
 
 fn start_at(volume: &SmallVolume, config: &Path) -> Agent {
@@ -146,50 +143,42 @@ fn more_files_than_may_be_open_are_all_delivered_oldest_first_and_what_comes_to_
     scene.assert_flawless(Backend::Loki);
 }
 
-/// Makes a library with which reads of files in a folder fail with EIO while the file `broken`
-/// is beside it.
-fn broken_reads(scene: &Scene) -> std::path::PathBuf {
-    let source = scene.dir().join("broken.c");
-    let library = scene.dir().join("broken.so");
-    let (logs, broken) = (scene.log(""), scene.dir().join("broken"));
-    let text = format!(
-        r#"#define _GNU_SOURCE
-#include <dlfcn.h>
-#include <errno.h>
-#include <stdio.h>
-#include <string.h>
-#include <unistd.h>
-ssize_t pread64(int fd, void *to, size_t len, off64_t at) {{
-    char link[64], path[4096];
-    snprintf(link, sizeof link, "/proc/self/fd/%d", fd);
-    ssize_t got = readlink(link, path, sizeof path - 1);
-    if (got > 0 && strncmp(path, "{logs}", {len}) == 0 && access("{broken}", F_OK) == 0) {{
+/// While the scene holds a file `broken`, reads of logs fail with EIO.
+const BROKEN_READS: &str = r#"
+ssize_t pread64(int fd, void *to, size_t len, off64_t at) {
+    if (is_in_logs(fd) && is_asked_for("broken")) {
         errno = EIO;
         return -1;
-    }}
-    ssize_t (*real)(int, void *, size_t, off64_t) = dlsym(RTLD_NEXT, "pread64");
-    return real(fd, to, len, at);
-}}
-"#,
-        logs = logs.display(),
-        len = logs.as_os_str().len(),
-        broken = broken.display()
-    );
-    fs::write(&source, text).unwrap();
-    let compiled = std::process::Command::new("cc")
-        .args(["-shared", "-fPIC", "-o"])
-        .args([&library, &source])
-        .status()
-        .unwrap();
-    assert!(compiled.success());
-    library
+    }
+    return REAL(pread64)(fd, to, len, at);
 }
+"#;
+
+/// While the scene holds a file `broken`, folders of logs cannot be listed; with a file `empty`
+/// nothing is in them.
+const BROKEN_LISTINGS: &str = r#"
+DIR *opendir(const char *path) {
+    if (strncmp(path, LOGS, strlen(LOGS)) == 0 && is_asked_for("broken")) {
+        errno = EIO;
+        return NULL;
+    }
+    return REAL(opendir)(path);
+}
+struct dirent64 *readdir64(DIR *folder) {
+    if (is_in_logs(dirfd(folder)) && is_asked_for("empty")) {
+        errno = 0;
+        return NULL;
+    }
+    errno = 0;
+    return REAL(readdir64)(folder);
+}
+"#;
 
 #[test]
 fn a_file_that_cannot_be_read_for_a_while_is_told_all_that_time_and_read_on_as_it_is() {
     let scene = Scene::new();
     let config = scene.loki_config().serving();
-    let library = broken_reads(&scene);
+    let library = stand_in(&scene, BROKEN_READS);
     let path = scene.log("app.log");
     let mut series = Numbered::new("eio");
     series.append_to(&path, 10);
@@ -225,4 +214,78 @@ fn a_file_that_cannot_be_read_for_a_while_is_told_all_that_time_and_read_on_as_i
     assert_eq!(log.matches("not all files can be read").count(), 1, "{log}");
     assert!(!log.contains("bytes were lost"), "{log}");
     scene.assert_arrived(Backend::Loki, &series.all());
+}
+
+#[test]
+fn folders_that_cannot_be_listed_or_are_empty_for_a_while_cost_nothing() {
+    for fault in ["broken", "empty"] {
+        let scene = Scene::new();
+        let config = Config {
+            inputs: vec![scene.input("app", &["*.log", "*/*.log"], "")],
+            ..scene.loki_config().serving()
+        };
+        let library = stand_in(&scene, BROKEN_LISTINGS);
+        let path = scene.log("app.log");
+        let mut series = Numbered::new("listed");
+        series.append_to(&path, 10);
+        fs::create_dir(scene.log("deep")).unwrap();
+        fs::write(scene.log("deep/app.log"), "deep one\n").unwrap();
+        let agent = Agent::preloading(&library, &scene.write(&config));
+        scene.wait_for_stored(Backend::Loki, 11);
+        config.wait_until_all_is_answered();
+        fs::write(scene.dir().join(fault), "").unwrap();
+        // A folder that comes asks for a look at everything.
+        fs::create_dir(scene.log("new")).unwrap();
+        if fault == "broken" {
+            let told = agent.wait_for_log("not all files can be read");
+            assert!(told.contains("Input/output error"), "{told}");
+        }
+        // What is open is followed, rotated and made anew.
+        for _ in 0..3 {
+            series.append_to(&path, 10);
+            scene.wait_for_stored(Backend::Loki, series.next + 1);
+            fs::rename(&path, scene.log("app.log.1")).unwrap();
+        }
+        series.append_to(&path, 10);
+        scene.wait_for_stored(Backend::Loki, series.next + 1);
+        let files = config.status_json()["files"].as_array().map(Vec::len);
+        assert!(files >= Some(2), "nothing counts as deleted: {files:?}");
+        fs::remove_file(scene.dir().join(fault)).unwrap();
+        fs::create_dir(scene.log("newer")).unwrap();
+        fs::write(scene.log("new/app.log"), "new one\n").unwrap();
+        fs::write(scene.log("deep/app.log"), "deep one\ndeep two\n").unwrap();
+        scene.wait_for_stored(Backend::Loki, series.next + 3);
+        assert!(eventually(|| config.status_text().0 == Some(0)));
+        let log = agent.stop_well();
+        assert!(!log.contains("bytes were lost"), "{log}");
+        scene.assert_series_arrived(Backend::Loki, &series);
+        let mut others = lines_of(&scene, Backend::Loki, |it| !it.line.starts_with("listed"));
+        others.sort();
+        assert_eq!(others, ["deep one", "deep two", "new one"], "{fault}");
+    }
+}
+
+#[test]
+fn a_start_with_folders_that_cannot_be_listed_counts_nothing_as_deleted() {
+    for fault in ["broken", "empty"] {
+        let scene = Scene::new();
+        let config = scene.loki_config().serving();
+        let library = stand_in(&scene, BROKEN_LISTINGS);
+        let path = scene.log("app.log");
+        let mut series = Numbered::new("started");
+        series.append_to(&path, 10);
+        let agent = scene.start(&config);
+        scene.wait_for_stored(Backend::Loki, 10);
+        agent.stop_well();
+        series.append_to(&path, 10);
+        fs::write(scene.dir().join(fault), "").unwrap();
+        let agent = Agent::preloading(&library, &scene.write(&config));
+        assert!(eventually(|| config.status_json()["files"].is_array()));
+        fs::remove_file(scene.dir().join(fault)).unwrap();
+        fs::create_dir(scene.log("asks for a look")).unwrap();
+        scene.wait_for_stored(Backend::Loki, 20);
+        let log = agent.stop_well();
+        assert!(!log.contains("bytes were lost"), "{log}");
+        scene.assert_arrived(Backend::Loki, &series.all());
+    }
 }

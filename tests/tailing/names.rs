@@ -4,7 +4,7 @@ use std::fs;
 
 use pinnace::receiver::Backend;
 
-use crate::harness::{Agent, Config, Numbered, Scene, append, eventually, get, lines_of};
+use crate::harness::{Agent, Config, Numbered, Scene, append, eventually, get, lines_of, skipped};
 
 fn with_input(scene: &Scene, globs: &[&str], more: &str) -> Config {
     Config {
@@ -187,9 +187,4 @@ fn without_events_from_the_system_files_are_polled_and_it_says_so() {
     assert!(text.contains("fs.inotify.max_user_instances"), "{text}");
     agent.stop_well();
     scene.assert_arrived(Backend::Loki, &series.all());
-}
-
-#[expect(clippy::print_stderr, reason = "whoever reads the log should know")]
-fn skipped(reason: &str) {
-    eprintln!("not tried: {reason}");
 }

@@ -1,0 +1,199 @@
+//! The wall clock is set back or put forward, while the agent runs or is away: no file is taken for
+//! an older or a younger one than it is, and no stream's time goes back.
+
+use std::fs::{self, OpenOptions};
+use std::io::Write as _;
+use std::path::PathBuf;
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use pinnace::receiver::Backend;
+
+use crate::harness::{Agent, Config, Numbered, Scene, stand_in};
+
+/// A clock by the table in the file `clock`: each line a real time in nanoseconds since 1970, and
+/// by how many nanoseconds the clock is ahead from then on. Files keep the times of the clock as
+/// it was when they were made and written.
+const CLOCK: &str = r#"
+static long long ahead_at(long long time) {
+    char path[4096];
+    snprintf(path, sizeof path, "%s/clock", SCENE);
+    FILE *table = fopen(path, "re");
+    if (table == NULL) return 0;
+    long long from, by, ahead = 0;
+    while (fscanf(table, "%lld %lld", &from, &by) == 2)
+        if (from <= time) ahead = by;
+    fclose(table);
+    return ahead;
+}
+static const long long SECOND = 1000000000;
+int clock_gettime(clockid_t clock, struct timespec *time) {
+    int failed = REAL(clock_gettime)(clock, time);
+    if (failed || clock != CLOCK_REALTIME) return failed;
+    long long now = time->tv_sec * SECOND + time->tv_nsec;
+    now += ahead_at(now);
+    time->tv_sec = now / SECOND;
+    time->tv_nsec = now % SECOND;
+    return 0;
+}
+static void move(struct statx_timestamp *time) {
+    long long was = time->tv_sec * SECOND + time->tv_nsec;
+    was += ahead_at(was);
+    time->tv_sec = was / SECOND;
+    time->tv_nsec = was % SECOND;
+}
+int statx(int folder, const char *path, int flags, unsigned mask, struct statx *found) {
+    int failed = REAL(statx)(folder, path, flags, mask, found);
+    if (failed == 0 && S_ISREG(found->stx_mode)) {
+        move(&found->stx_btime);
+        move(&found->stx_mtime);
+        move(&found->stx_ctime);
+    }
+    return failed;
+}
+"#;
+
+/// What lives by such a clock.
+struct Life {
+    scene: Scene,
+    config: Config,
+    library: PathBuf,
+    series: Numbered,
+    rotations: u32,
+}
+
+impl Life {
+    fn new(glob: &str) -> Self {
+        let scene = Scene::new();
+        let config = Config {
+            inputs: vec![scene.input("app", &[glob], "")],
+            outputs: vec![scene.loki(""), scene.cloudwatch("log_stream: \"{file}\"")],
+            ..scene.empty_config()
+        };
+        let library = stand_in(&scene, CLOCK);
+        Self {
+            config: config.serving(),
+            library,
+            series: Numbered::wide("clock", 60),
+            rotations: 0,
+            scene,
+        }
+    }
+
+    fn start(&self) -> Agent {
+        Agent::preloading(&self.library, &self.scene.write(&self.config))
+    }
+
+    /// From now on the clock is ahead by so many seconds, or behind.
+    fn set(&self, seconds: i64) {
+        let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap();
+        let path = self.scene.dir().join("clock");
+        let mut table = OpenOptions::new()
+            .append(true)
+            .create(true)
+            .open(path)
+            .unwrap();
+        let line = format!("{} {}\n", now.as_nanos(), seconds * 1_000_000_000);
+        table.write_all(line.as_bytes()).unwrap();
+    }
+
+    fn write(&mut self) {
+        self.series.append_to(&self.scene.log("app.log"), 100);
+    }
+
+    fn rotate(&mut self) {
+        let name = |number: u32| self.scene.log(&format!("app.log.{number}"));
+        for number in (1..=self.rotations).rev() {
+            fs::rename(name(number), name(number + 1)).unwrap();
+        }
+        fs::rename(self.scene.log("app.log"), name(1)).unwrap();
+        self.rotations += 1;
+        self.write();
+    }
+
+    fn copy_and_empty(&mut self) {
+        let path = self.scene.log("app.log");
+        let name = |number: u32| self.scene.log(&format!("app.log.{number}"));
+        for number in (1..=self.rotations).rev() {
+            fs::rename(name(number), name(number + 1)).unwrap();
+        }
+        fs::copy(&path, name(1)).unwrap();
+        fs::write(&path, "").unwrap();
+        self.rotations += 1;
+        self.write();
+    }
+
+    fn wait_for_all(&self) {
+        for backend in Backend::ALL {
+            self.scene.wait_for_stored(backend, self.series.next);
+        }
+    }
+
+    /// All that can happen to a log, the last part of it while no agent runs.
+    fn live(&mut self, agent: Agent) {
+        self.write();
+        self.wait_for_all();
+        self.rotate();
+        self.wait_for_all();
+        agent.freeze();
+        self.write();
+        self.rotate();
+        self.rotate();
+        agent.thaw();
+        self.wait_for_all();
+        self.config.wait_until_no_lag();
+        self.copy_and_empty();
+        self.wait_for_all();
+        self.config.wait_until_no_lag();
+        agent.stop_well();
+        self.write();
+        self.rotate();
+        self.rotate();
+    }
+
+    fn assert_all_arrived(&self) {
+        for backend in Backend::ALL {
+            let stored = self.scene.receiver.summary(backend).stored;
+            assert_eq!(stored, self.series.next, "{backend}");
+            self.scene.assert_series_arrived(backend, &self.series);
+            self.scene.assert_flawless(backend);
+        }
+    }
+}
+
+#[test]
+fn a_clock_that_is_set_while_the_agent_runs_costs_nothing() {
+    for glob in ["app.log", "app.log*"] {
+        let mut life = Life::new(glob);
+        life.write();
+        let mut agent = life.start();
+        life.wait_for_all();
+        // Loki takes nothing that is more than ten minutes ahead of its own clock.
+        for seconds in [-3600, 0, 300, -7200] {
+            life.set(seconds);
+            life.live(agent);
+            agent = life.start();
+            life.wait_for_all();
+        }
+        agent.stop_well();
+        life.assert_all_arrived();
+    }
+}
+
+#[test]
+fn a_clock_that_is_set_while_the_agent_is_away_costs_nothing() {
+    for glob in ["app.log", "app.log*"] {
+        let mut life = Life::new(glob);
+        life.write();
+        let mut agent = life.start();
+        life.wait_for_all();
+        for seconds in [-3600, 0, 300, -7200] {
+            life.live(agent);
+            life.set(seconds);
+            life.rotate();
+            agent = life.start();
+            life.wait_for_all();
+        }
+        agent.stop_well();
+        life.assert_all_arrived();
+    }
+}
