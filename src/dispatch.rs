@@ -11,6 +11,7 @@ use crate::batch::{Batch, BatchId, Encoder, StreamId, StreamName};
 use crate::journal::{Entry, Journal};
 use crate::record::Time;
 use crate::record::cut::Learned;
+use crate::record::skew::Skew;
 use crate::source::{Generation, Source};
 use crate::span::{GenerationId, Position};
 use naming::Naming;
@@ -27,6 +28,7 @@ mod opening;
 mod placing;
 mod reading;
 mod schedule;
+mod seen;
 mod stream;
 mod varying;
 
@@ -89,6 +91,8 @@ struct Lane {
     metadata: Vec<u8>,
     /// What of labels and metadata differs by record.
     varying: Option<Box<Varying>>,
+    /// Whether its lines are read in a wrong zone.
+    skew: Skew,
     /// Up to here it is in batches.
     read: Position,
     /// What was learned of the records up to there.

@@ -17,6 +17,7 @@ pub(crate) mod level;
 pub(crate) mod logfmt;
 pub(crate) mod redact;
 pub(crate) mod rules;
+pub(crate) mod skew;
 pub(crate) mod stamp;
 pub(crate) mod trace;
 pub(crate) mod zone;

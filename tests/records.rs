@@ -7,6 +7,8 @@ use pinnace::receiver::{Backend, CloudwatchLimits, LokiLimits, Options, Record};
 mod fields;
 #[path = "harness/harness.rs"]
 mod harness;
+#[path = "records/zones.rs"]
+mod zones;
 
 use harness::{Config, PATIENCE, Scene, append, eventually, get};
 

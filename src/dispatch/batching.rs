@@ -130,6 +130,7 @@ impl Dispatcher {
                     placing: &mut placing,
                     last_time: &mut lane.last_time,
                     until,
+                    skew: &mut lane.skew,
                     at,
                 };
                 let done = match filler.fill(generation, lane.read, lane.learned, behind) {

@@ -7,15 +7,17 @@ use std::time::Instant;
 use super::naming::{Merged, Streams};
 use super::placing::Placing;
 use super::reading::Reading;
+use super::seen::Times;
 use super::varying::Varying;
 use crate::batch::{Encoder, Push, loki};
 use crate::record::cut::{Behind, CONTINUED_MARK, Cut, Learned};
 use crate::record::envelope::Pipe;
 use crate::record::level::Level;
 use crate::record::rules::Rules;
+use crate::record::skew::Skew;
 use crate::record::zone::Zone;
 use crate::record::{Time, filter, head};
-use crate::source::reader::{CHUNK, Chunk, Read, Reader};
+use crate::source::reader::{CHUNK, Read, Reader};
 use crate::source::{Generation, Moment};
 use crate::span::Position;
 
@@ -65,6 +67,8 @@ pub(super) struct Filler<'a> {
     pub(super) streams: Option<&'a mut Streams>,
     /// Gives each record its time in the stream.
     pub(super) placing: &'a mut Placing,
+    /// Whether the lines are read in a wrong zone.
+    pub(super) skew: &'a mut Skew,
     /// The time of the last record of the file; moves on.
     pub(super) last_time: &'a mut Time,
     /// Records that are later than this are left.
@@ -118,6 +122,7 @@ impl Filler<'_> {
                 varying: self.varying.zip(self.streams.as_deref_mut()),
                 now: self.at.now,
                 placing: self.placing,
+                skew: self.skew,
                 last_time: self.last_time,
                 until: self.until,
                 times: Times::new(generation, &chunk, self.at.time),
@@ -159,42 +164,6 @@ impl Filler<'_> {
     }
 }
 
-/// When the bytes of a chunk were seen.
-struct Times<'a> {
-    generation: &'a Generation,
-    start: u64,
-    now: Time,
-    time: Time,
-    until: u64,
-}
-
-impl<'a> Times<'a> {
-    fn new(generation: &'a Generation, chunk: &Chunk<'_>, now: Time) -> Self {
-        let start = chunk.start();
-        Self {
-            generation,
-            start,
-            now,
-            time: now,
-            until: start,
-        }
-    }
-
-    /// When the byte at `at` was seen; places are asked for in their order.
-    #[inline]
-    fn at(&mut self, at: usize) -> Time {
-        let offset = self.start + at as u64;
-        if offset >= self.until {
-            (self.time, self.until) = self
-                .generation
-                .times
-                .at(offset)
-                .unwrap_or((self.now, u64::MAX));
-        }
-        self.time
-    }
-}
-
 /// Takes records out of one chunk.
 struct Taker<'a> {
     encoder: &'a mut Encoder,
@@ -203,6 +172,7 @@ struct Taker<'a> {
     varying: Option<(&'a Varying, &'a mut Streams)>,
     now: Instant,
     placing: &'a mut Placing,
+    skew: &'a mut Skew,
     last_time: &'a mut Time,
     until: Time,
     times: Times<'a>,
@@ -408,6 +378,15 @@ impl Taker<'_> {
             }
             if is_redacted {
                 counters.count_redacted(redactor);
+            }
+            if let Some((stamp, _)) = found.stamp
+                && record.time.is_none()
+                && !self.skew.is_settled()
+                && let Some(seen) = self.times.live_at(self.at)
+                && let Some(said) = zone.nearest(stamp, seen)
+                && let Some(quarters) = self.skew.note(said, seen)
+            {
+                counters.tell_wrong_zone(self.times.generation, quarters, zone, seen);
             }
             if own.is_some() {
                 cutter.note_timed();

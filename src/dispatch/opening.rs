@@ -11,6 +11,7 @@ use super::{Dispatcher, Lane, Start};
 use crate::batch::parts::Parts;
 use crate::batch::{Batch, BatchId, Sealed, StreamId, StreamName};
 use crate::journal::Seal;
+use crate::record::skew::Skew;
 use crate::source::Generation;
 
 impl Dispatcher {
@@ -33,6 +34,7 @@ impl Dispatcher {
             origin: Arc::clone(&generation.origin),
             metadata: named.metadata,
             varying: named.varying,
+            skew: Skew::default(),
             read: start.read,
             learned: start.learned,
             last_time: start.last_time,

@@ -12,8 +12,9 @@ use crate::record::fields::{Capture, Captured};
 use crate::record::filter::Action;
 use crate::record::redact::Redactor;
 use crate::record::rules::Rules;
-use crate::record::zone::Zone;
-use crate::record::{Framer, emf};
+use crate::record::zone::{self, Zone};
+use crate::record::{Framer, Time, emf, skew};
+use crate::source::Generation;
 
 /// The way of one input's bytes into one output's batches.
 #[derive(Debug)]
@@ -81,6 +82,8 @@ pub(crate) struct Counters {
     pub(crate) too_old: Counter,
     /// Records that lost labels of their own, since there were too many streams.
     pub(crate) merged: Counter,
+    /// Files whose lines are read in a wrong zone.
+    pub(crate) wrong_zone: Counter,
     /// Records of the embedded metric format, where it means something to the destination.
     pub(crate) emf: Option<EmfCounters>,
 }
@@ -123,6 +126,31 @@ impl Counters {
                 counter.inc_by(records);
             }
         }
+    }
+
+    /// Counts a file whose lines are steadily ahead of the clock by so many quarters of an hour,
+    /// read in this zone, and tells it once for all outputs.
+    pub(super) fn tell_wrong_zone(
+        &self,
+        generation: &Generation,
+        quarters: i64,
+        zone: &Zone,
+        seen: Time,
+    ) {
+        self.wrong_zone.inc();
+        if !generation.times.note_off(quarters) {
+            return;
+        }
+        let offset = zone.offset_at(seen);
+        let written_in = offset + quarters * 900;
+        tracing::warn!(
+            path = %generation.path.display(),
+            ahead_by = skew::in_words(quarters),
+            read_in = zone::name_of_offset(offset),
+            written_in = zone::name_of_offset(written_in),
+            "the times in the lines of this file differ steadily from the clock by whole quarters of an hour: they are read in a wrong zone. Set the timezone of its input to that in which the application writes, for example `timezone: {}`",
+            zone::example_of(written_in, seen)
+        );
     }
 
     /// Counts a record that lost labels of its own. For the first time, and then once in an hour,

@@ -135,6 +135,9 @@ pub(crate) struct FileStatus {
     pub(crate) size: u64,
     /// For each output that takes it, how many bytes are delivered.
     pub(crate) delivered: Vec<Delivered>,
+    /// By how much the times in its lines are steadily ahead of the clock.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) ahead_by: Option<String>,
 }
 
 /// How far one output has one file.
@@ -226,7 +229,17 @@ impl Status {
                 file.place.clone(),
             ]);
         }
-        table(out, &rows)
+        table(out, &rows)?;
+        for file in &self.files {
+            if let Some(ahead_by) = &file.ahead_by {
+                writeln!(
+                    out,
+                    "{}: the times in its lines are {ahead_by} from the clock, so they are read in a wrong zone; set the timezone of its input",
+                    file.path
+                )?;
+            }
+        }
+        Ok(())
     }
 }
 

@@ -95,6 +95,37 @@ impl Zone {
         (time >= OLDEST && time.nanos_since(seen) <= AHEAD).then_some(time)
     }
 
+    /// The moment nearest to `seen` that a timestamp without a zone can stand for, however far that
+    /// is; nothing where clocks are being put forward or back, or where it names its zone.
+    pub(crate) fn nearest(&mut self, stamp: Stamp, seen: Time) -> Option<Time> {
+        let today = self.local_day(seen);
+        let (year, _, _) = civil::date(today);
+        let (days, of_day) = match stamp {
+            Stamp::Instant(_) => return None,
+            Stamp::Local { days, of_day } => (days, of_day),
+            Stamp::NoYear { month, day, of_day } => {
+                let days = (year - 1..=year + 1).filter_map(|it| civil::days(it, month, day));
+                (days.min_by_key(|it| (it - today).abs())?, of_day)
+            }
+            Stamp::NoDate { of_day } => {
+                let of_now = self.local(seen).rem_euclid(DAY);
+                let later = of_day.div_euclid(SECOND) - of_now;
+                let days = (later < -DAY / 2).then_some(1);
+                let days = days.or((later > DAY / 2).then_some(-1)).unwrap_or(0);
+                (today + days, of_day)
+            }
+        };
+        let time = self.moment(days, of_day, Time::default());
+        let quarter = (days * DAY + of_day.div_euclid(SECOND)).div_euclid(QUARTER);
+        let is_certain = self.known.is_some_and(|(known, _)| known == quarter);
+        is_certain.then_some(time)
+    }
+
+    /// The offset that holds at a moment, in seconds.
+    pub(crate) fn offset_at(&self, time: Time) -> i64 {
+        self.local(time) - time.seconds_and_nanos().0
+    }
+
     /// The moment of a local time. In a gap, where clocks are put forward, the time that a clock
     /// shows that was not put forward. In a fold, where an hour is lived twice, the first pass,
     /// unless the record before it is already further.
@@ -153,12 +184,69 @@ impl Zone {
 
     /// The day in this zone, counted from 1970-01-01.
     fn local_day(&self, time: Time) -> i64 {
+        self.local(time).div_euclid(DAY)
+    }
+
+    /// The time that clocks in this zone show, in seconds from 1970-01-01.
+    fn local(&self, time: Time) -> i64 {
         let (seconds, _) = time.seconds_and_nanos();
         let offset =
             jiff::Timestamp::from_second(seconds).map_or(0, |it| self.zone.to_offset(it).seconds());
-        (seconds + i64::from(offset)).div_euclid(DAY)
+        seconds + i64::from(offset)
     }
 }
+
+/// An offset as `UTC+05:30`.
+pub(crate) fn name_of_offset(seconds: i64) -> String {
+    let sign = if seconds < 0 { '-' } else { '+' };
+    let minutes = seconds.abs() / 60;
+    format!("UTC{sign}{:02}:{:02}", minutes / 60, minutes % 60)
+}
+
+/// A zone in which this offset holds at a moment: a well-known one, or a rule as `TZ` may hold it.
+pub(crate) fn example_of(offset: i64, time: Time) -> String {
+    let known = WELL_KNOWN.into_iter().find(|name| {
+        let zone = Zone::named(name);
+        zone.is_some_and(|zone| zone.offset_at(time) == offset)
+    });
+    known.map_or_else(
+        || {
+            // In such a rule what is east of Greenwich is negative.
+            let (sign, behind) = if offset < 0 { ('-', '+') } else { ('+', '-') };
+            let minutes = offset.abs() / 60;
+            let clock = format!("{:02}:{:02}", minutes / 60, minutes % 60);
+            format!("<{sign}{}>{behind}{clock}", clock.replace(':', ""))
+        },
+        str::to_owned,
+    )
+}
+
+/// Zones to give as an example.
+const WELL_KNOWN: [&str; 23] = [
+    "UTC",
+    "Europe/London",
+    "Europe/Paris",
+    "Europe/Athens",
+    "Europe/Moscow",
+    "Asia/Dubai",
+    "Asia/Karachi",
+    "Asia/Kolkata",
+    "Asia/Kathmandu",
+    "Asia/Dhaka",
+    "Asia/Bangkok",
+    "Asia/Shanghai",
+    "Asia/Tokyo",
+    "Australia/Adelaide",
+    "Australia/Sydney",
+    "Pacific/Auckland",
+    "America/Sao_Paulo",
+    "America/New_York",
+    "America/Chicago",
+    "America/Denver",
+    "America/Los_Angeles",
+    "America/Anchorage",
+    "Pacific/Honolulu",
+];
 
 #[cfg(test)]
 mod tests {
@@ -177,6 +265,58 @@ mod tests {
         Stamp::Local {
             days: civil::days(year, month, day).unwrap(),
             of_day: (hour * 3600 + minute * 60) * SECOND,
+        }
+    }
+
+    #[test]
+    fn the_moment_nearest_to_when_a_line_was_seen_is_told_whatever_it_is() {
+        let seen = utc(2026, 1, 1, 0, 10);
+        let clock = |hour: i64, minute: i64| (hour * 3600 + minute * 60) * SECOND;
+        for (stamp, expected) in [
+            (local(2026, 1, 1, 3, 10), Some(utc(2026, 1, 1, 2, 10))),
+            (
+                Stamp::NoYear {
+                    month: 12,
+                    day: 31,
+                    of_day: clock(23, 10),
+                },
+                Some(utc(2025, 12, 31, 22, 10)),
+            ),
+            (
+                Stamp::NoDate {
+                    of_day: clock(23, 10),
+                },
+                Some(utc(2025, 12, 31, 22, 10)),
+            ),
+            (
+                Stamp::NoDate {
+                    of_day: clock(3, 10),
+                },
+                Some(utc(2026, 1, 1, 2, 10)),
+            ),
+            (Stamp::Instant(seen), None),
+            // Lived twice.
+            (local(2025, 10, 26, 2, 30), None),
+        ] {
+            assert_eq!(paris().nearest(stamp, seen), expected, "{stamp:?}");
+        }
+    }
+
+    #[test]
+    fn an_offset_has_a_name_and_an_example_of_a_zone() {
+        let (winter, summer) = (utc(2026, 1, 1, 0, 0), utc(2026, 7, 1, 0, 0));
+        for (offset, at, name, example) in [
+            (0, winter, "UTC+00:00", "UTC"),
+            (3600, winter, "UTC+01:00", "Europe/Paris"),
+            (3600, summer, "UTC+01:00", "Europe/London"),
+            (19_800, summer, "UTC+05:30", "Asia/Kolkata"),
+            (-12_600, winter, "UTC-03:30", "<-0330>+03:30"),
+            (49_500, winter, "UTC+13:45", "<+1345>-13:45"),
+        ] {
+            assert_eq!(name_of_offset(offset), name);
+            assert_eq!(example_of(offset, at), example);
+            let zone = Zone::named(example).unwrap();
+            assert_eq!(zone.offset_at(at), offset, "{example}");
         }
     }
 

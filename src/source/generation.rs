@@ -140,7 +140,7 @@ impl Generation {
         let mut times = TimeMarks::default();
         let size = opened.len();
         let modified = modified(&opened.metadata);
-        times.note(size, modified);
+        times.note_backlog(size, modified);
         Self {
             id,
             input,
@@ -304,7 +304,7 @@ impl Generation {
         }
         self.modified.0 = modified(&copy.metadata);
         self.times.cut(self.size);
-        self.times.note(self.size, self.modified.0);
+        self.times.note_backlog(self.size, self.modified.0);
         self.key = FileKey::of(&copy.metadata);
         self.birth = birth_of(&copy.metadata);
         self.content = copy.content;

@@ -1,6 +1,7 @@
 //! When the bytes of a file were written, as far as it can be known without reading them: the
 //! moment at which they were first seen, or the file's modification time for a backlog. Pure.
 
+use std::cell::Cell;
 use std::collections::VecDeque;
 
 use crate::record::Time;
@@ -12,9 +13,35 @@ const MAX_MARKS: usize = 64;
 #[derive(Debug, Default)]
 pub(crate) struct TimeMarks {
     marks: VecDeque<(u64, Time)>,
+    /// What lies before this was there before anybody looked.
+    live_from: u64,
+    /// By how many quarters of an hour the times in the lines are ahead, where that was told.
+    off: Cell<Option<i64>>,
 }
 
 impl TimeMarks {
+    /// What is there so far was last written at `time`, and nobody looked.
+    pub(crate) fn note_backlog(&mut self, size: u64, time: Time) {
+        self.live_from = self.live_from.max(size);
+        self.note(size, time);
+    }
+
+    /// Whether the byte at `offset` was seen soon after it was written.
+    pub(crate) fn is_live(&self, offset: u64) -> bool {
+        offset >= self.live_from
+    }
+
+    /// Notes that the times in the lines are ahead by so many quarters of an hour. Returns whether
+    /// that is new.
+    pub(crate) fn note_off(&self, quarters: i64) -> bool {
+        self.off.replace(Some(quarters)).is_none()
+    }
+
+    /// By how many quarters of an hour the times in the lines are steadily ahead.
+    pub(crate) fn off(&self) -> Option<i64> {
+        self.off.get()
+    }
+
     /// The file was seen with `size` bytes; what is new in it is from `time`.
     pub(crate) fn note(&mut self, size: u64, time: Time) {
         if self.marks.back().is_some_and(|&(last, _)| size <= last) {
@@ -88,6 +115,19 @@ mod tests {
         assert_eq!(lens, [0, 100, 100, 150, 150]);
         marks.forget_before(100);
         assert_eq!(marks.at(0), Some((Time(3), 150)));
+    }
+
+    #[test]
+    fn what_was_there_before_anybody_looked_is_told_from_what_came_later() {
+        let mut marks = TimeMarks::default();
+        marks.note_backlog(100, Time(1));
+        marks.note(150, Time(2));
+        assert!(!marks.is_live(99) && marks.is_live(100) && marks.is_live(149));
+        marks.cut(120);
+        marks.note_backlog(130, Time(3));
+        assert!(!marks.is_live(129) && marks.is_live(130));
+        assert!(marks.note_off(4) && !marks.note_off(4));
+        assert_eq!(marks.off(), Some(4));
     }
 
     #[test]

@@ -2,6 +2,7 @@
 
 use super::Worker;
 use crate::observe::snapshot::{Delivered, FileStatus, OutputView, WorkerView};
+use crate::record::skew;
 use crate::source::Moment;
 
 impl Worker {
@@ -54,6 +55,7 @@ impl Worker {
                 input: self.source.input_name(generation.input).to_owned(),
                 place: generation.place.name().to_owned(),
                 size: generation.size,
+                ahead_by: generation.times.off().map(skew::in_words),
                 delivered: self
                     .outputs
                     .iter()

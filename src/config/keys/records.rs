@@ -97,7 +97,7 @@ pub(super) static RECORDS: &[Key] = &[
         name: "timezone",
         kind: Kind::Text(&rules::TIMEZONE),
         absent: Absent::Means("`TZ`, else the zone of the machine, else UTC"),
-        doc: "The zone of timestamps that name none. The database of zones is inside the program. Of an hour that is lived twice the first pass is taken, until times step back; a time that clocks skip is that of a clock not put forward.",
+        doc: "The zone of timestamps that name none. The database of zones is inside the program. Of an hour that is lived twice the first pass is taken, until times step back; a time that clocks skip is that of a clock not put forward. Lines that are steadily off by whole quarters of an hour are told of.",
         example: "Europe/Paris",
     },
     Key {

@@ -49,6 +49,7 @@ pub(crate) struct RecordMetrics {
     too_old: Family<OfOutput, Counter>,
     merged: Family<OfOutput, Counter>,
     behind: Family<OfOutput, Counter>,
+    wrong_zone: Family<OfOutput, Counter>,
     emf: Family<OfEmf, Counter>,
 }
 
@@ -93,6 +94,11 @@ impl RecordMetrics {
             "times_behind",
             "Records whose time lies before the last batch of their stream and was moved up to it",
             self.behind.clone(),
+        );
+        registry.register(
+            "wrong_zone_files",
+            "Files whose lines are steadily ahead of or behind the clock by whole quarters of an hour",
+            self.wrong_zone.clone(),
         );
         registry.register(
             "emf_records",
@@ -147,6 +153,7 @@ impl RecordMetrics {
             behind: self.behind.get_or_create(&of_output).clone(),
             too_old: self.too_old.get_or_create(&of_output).clone(),
             merged: self.merged.get_or_create(&of_output).clone(),
+            wrong_zone: self.wrong_zone.get_or_create(&of_output).clone(),
             emf: knows_emf.then(|| EmfCounters {
                 valid: emf("valid"),
                 invalid: emf("invalid"),
