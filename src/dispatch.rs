@@ -137,8 +137,9 @@ pub(crate) enum Next {
     Nothing,
     /// A file holds other content than was read of it: it begins anew.
     OtherContent(GenerationId),
-    /// So many bytes at the beginning of a file are a hole, which is skipped.
-    Hole(GenerationId, u64),
+    /// So many bytes of a hole at the beginning of a file were skipped, and whether they are its
+    /// first.
+    Hole(GenerationId, u64, bool),
     /// A file cannot be read.
     Unreadable(GenerationId, std::io::Error),
 }

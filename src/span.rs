@@ -94,6 +94,15 @@ pub(crate) struct Position {
     pub(crate) anchor: Anchor,
 }
 
+impl Position {
+    /// Whether the content with this head begins with NULs and has NULs before the position, as
+    /// far as both tell: no record ends so.
+    pub(crate) fn is_behind_nuls(self, head: Head) -> bool {
+        const NULS: [u8; PROOF_BYTES] = [0; PROOF_BYTES];
+        head.matches(&NULS) && self.anchor.holds(&NULS)
+    }
+}
+
 /// A byte range of one generation, cut at record boundaries.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Span {
@@ -125,6 +134,21 @@ mod tests {
                 assert!(!anchor.holds(&[]), "{cut}");
             }
         }
+    }
+
+    #[test]
+    fn a_position_in_a_hole_is_known() {
+        let position = |before: &[u8]| Position {
+            offset: before.len() as u64,
+            anchor: Anchor::at_end_of(before),
+        };
+        let hole = [0; 5000];
+        for len in [1, 900, 5000] {
+            let head = Head::of(&hole[..len]);
+            assert!(position(&hole[..len]).is_behind_nuls(head), "{len}");
+            assert!(!position(b"and a line\n").is_behind_nuls(head), "{len}");
+        }
+        assert!(!position(&hole).is_behind_nuls(Head::of(b"a line\n\0\0\0")));
     }
 
     #[test]

@@ -332,10 +332,12 @@ impl Worker {
                     is_busy = true;
                     self.read_other_content(id, at);
                 }
-                Next::Hole(id, len) => {
+                Next::Hole(id, len, begins) => {
                     is_busy = true;
                     self.metrics.hole_bytes.inc_by(len);
-                    tracing::warn!(generation = %id, len, "skipped a hole at the beginning of a file: its writer does not append");
+                    if begins {
+                        tracing::warn!(generation = %id, len, "skipped a hole at the beginning of a file: its writer does not append");
+                    }
                 }
                 Next::Unreadable(id, error) => {
                     is_busy = true;

@@ -12,6 +12,8 @@ mod blocked;
 mod clock;
 #[path = "harness/harness.rs"]
 mod harness;
+#[path = "tailing/holes.rs"]
+mod holes;
 #[path = "tailing/links.rs"]
 mod links;
 #[path = "tailing/midnight.rs"]

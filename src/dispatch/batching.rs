@@ -142,8 +142,9 @@ impl Dispatcher {
                         continue;
                     }
                 };
-                if done.hole > 0 && done.end.offset > done.hole {
-                    troubles.push_back(Next::Hole(generation_id, done.hole));
+                if done.hole > 0 {
+                    let begins = lane.read.offset == 0;
+                    troubles.push_back(Next::Hole(generation_id, done.hole, begins));
                 }
                 if (done.end.offset, done.learned) != (lane.read.offset, lane.learned) {
                     spans.push(Span {

@@ -49,7 +49,7 @@ pub(super) struct Filled {
     pub(super) learned: Learned,
     /// Why not further.
     pub(super) ended: Ended,
-    /// How many bytes at the beginning are a hole, which was skipped.
+    /// How many bytes were skipped of a hole at the beginning of the file.
     pub(super) hole: u64,
 }
 
@@ -90,7 +90,7 @@ impl Filler<'_> {
         let mut position = from;
         let proofs = (generation.head, generation.reached());
         let mut want = CHUNK;
-        let mut in_hole = from.offset == 0;
+        let mut in_hole = from.offset == 0 || from.is_behind_nuls(generation.head);
         let mut hole = 0;
         let mut read_in_all = 0;
         self.reading.cutter.begin(learned);

@@ -167,6 +167,35 @@ fn files_with_the_same_beginning_are_not_taken_for_each_other() {
 }
 
 #[test]
+fn a_file_made_anew_with_the_inode_and_the_beginning_of_the_deleted_one_is_another() {
+    let banner = format!("{:=<127}\n", "# banner ").repeat(16);
+    for is_away in [false, true] {
+        let scene = Scene::new();
+        let config = scene.loki_config().serving();
+        let path = scene.log("app.log");
+        append(&path, banner.clone() + "one\n");
+        let mut agent = Some(scene.start(&config));
+        scene.wait_for_stored(Backend::Loki, 17);
+        config.wait_until_no_lag();
+        for (count, text) in [(34, "two\n"), (52, "three and\nmore\n"), (69, "4\n")] {
+            if let Some(agent) = agent.take_if(|_| is_away) {
+                agent.stop_well();
+            }
+            fs::remove_file(&path).unwrap();
+            // Most file systems give it the inode that has just become free.
+            append(&path, banner.clone() + text);
+            agent.get_or_insert_with(|| scene.start(&config));
+            scene.wait_for_stored(Backend::Loki, count);
+            config.wait_until_no_lag();
+        }
+        agent.unwrap().stop_well();
+        let arrived = lines_of(&scene, Backend::Loki, |it| !it.line.starts_with('#'));
+        assert_eq!(arrived, ["one", "two", "three and", "more", "4"]);
+        assert_eq!(scene.receiver.summary(Backend::Loki).stored, 69);
+    }
+}
+
+#[test]
 fn without_events_from_the_system_files_are_polled_and_it_says_so() {
     let scene = Scene::new();
     let config = scene.loki_config().serving();
