@@ -4,6 +4,7 @@
 use std::fmt::Write as _;
 use std::fs;
 use std::net::TcpListener;
+use std::os::unix::fs::{PermissionsExt as _, chown};
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
@@ -142,6 +143,24 @@ impl Scene {
     /// Starts an agent with this configuration.
     pub(crate) fn start(&self, config: &Config) -> Agent {
         Agent::start(&self.write(config))
+    }
+
+    /// Launches an agent that has no power over the files of others; nothing where the program
+    /// is not reachable for such a user.
+    pub(crate) fn launch_powerless(&self, config: &Config, arguments: &[&str]) -> Option<Agent> {
+        const NOBODY: u32 = 65534;
+        let path = self.write(config);
+        if !rustix::process::geteuid().is_root() {
+            return Some(Agent::launch(&path, arguments));
+        }
+        fs::create_dir_all(&config.state_dir).unwrap();
+        chown(&config.state_dir, Some(NOBODY), Some(NOBODY)).unwrap();
+        fs::set_permissions(self.dir(), fs::Permissions::from_mode(0o755)).unwrap();
+        let agent = Agent::launch_as(NOBODY, &path, arguments);
+        if agent.is_none() {
+            super::skipped("the built program is not reachable for another user");
+        }
+        agent
     }
 
     /// What Loki holds of a file, by the default labels.

@@ -7,23 +7,27 @@ use std::process::Command;
 
 use super::Scene;
 
-/// What all of them begin with. `is_in_logs` says whether a descriptor is one of a folder of logs
-/// or of a file in it, `is_asked_for` whether the test has made the file of this name.
+/// What all of them begin with. `is_in` says whether a descriptor is one of a folder or of what is
+/// in it, `is_asked_for` whether the test has made the file of this name.
 const COMMON: &str = r#"#define _GNU_SOURCE
 #include <dirent.h>
 #include <dlfcn.h>
 #include <errno.h>
+#include <fcntl.h>
+#include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <time.h>
 #include <unistd.h>
 #define REAL(name) ((__typeof__(&name)) dlsym(RTLD_NEXT, #name))
-static int is_in_logs(int fd) {
-    char link[64], path[4096];
+static int is_below(const char *path, const char *folder) {
+    return strncmp(path, folder, strlen(folder)) == 0;
+}
+static int is_in(int fd, const char *folder) {
+    char link[64], path[4096] = "";
     snprintf(link, sizeof link, "/proc/self/fd/%d", fd);
-    ssize_t got = readlink(link, path, sizeof path - 1);
-    return got >= (ssize_t) strlen(LOGS) && strncmp(path, LOGS, strlen(LOGS)) == 0;
+    return readlink(link, path, sizeof path - 1) > 0 && is_below(path, folder);
 }
 static int is_asked_for(const char *name) {
     char path[4096];
@@ -32,7 +36,7 @@ static int is_asked_for(const char *name) {
 }
 "#;
 
-/// Compiles a library out of C, in which `SCENE` and `LOGS` are the scene's folders.
+/// Compiles a library out of C, in which `SCENE`, `LOGS` and `STATE` are the scene's folders.
 pub(crate) fn stand_in(scene: &Scene, text: &str) -> PathBuf {
     let source = scene.dir().join("stand_in.c");
     let library = scene.dir().join("stand_in.so");
@@ -43,6 +47,7 @@ pub(crate) fn stand_in(scene: &Scene, text: &str) -> PathBuf {
         .args([&library, &source])
         .arg(define("SCENE", scene.dir().to_owned()))
         .arg(define("LOGS", scene.dir().join("logs")))
+        .arg(define("STATE", scene.dir().join("state")))
         .status()
         .unwrap();
     assert!(compiled.success());

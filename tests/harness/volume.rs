@@ -1,4 +1,4 @@
-//! A small volume for an agent's state, which a test can fill. It is a tmpfs in namespaces of its
+//! A small volume for an agent's state or its logs, which a test can fill. It is a tmpfs in namespaces of its
 //! own, so nothing of it is left when the test ends, however it ends.
 
 use std::fs::{self, File};
@@ -61,9 +61,14 @@ impl SmallVolume {
         fs::remove_file(self.filler()).unwrap();
     }
 
-    fn filler(&self) -> PathBuf {
+    /// The path by which a test reaches a file on it.
+    pub(crate) fn file(&self, name: &str) -> PathBuf {
         let root = PathBuf::from(format!("/proc/{}/root", self.holder.id()));
-        root.join(self.at.strip_prefix("/").unwrap()).join("filler")
+        root.join(self.at.strip_prefix("/").unwrap()).join(name)
+    }
+
+    fn filler(&self) -> PathBuf {
+        self.file("filler")
     }
 }
 

@@ -1,13 +1,14 @@
 //! With `--on-error=degrade` a fault at the start leaves a live process that says what is wrong
 //! on `/readyz`, in `status` and in its log, ships what it can, and recovers when it is mended.
 
-use std::fs;
+use std::fs::{self, File};
+use std::io::Write as _;
 use std::net::TcpListener;
-use std::os::unix::fs::{PermissionsExt as _, chown, symlink};
+use std::os::unix::fs::{PermissionsExt as _, symlink};
 
 use pinnace::receiver::Backend;
 
-use crate::harness::{Agent, Config, Numbered, Scene, append, eventually, get, skipped};
+use crate::harness::{Agent, Config, Numbered, Scene, append, eventually, get};
 
 fn launch(scene: &Scene, config: &Config) -> Agent {
     Agent::launch(&scene.write(config), &["--on-error=degrade"])
@@ -112,23 +113,12 @@ fn a_file_that_cannot_be_read_is_told_and_holds_up_no_other() {
 
 #[test]
 fn a_file_without_the_permission_to_read_is_told_with_who_may() {
-    const NOBODY: u32 = 65534;
     let scene = Scene::new();
     let config = scene.loki_config().serving();
     let path = scene.log("secret.log");
     append(&path, "mine\n");
     fs::set_permissions(&path, fs::Permissions::from_mode(0o000)).unwrap();
-    let is_root = rustix::process::geteuid().is_root();
-    let agent = if is_root {
-        fs::create_dir(&config.state_dir).unwrap();
-        chown(&config.state_dir, Some(NOBODY), Some(NOBODY)).unwrap();
-        fs::set_permissions(scene.dir(), fs::Permissions::from_mode(0o755)).unwrap();
-        Agent::launch_as(NOBODY, &scene.write(&config), &["--on-error=degrade"])
-    } else {
-        Some(launch(&scene, &config))
-    };
-    let Some(agent) = agent else {
-        skipped("the built program is not reachable for another user");
+    let Some(agent) = scene.launch_powerless(&config, &["--on-error=degrade"]) else {
         return;
     };
     agent.wait_for_log("secret.log");
@@ -141,6 +131,47 @@ fn a_file_without_the_permission_to_read_is_told_with_who_may() {
     scene.wait_for_stored(Backend::Loki, 1);
     assert!(eventually(|| status().0 == 200), "{:?}", status());
     agent.stop_well();
+}
+
+#[test]
+fn permissions_that_change_on_a_log_cost_nothing() {
+    let scene = Scene::new();
+    let config = scene.loki_config().serving();
+    let path = scene.log("app.log");
+    let allow = |mode| fs::set_permissions(&path, fs::Permissions::from_mode(mode)).unwrap();
+    let launch = || scene.launch_powerless(&config, &["--on-error=degrade"]);
+    let mut series = Numbered::new("permitted");
+    let mut writer = File::create(&path).unwrap();
+    writer.write_all(series.take(10).as_bytes()).unwrap();
+    let Some(agent) = launch() else {
+        return;
+    };
+    scene.wait_for_stored(Backend::Loki, 10);
+    // What is open stays open.
+    allow(0o000);
+    writer.write_all(series.take(10).as_bytes()).unwrap();
+    scene.wait_for_stored(Backend::Loki, 20);
+    // The next one is made without the permission, and gets it.
+    fs::rename(&path, scene.log("app.log.1")).unwrap();
+    let mut writer = File::create(&path).unwrap();
+    allow(0o000);
+    writer.write_all(series.take(10).as_bytes()).unwrap();
+    assert_says(&config, "app.log: Permission denied");
+    allow(0o644);
+    scene.wait_for_stored(Backend::Loki, 30);
+    assert_ready(&config);
+    agent.stop_well();
+    // It loses the permission while the agent is away.
+    allow(0o000);
+    writer.write_all(series.take(10).as_bytes()).unwrap();
+    let agent = launch().unwrap();
+    assert_says(&config, "app.log: Permission denied");
+    allow(0o644);
+    scene.wait_for_stored(Backend::Loki, 40);
+    assert_ready(&config);
+    let log = agent.stop_well();
+    assert!(!log.contains("bytes were lost"), "{log}");
+    scene.assert_arrived(Backend::Loki, &series.all());
 }
 
 #[test]

@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use pinnace::receiver::Backend;
 
-use crate::harness::{Agent, Config, Numbered, Scene, eventually, get};
+use crate::harness::{Agent, Config, Numbered, Scene, SmallVolume, eventually, get, skipped};
 
 /// All `*.log` to Loki, with these further keys of the input.
 fn config_with(scene: &Scene, keys: &str) -> Config {
@@ -83,6 +83,39 @@ fn deleted_files_are_let_go_beyond_max_bytes_oldest_first_and_every_byte_of_it_i
     assert_accounted(&scene, &config, "hold_deleted", &[&old, &young]);
     scene.assert_series_arrived(Backend::Loki, &young);
     agent.stop_well();
+}
+
+#[test]
+fn deleted_files_are_let_go_one_at_a_time_while_their_volume_is_full() {
+    let scene = Scene::new();
+    let config = config_with(&scene, "");
+    let Some(volume) = SmallVolume::mount(&scene.log(""), 64 << 20) else {
+        return skipped("no volume of one's own can be mounted here");
+    };
+    let names = ["first", "second", "third"];
+    let mut series = names.map(|name| Numbered::wide(name, 199));
+    for (name, series) in names.iter().zip(&mut series) {
+        series.append_to(&volume.file(&format!("{name}.log")), 20_000);
+    }
+    scene.receiver.pause(Backend::Loki);
+    let agent = Agent::launch_at(&volume, &scene.write(&config), &["--on-error=exit"]);
+    agent.wait_for_log("not delivered; nothing is lost");
+    assert!(eventually(
+        || metric(&config, "pinnace_files_open") == Some(3)
+    ));
+    for name in names {
+        fs::remove_file(volume.file(&format!("{name}.log"))).unwrap();
+    }
+    assert_eq!(lost(&config, "hold_deleted"), 0, "there is room");
+    volume.fill();
+    let told = agent.wait_for_log("bytes were lost");
+    assert!(told.contains("hold_deleted.min_free"), "{told}");
+    scene.receiver.resume(Backend::Loki);
+    let [first, second, third] = &series;
+    assert_accounted(&scene, &config, "hold_deleted", &[first, second, third]);
+    let log = agent.stop_well();
+    let let_go = log.matches("bytes were lost").count();
+    assert_eq!(let_go, 1, "what it gave back was enough: {log}");
 }
 
 #[test]

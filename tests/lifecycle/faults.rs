@@ -21,6 +21,30 @@ fn start_at(volume: &SmallVolume, config: &Path) -> Agent {
     agent
 }
 
+/// While the scene holds a file `read-only`, nothing can be written to the state directory, as
+/// after an error of its disk.
+const READ_ONLY_STATE: &str = r#"
+static int fails(int is_state) {
+    if (!is_state || !is_asked_for("read-only")) return 0;
+    errno = EROFS;
+    return 1;
+}
+ssize_t pwrite64(int fd, const void *from, size_t len, off64_t at) {
+    return fails(is_in(fd, STATE)) ? -1 : REAL(pwrite64)(fd, from, len, at);
+}
+ssize_t write(int fd, const void *from, size_t len) {
+    return fails(is_in(fd, STATE)) ? -1 : REAL(write)(fd, from, len);
+}
+int open64(const char *path, int flags, ...) {
+    va_list rest;
+    va_start(rest, flags);
+    int mode = va_arg(rest, int);
+    va_end(rest);
+    int is_written = (flags & O_ACCMODE) != O_RDONLY;
+    return fails(is_written && is_below(path, STATE)) ? -1 : REAL(open64)(path, flags, mode);
+}
+"#;
+
 #[test]
 fn a_full_state_directory_holds_up_nothing_and_protects_again_once_there_is_room() {
     let scene = Scene::new();
@@ -62,6 +86,40 @@ fn a_full_state_directory_holds_up_nothing_and_protects_again_once_there_is_room
     agent.stop_well();
     // The last answer may have come too late to be noted before the kill: the same bytes again,
     // which Loki drops.
+    scene.assert_arrived(Backend::Loki, &series.all());
+}
+
+#[test]
+fn a_read_only_state_directory_holds_up_nothing_and_protects_again_once_it_is_writable() {
+    let scene = Scene::new();
+    let config = scene.loki_config().serving();
+    let library = stand_in(&scene, READ_ONLY_STATE);
+    let asked = scene.dir().join("read-only");
+    let path = scene.log("app.log");
+    let mut series = Numbered::new("writable");
+    let agent = Agent::preloading(&library, &scene.write(&config));
+    for is_read_only in [false, true, false] {
+        if is_read_only {
+            fs::write(&asked, "").unwrap();
+        } else {
+            let _ = fs::remove_file(&asked);
+        }
+        let is_so = eventually(|| {
+            series.append_to(&path, 10);
+            scene.wait_for_stored(Backend::Loki, series.next);
+            is_unprotected(&config) == is_read_only
+        });
+        assert!(is_so, "{}", agent.log_text());
+        let (code, status) = config.status_text();
+        assert_eq!(code, Some(i32::from(is_read_only)), "{status}");
+        assert_eq!(status.contains("Read-only"), is_read_only, "{status}");
+    }
+    agent.wait_for_log("the journal can be written again");
+    agent.kill();
+    series.append_to(&path, 10);
+    let agent = scene.start(&config);
+    scene.wait_for_stored(Backend::Loki, series.next);
+    agent.stop_well();
     scene.assert_arrived(Backend::Loki, &series.all());
 }
 
@@ -146,7 +204,7 @@ fn more_files_than_may_be_open_are_all_delivered_oldest_first_and_what_comes_to_
 /// While the scene holds a file `broken`, reads of logs fail with EIO.
 const BROKEN_READS: &str = r#"
 ssize_t pread64(int fd, void *to, size_t len, off64_t at) {
-    if (is_in_logs(fd) && is_asked_for("broken")) {
+    if (is_in(fd, LOGS) && is_asked_for("broken")) {
         errno = EIO;
         return -1;
     }
@@ -158,14 +216,14 @@ ssize_t pread64(int fd, void *to, size_t len, off64_t at) {
 /// nothing is in them.
 const BROKEN_LISTINGS: &str = r#"
 DIR *opendir(const char *path) {
-    if (strncmp(path, LOGS, strlen(LOGS)) == 0 && is_asked_for("broken")) {
+    if (is_below(path, LOGS) && is_asked_for("broken")) {
         errno = EIO;
         return NULL;
     }
     return REAL(opendir)(path);
 }
 struct dirent64 *readdir64(DIR *folder) {
-    if (is_in_logs(dirfd(folder)) && is_asked_for("empty")) {
+    if (is_in(dirfd(folder), LOGS) && is_asked_for("empty")) {
         errno = 0;
         return NULL;
     }

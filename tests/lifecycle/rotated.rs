@@ -2,14 +2,14 @@
 //! than they may.
 
 use std::fs;
-use std::os::unix::fs::{PermissionsExt as _, chown};
+use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
 use std::sync::LazyLock;
 use std::time::{Duration, SystemTime};
 
 use pinnace::receiver::Backend;
 
-use crate::harness::{Agent, Config, Numbered, Scene, append, eventually, get};
+use crate::harness::{Config, Numbered, Scene, append, eventually, get};
 
 /// These globs to Loki, with these further keys of the input.
 fn config_with(scene: &Scene, globs: &[&str], keys: &str) -> Config {
@@ -225,7 +225,6 @@ fn a_file_that_was_skipped_is_never_deleted() {
 
 #[test]
 fn a_folder_in_which_nothing_can_be_deleted_is_told_counted_and_tried_again() {
-    const NOBODY: u32 = 65534;
     let scene = Scene::new();
     let config = config_with(&scene, &["*.log"], DELETE);
     let names = ["app_20261120.log", "app_20261121.log", "app_20261122.log"];
@@ -233,15 +232,7 @@ fn a_folder_in_which_nothing_can_be_deleted_is_told_counted_and_tried_again() {
     let logs = scene.dir().join("logs");
     let allow = |mode| fs::set_permissions(&logs, fs::Permissions::from_mode(mode)).unwrap();
     allow(0o555);
-    let agent = if rustix::process::geteuid().is_root() {
-        fs::create_dir(&config.state_dir).unwrap();
-        chown(&config.state_dir, Some(NOBODY), Some(NOBODY)).unwrap();
-        fs::set_permissions(scene.dir(), fs::Permissions::from_mode(0o755)).unwrap();
-        Agent::launch_as(NOBODY, &scene.write(&config), &["--on-error=exit"])
-    } else {
-        Some(scene.start(&config))
-    };
-    let Some(agent) = agent else {
+    let Some(agent) = scene.launch_powerless(&config, &["--on-error=exit"]) else {
         return;
     };
     let told = agent.wait_for_log("cannot delete");
