@@ -38,7 +38,7 @@ mod harness;
 mod points;
 
 use application::{Application, Pace, lock, work};
-use case::Rotation;
+use case::{Rotation, Style};
 use dice::Dice;
 use harness::{Account, Agent, Config, Numbered, Scene, append, pass, skipped};
 
@@ -77,7 +77,12 @@ fn thirty_kills_lose_nothing_and_double_nothing_at_localstack() {
     let config = config(&scene, &localstack, "20ms");
     let path = scene.write(&config);
     let mut dice = Dice(1);
-    let application = Application::new(scene.log("app.log"), Rotation::Rename, dice.split());
+    let application = Application::new(
+        scene.log("app.log"),
+        Rotation::Rename,
+        Style::Lines,
+        dice.split(),
+    );
     let application = Mutex::new(application);
     let pace = Pace {
         rate: 100_000,

@@ -1,9 +1,8 @@
-//! The application whose log it is: writes lines that can be told apart, runs of lines that
-//! cannot, a banner at the head of every file, and rotates. Remembers all that it wrote; knows
-//! nothing of the agent.
+//! The application whose log it is: writes lines or records that can be told apart, runs of some
+//! that cannot, a banner at the head of every file, and rotates. Remembers what of it is to arrive;
+//! knows nothing of the agent.
 
 use std::collections::HashMap;
-use std::fmt::Write as _;
 use std::fs::{self, File, OpenOptions};
 use std::io::{BufWriter, Write as _};
 use std::path::{Path, PathBuf};
@@ -15,11 +14,14 @@ use flate2::Compression;
 use flate2::write::GzEncoder;
 use xxhash_rust::xxh3::xxh3_64;
 
-use crate::case::Rotation;
+use crate::case::{Rotation, Style};
 use crate::dice::Dice;
 use crate::harness::pass;
+use report::Entry;
 
-/// Every file begins with so many lines of 127 bytes: 2 KiB that are the same everywhere.
+pub(crate) mod report;
+
+/// Every file begins with so many lines of 127 bytes or records: 2 KiB that are the same everywhere.
 const BANNER_LINES: usize = 16;
 /// How often something is written.
 const STEP: Duration = Duration::from_millis(5);
@@ -29,13 +31,20 @@ pub(crate) struct Application {
     /// The file that is written to.
     log: PathBuf,
     rotation: Rotation,
+    style: Style,
     file: File,
+    /// What is in the file, in bytes.
+    offset: u64,
+    /// What the banners say of the time.
+    begun: String,
     dice: Dice,
-    /// How often each line was written, by its hash.
+    /// How often each line or record is to arrive, by its hash.
     pub(crate) written: HashMap<u64, Times>,
-    /// How many lines were written.
+    /// How many are to arrive.
     pub(crate) lines: u64,
-    /// Their bytes.
+    /// How many were written that are not.
+    pub(crate) kept_back: u64,
+    /// All that was written, in bytes.
     pub(crate) bytes: u64,
     /// How often the log was rotated.
     pub(crate) rotations: u32,
@@ -51,15 +60,19 @@ pub(crate) struct Times {
 
 impl Application {
     /// Begins a log.
-    pub(crate) fn new(log: PathBuf, rotation: Rotation, dice: Dice) -> Self {
+    pub(crate) fn new(log: PathBuf, rotation: Rotation, style: Style, dice: Dice) -> Self {
         let file = open_to_append(&log);
         let mut application = Self {
             log,
             rotation,
+            style,
             file,
+            offset: 0,
+            begun: now(),
             dice,
             written: HashMap::new(),
             lines: 0,
+            kept_back: 0,
             bytes: 0,
             rotations: 0,
         };
@@ -69,21 +82,35 @@ impl Application {
 
     /// Writes about so many bytes at once.
     pub(crate) fn write(&mut self, bytes: usize) {
-        let mut text = String::with_capacity(bytes + 256);
+        let mut text = String::with_capacity(bytes + 1024);
+        let now = now();
         while text.len() < bytes {
-            if self.dice.roll(0..64) == 0 {
-                // Written together: they are the same within a millisecond.
-                let again = self.dice.roll(2..40);
-                for _ in 0..again {
-                    self.add(&mut text, "and the same once more");
-                }
-            } else {
-                let width = usize::try_from(self.dice.roll(0..180)).unwrap();
-                let line = format!("{:010} {:x<width$}", self.lines, "");
-                self.add(&mut text, &line);
+            // Written together: they are the same within a millisecond.
+            let is_same = self.dice.roll(0..64) == 0;
+            let again = if is_same { self.dice.roll(2..40) } else { 1 };
+            let number = self.lines + self.kept_back;
+            for _ in 0..again {
+                let entry = match (self.style, is_same) {
+                    (Style::Lines, true) => as_it_is("and the same once more".to_owned()),
+                    (Style::Lines, false) => {
+                        let width = usize::try_from(self.dice.roll(0..180)).unwrap();
+                        as_it_is(format!("{number:010} {:x<width$}", ""))
+                    }
+                    (Style::Records, true) => report::same(&now),
+                    (Style::Records, false) => {
+                        let offset = self.offset + text.len() as u64;
+                        report::entry(&mut self.dice, number, &now, offset)
+                    }
+                };
+                self.add(&mut text, &entry);
             }
         }
+        self.put(&text);
+    }
+
+    fn put(&mut self, text: &str) {
         self.file.write_all(text.as_bytes()).unwrap();
+        self.offset += text.len() as u64;
     }
 
     /// Rotates the log.
@@ -95,6 +122,7 @@ impl Application {
                 self.log
                     .set_file_name(format!("app-{:04}.log", self.rotations));
                 self.file = open_to_append(&self.log);
+                self.offset = 0;
                 return self.write_banner();
             }
             Rotation::Rename | Rotation::CopyTruncate | Rotation::Gzip => {}
@@ -109,6 +137,7 @@ impl Application {
             fs::rename(&self.log, &first).unwrap();
             self.file = open_to_append(&self.log);
         }
+        self.offset = 0;
         self.write_banner();
         if self.rotation == Rotation::Gzip {
             let compressed = File::create(rotated(&self.log, 1, ".gz")).unwrap();
@@ -122,26 +151,46 @@ impl Application {
     fn write_banner(&mut self) {
         let mut text = String::new();
         for number in 0..BANNER_LINES {
-            let mut line = String::new();
-            write!(line, "# {number:02} {:=<122}", "").unwrap();
-            self.add(&mut text, &line);
+            let entry = match self.style {
+                Style::Lines => as_it_is(format!("# {number:02} {:=<122}", "")),
+                Style::Records => report::banner(&self.begun, number),
+            };
+            self.add(&mut text, &entry);
         }
-        self.file.write_all(text.as_bytes()).unwrap();
+        self.put(&text);
     }
 
-    fn add(&mut self, text: &mut String, line: &str) {
-        let first = self.lines;
-        let hash = xxh3_64(line.as_bytes());
-        let times = self
-            .written
-            .entry(hash)
-            .or_insert(Times { count: 0, first });
-        times.count += 1;
-        self.lines += 1;
-        self.bytes += line.len() as u64 + 1;
-        text.push_str(line);
+    fn add(&mut self, text: &mut String, entry: &Entry) {
+        let first = self.lines + self.kept_back;
+        if let Some(shipped) = &entry.shipped {
+            let hash = xxh3_64(shipped.as_bytes());
+            let times = self
+                .written
+                .entry(hash)
+                .or_insert(Times { count: 0, first });
+            times.count += 1;
+            self.lines += 1;
+        } else {
+            self.kept_back += 1;
+        }
+        self.bytes += entry.written.len() as u64 + 1;
+        text.push_str(&entry.written);
         text.push('\n');
     }
+}
+
+fn as_it_is(line: String) -> Entry {
+    Entry {
+        shipped: Some(line.clone()),
+        written: line,
+    }
+}
+
+/// The time in UTC, as Python's logging writes it.
+fn now() -> String {
+    jiff::Timestamp::now()
+        .strftime("%Y-%m-%d %H:%M:%S,%3f")
+        .to_string()
 }
 
 /// Gives each rotated file the next higher number.

@@ -17,6 +17,18 @@ pub(crate) struct Case {
     pub(crate) script: Script,
     /// Whether the application writes as fast as any.
     pub(crate) is_fast: bool,
+    /// What it writes.
+    pub(crate) style: Style,
+}
+
+/// What a log is made of.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Style {
+    /// Lines without a head.
+    Lines,
+    /// Records of one or more lines with times, levels and secrets: joined, dropped, sampled and
+    /// redacted, with their level as a label on Loki.
+    Records,
 }
 
 /// How a log is rotated.
@@ -98,6 +110,14 @@ const fn case(name: &'static str, glob: &'static str, rotation: Rotation, script
         rotation,
         script,
         is_fast: false,
+        style: Style::Lines,
+    }
+}
+
+pub(crate) const fn of_records(case: Case) -> Case {
+    Case {
+        style: Style::Records,
+        ..case
     }
 }
 
@@ -114,7 +134,7 @@ pub(crate) const LOG: &str = "*.log";
 const ALL: &str = "app.log*";
 
 /// All of them.
-pub(crate) const CASES: [Case; 20] = [
+pub(crate) const CASES: [Case; 24] = [
     kills("kills, appending", LOG, Rotation::Never),
     fast(kills("kills, renamed", LOG, Rotation::Rename)),
     kills("kills, renamed, all meant", ALL, Rotation::Rename),
@@ -128,6 +148,20 @@ pub(crate) const CASES: [Case; 20] = [
     kills("kills, compressed, all meant", ALL, Rotation::Gzip),
     kills("kills, new names", LOG, Rotation::NewName),
     kills("kills, copied by another", LOG, Rotation::Independent),
+    of_records(kills("records, kills, renamed", LOG, Rotation::Rename)),
+    of_records(kills("records, kills, copied", LOG, Rotation::CopyTruncate)),
+    of_records(case(
+        "records, stored, then 500",
+        LOG,
+        Rotation::Rename,
+        Script::StoredThenFailed,
+    )),
+    of_records(case(
+        "records, other configuration",
+        LOG,
+        Rotation::Rename,
+        Script::OtherConfiguration,
+    )),
     case(
         "stored, then 500",
         LOG,

@@ -3,7 +3,7 @@
 
 use pinnace::receiver::Backend;
 
-use crate::case::{Case, LOG, Rotation, Script};
+use crate::case::{Case, LOG, Rotation, Script, Style, of_records};
 
 /// A place, and how the agent comes to pass it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -59,6 +59,7 @@ const fn point(
         rotation,
         script: Script::Point(point),
         is_fast: false,
+        style: Style::Lines,
     }
 }
 
@@ -86,7 +87,7 @@ const fn with(trouble: Trouble, case: Case) -> Case {
 }
 
 /// All of them. Those that take longest are first.
-pub(crate) const POINTS: [Case; 24] = [
+pub(crate) const POINTS: [Case; 29] = [
     point("sealed, not sent", "sealed", 2, CLOUDWATCH),
     after("sealed", point("looked for", "looked_for", 2, CLOUDWATCH)),
     after("sealed", point("taken up again", "taken_up", 1, BOTH)),
@@ -123,6 +124,12 @@ pub(crate) const POINTS: [Case; 24] = [
     point("body written, not sealed", "body_written", 4, CLOUDWATCH),
     point("body written, not sealed", "body_written", 8, LOKI),
     point("sealed, not sent", "sealed", 8, LOKI),
+    of_records(point("records, sealed, not sent", "sealed", 2, CLOUDWATCH)),
+    of_records(point("records, stored, not noted", "stored", 4, CLOUDWATCH)),
+    // Each level has a request of its own.
+    of_records(point("records, some stored", "stored", 12, LOKI)),
+    of_records(point("records, some noted", "part_settled", 6, LOKI)),
+    of_records(point("records, sealed, not sent", "sealed", 2, LOKI)),
     point("stored, not noted", "stored", 4, CLOUDWATCH),
     point("stored, not noted", "stored", 8, LOKI),
     point("noted, place kept", "acknowledged", 4, CLOUDWATCH),

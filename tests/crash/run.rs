@@ -13,8 +13,8 @@ use std::time::{Duration, Instant};
 use pinnace::receiver::{Action, Backend, Faults, Summary};
 use serde_json::Value;
 
-use crate::application::{Application, Pace, lock, work};
-use crate::case::{Case, Rotation, Script};
+use crate::application::{Application, Pace, lock, report, work};
+use crate::case::{Case, Rotation, Script, Style};
 use crate::dice::Dice;
 use crate::harness::{Agent, Config, Scene, SmallVolume, eventually, get, pass};
 use crate::outcome::Row;
@@ -65,7 +65,12 @@ pub(crate) fn live(case: &'static Case, seed: u64, scale: &Scale) -> Vec<Row> {
         dice = Dice(dice.roll(0..u64::MAX) ^ u64::from(byte));
     }
     let scene = Scene::new();
-    let application = Application::new(scene.log("app.log"), case.rotation, dice.split());
+    let application = Application::new(
+        scene.log("app.log"),
+        case.rotation,
+        case.style,
+        dice.split(),
+    );
     let application = Mutex::new(application);
     let (is_over, rotates) = (AtomicBool::new(false), AtomicBool::new(false));
     let rows = case.backends().iter().map(|backend| row(case, *backend));
@@ -438,15 +443,16 @@ fn row(case: &Case, backend: Backend) -> Row {
 
 /// The configuration of a case, or another that goes on with the same files.
 fn config_of(scene: &Scene, case: &Case, is_other: bool) -> Config {
-    let (labels, stream, limit) = if is_other {
-        (
-            "labels: { service_name: other }, compression: none",
-            "other",
-            "3s",
-        )
+    let (name, compression, stream, limit) = if is_other {
+        ("other", "none", "other", "3s")
     } else {
-        ("labels: { service_name: app }", "all", "2s")
+        ("app", "snappy", "all", "2s")
     };
+    let (level, keys) = match case.style {
+        Style::Lines => ("", ""),
+        Style::Records => (", level: \"{level}\"", report::KEYS),
+    };
+    let labels = format!("labels: {{ service_name: {name}{level} }}, compression: {compression}");
     let stream = if case.rotation == Rotation::NewName {
         "\"{file}\""
     } else {
@@ -458,7 +464,7 @@ fn config_of(scene: &Scene, case: &Case, is_other: bool) -> Config {
         Backend::Cloudwatch => scene.cloudwatch(&format!("log_stream: {stream}, {more}")),
     };
     Config {
-        inputs: vec![scene.input("app", &[case.glob], "")],
+        inputs: vec![scene.input("app", &[case.glob], keys)],
         outputs: case.backends().iter().map(output).collect(),
         ..scene.empty_config()
     }
