@@ -7,6 +7,7 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
+mod ages;
 mod connection;
 mod decode;
 mod describe;
@@ -31,6 +32,7 @@ mod units;
 mod variables;
 mod warnings;
 
+pub use ages::{Ages, TooOld};
 pub use connection::{AssumeRole, Auth, Connection, Proxy, Secret, Tls};
 pub use problem::{Place, Problem, Problems};
 pub use records::{Filter, FilterAction, Format, Found, Multiline, Records};
@@ -236,8 +238,8 @@ pub struct Loki {
     pub compression: Compression,
     /// How much goes into one request.
     pub batch: Batch,
-    /// How old the time in a record may be.
-    pub max_age: Duration,
+    /// What becomes of old records.
+    pub ages: Ages,
     /// The time limit of one request.
     pub request_timeout: Duration,
     /// How connections are made.
@@ -287,8 +289,8 @@ pub struct CloudWatchLogs {
     pub verify_after_error: VerifyAfterError,
     /// How much goes into one request.
     pub batch: Batch,
-    /// How old the time in a record may be.
-    pub max_age: Duration,
+    /// What becomes of old records.
+    pub ages: Ages,
     /// The time limit of one request.
     pub request_timeout: Duration,
     /// How connections are made.
@@ -367,11 +369,11 @@ impl Config {
 }
 
 impl OutputKind {
-    /// How old the time in a record may be.
-    pub fn max_age(&self) -> Duration {
+    /// What becomes of old records.
+    pub fn ages(&self) -> Ages {
         match self {
-            Self::Loki(loki) => loki.max_age,
-            Self::CloudWatchLogs(cloudwatch) => cloudwatch.max_age,
+            Self::Loki(loki) => loki.ages,
+            Self::CloudWatchLogs(cloudwatch) => cloudwatch.ages,
         }
     }
 

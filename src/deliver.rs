@@ -277,6 +277,8 @@ pub(crate) struct Delivery {
     pub(crate) metrics: Arc<Metrics>,
     /// Tells the owner of the journal.
     pub(crate) report: Box<dyn Fn(Report) + Send + Sync>,
+    /// Records that are older than this are dead letters before they are sent.
+    pub(crate) buried: Option<Duration>,
     /// Whether records go to the dead letters even when a stream takes none.
     pub(crate) writes_all_refused: bool,
 }

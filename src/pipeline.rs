@@ -155,6 +155,7 @@ fn outputs(
                 let mailbox = mailbox.clone();
                 Box::new(move |report| mailbox.send(Message::Report(report)))
             },
+            buried: output.kind.ages().buried(),
             writes_all_refused: config.dead_letters.when_all_refused == WhenAllRefused::Write,
         };
         outputs.deliveries.push((delivery, incoming));

@@ -27,7 +27,10 @@ RuntimeError: échec du rapport";
 fn both(scene: &Scene) -> Config {
     Config {
         inputs: vec![scene.input("report", &["*.log"], "timezone: Europe/Paris")],
-        outputs: vec![scene.loki(""), scene.cloudwatch("log_stream: all")],
+        outputs: vec![
+            scene.loki("too_old: rescue"),
+            scene.cloudwatch("log_stream: all, too_old: rescue"),
+        ],
         ..scene.empty_config()
     }
 }
@@ -103,8 +106,8 @@ fn the_report_script_arrives_whole_and_at_its_times_across_a_change_of_clocks() 
     );
     let config = Config {
         outputs: vec![
-            scene.loki("max_age: 100000h"),
-            scene.cloudwatch("log_stream: \"{file}\", max_age: 100000h"),
+            scene.loki("too_old: rescue, max_age: 100000h"),
+            scene.cloudwatch("log_stream: \"{file}\", too_old: rescue, max_age: 100000h"),
         ],
         ..both(&scene)
     };
@@ -150,6 +153,7 @@ fn a_record_at_the_end_of_a_file_is_delivered_after_the_wait_and_what_comes_late
     let scene = Scene::new();
     let config = Config {
         inputs: vec![scene.input("report", &["*.log"], "multiline_wait: 200ms")],
+        outputs: vec![scene.loki("too_old: rescue")],
         ..scene.loki_config()
     };
     let log = scene.log("app.log");
@@ -177,6 +181,7 @@ fn a_record_that_may_go_on_is_delivered_at_the_end_and_is_not_begun_anew_after_a
     let scene = Scene::new();
     let config = Config {
         inputs: vec![scene.input("report", &["*.log"], "multiline_wait: 1s")],
+        outputs: vec![scene.loki("too_old: rescue")],
         ..scene.loki_config()
     };
     let log = scene.log("app.log");
@@ -259,6 +264,7 @@ fn lines_of_both_pipes_lose_their_envelope_and_are_joined_for_each_on_its_own() 
     let scene = Scene::new();
     let config = Config {
         inputs: vec![scene.input("pod", &["*.log"], "multiline_wait: 100ms")],
+        outputs: vec![scene.loki("too_old: rescue")],
         ..scene.loki_config()
     };
     let line = |time: &str, stream: &str, tag: &str, text: &str| {
@@ -383,6 +389,7 @@ fn plain_lines_are_shipped_as_they_are() {
     let scene = Scene::new();
     let config = Config {
         inputs: vec![scene.input("plain", &["*.log"], "format: plain, multiline: off")],
+        outputs: vec![scene.loki("too_old: rescue")],
         ..scene.loki_config()
     };
     let text =
@@ -409,6 +416,7 @@ fn what_is_filtered_is_counted_owes_nothing_and_is_not_looked_at_again() {
         "filters: [{ action: drop, level: debug }, { action: sample, pattern: 'GET', one_in: 5 }]";
     let config = Config {
         inputs: vec![scene.input("app", &["*.log"], keys)],
+        outputs: vec![scene.loki("too_old: rescue")],
         ..scene.loki_config()
     }
     .serving();

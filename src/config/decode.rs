@@ -19,6 +19,7 @@ use super::{
     Shutdown, VerifyAfterError, WhenAllRefused, WhenFull, WhenLettersFull,
 };
 
+mod ages;
 mod transport;
 
 /// Decodes the whole tree. Only without a mistake among the notes is the result to be used.
@@ -185,7 +186,7 @@ fn loki(fields: &Fields<'_>, inputs: &[Input], taken: &[String], notes: &mut Not
         max_streams: fields.scalar("max_streams", notes),
         compression: word(fields, "compression", notes),
         batch: batch(&fields.section("batch", notes), notes),
-        max_age: fields.scalar("max_age", notes),
+        ages: ages::of_loki(fields, notes),
         request_timeout: fields.scalar("request_timeout", notes),
         connection: transport::connection(fields, notes),
     }
@@ -211,7 +212,7 @@ fn cloudwatch_logs(fields: &Fields<'_>, notes: &mut Notes) -> CloudWatchLogs {
         compression,
         verify_after_error: word(fields, "verify_after_error", notes),
         batch: batch(&fields.section("batch", notes), notes),
-        max_age: fields.scalar("max_age", notes),
+        ages: ages::of_cloudwatch(fields, notes),
         request_timeout: fields.scalar("request_timeout", notes),
         connection: transport::connection(fields, notes),
     }

@@ -7,8 +7,8 @@ use std::fmt::Write;
 use super::mask::{mask_defaults, mask_url};
 use super::units::print_duration;
 use super::{
-    Batch, CloudWatchCompression, CloudWatchLogs, Compression, Config, Input, LogClass, Loki,
-    Output, OutputKind, ReadFrom, Template, VerifyAfterError, WhenAllRefused, WhenFull,
+    Ages, Batch, CloudWatchCompression, CloudWatchLogs, Compression, Config, Input, LogClass, Loki,
+    Output, OutputKind, ReadFrom, Template, TooOld, VerifyAfterError, WhenAllRefused, WhenFull,
     WhenLettersFull,
 };
 
@@ -146,7 +146,7 @@ fn loki(out: &mut Writer<'_>, loki: &Loki) {
         },
     );
     batch(out, &loki.batch);
-    out.plain("max_age", &print_duration(loki.max_age));
+    ages(out, &loki.ages);
     out.plain("request_timeout", &print_duration(loki.request_timeout));
     transport::connection(out, &loki.connection);
 }
@@ -191,12 +191,25 @@ fn cloudwatch_logs(out: &mut Writer<'_>, cloudwatch: &CloudWatchLogs) {
         },
     );
     batch(out, &cloudwatch.batch);
-    out.plain("max_age", &print_duration(cloudwatch.max_age));
+    ages(out, &cloudwatch.ages);
     out.plain(
         "request_timeout",
         &print_duration(cloudwatch.request_timeout),
     );
     transport::connection(out, &cloudwatch.connection);
+}
+
+fn ages(out: &mut Writer<'_>, ages: &Ages) {
+    out.plain(
+        "too_old",
+        match ages.too_old {
+            TooOld::DeadLetter => "dead_letter",
+            TooOld::Rescue => "rescue",
+        },
+    );
+    if let Some(max_age) = ages.max_age {
+        out.plain("max_age", &print_duration(max_age));
+    }
 }
 
 fn batch(out: &mut Writer<'_>, batch: &Batch) {

@@ -5,7 +5,7 @@
 use std::collections::BTreeMap;
 use std::ops::Range;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use tokio::sync::{mpsc, oneshot};
 
@@ -17,6 +17,7 @@ use crate::batch::opened::OpenError;
 use crate::batch::parts::Fate;
 use crate::batch::{Batch, BatchId, StreamId};
 use crate::dead_letters::Written;
+use crate::record::Time;
 use carried::Carried;
 
 mod carried;
@@ -115,6 +116,20 @@ impl Courier {
         let Some(carried) = self.batches.get_mut(&id) else {
             return self.refusals.remove(id);
         };
+        let oldest = attempts.delivery.buried.map_or(Time(i64::MIN), within_age);
+        match carried.older_than(oldest, &records) {
+            Ok(old) if old.is_empty() => {}
+            Ok(old) => {
+                let answer = "older than max_age: it was not sent".to_owned();
+                let refusal = Refusal {
+                    reason: "too_old",
+                    may_be_stored: carried.is_unsure,
+                    answer,
+                };
+                return self.condemn(id, old, &refusal).await;
+            }
+            Err(error) => return self.cannot_open(id, &records, &error).await,
+        }
         let cutting = if carried.is_request(&records) {
             None
         } else {
@@ -304,7 +319,12 @@ impl Courier {
                 from = until;
             }
             match trouble {
-                Some(sentence) => {
+                Some(mut sentence) => {
+                    if refusal.reason == "too_old" {
+                        sentence.push_str(
+                            "; these are too old, and too_old: rescue delivers such records with a later time",
+                        );
+                    }
                     self.hold("dead_letters", &sentence);
                     tokio::time::sleep(WRITE_AGAIN_AFTER).await;
                 }
@@ -371,6 +391,13 @@ impl Courier {
         tokio::time::sleep(self.waits.next()).await;
         tracing::debug!(batch = id.0, from = records.start, "tried again");
     }
+}
+
+/// The time of a record that is just so old.
+fn within_age(age: Duration) -> Time {
+    SystemTime::now()
+        .checked_sub(age)
+        .map_or(Time(i64::MIN), Time::from)
 }
 
 /// Records of a part, counted in the whole batch.

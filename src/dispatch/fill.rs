@@ -187,6 +187,7 @@ struct Taker<'a> {
 impl Taker<'_> {
     /// Each line is a record, and nothing is looked for in it but what no log should hold.
     fn take_lines(&mut self, behind: Behind) -> Ended {
+        let oldest = self.oldest();
         let Reading {
             framer,
             redactor,
@@ -218,7 +219,7 @@ impl Taker<'_> {
             if seen > self.until {
                 return Ended::Later(seen);
             }
-            let given = self.placing.place(seen);
+            let given = self.placing.place(seen.max(oldest));
             let was_in_key = cutter.learned().is_in_key;
             let end = self.at + framed.line.bytes.len();
             if was_in_key || redactor.may_be_in(self.bytes, self.at..end) {
@@ -236,6 +237,9 @@ impl Taker<'_> {
             if let Some(emf) = &mut counters.emf {
                 emf.look_at(framed.line.bytes);
             }
+            if seen < oldest {
+                counters.too_old.inc();
+            }
             *self.last_time = seen;
             self.placing.note(given);
             self.at += framed.consumed;
@@ -251,7 +255,7 @@ impl Taker<'_> {
         let mut ahead = None;
         // What the metadata at hand tell; most records are like the one before them.
         let mut told = None;
-        let oldest = Time(self.times.now.0.saturating_sub(self.reading.max_age));
+        let oldest = self.oldest();
         loop {
             let Reading {
                 rules,
@@ -291,7 +295,7 @@ impl Taker<'_> {
             let seen = self.times.at(self.at);
             let own = zone.time_of(record.time, found.stamp, seen, *self.last_time);
             let time = match own {
-                Some(time) => time.max(oldest),
+                Some(time) => time,
                 None if learned.is_timed => *self.last_time,
                 None => {
                     let ahead = ahead.get_or_insert_with(|| {
@@ -308,7 +312,7 @@ impl Taker<'_> {
             if time > self.until {
                 return Ended::Later(time);
             }
-            let given = self.placing.place(time);
+            let given = self.placing.place(time.max(oldest));
             let mut line = record.line;
             let has_room = line.bytes.len() + CONTINUED_MARK.len() <= framer.max_line();
             if record.is_continued && has_room {
@@ -364,17 +368,13 @@ impl Taker<'_> {
             if let Some(emf) = &mut counters.emf {
                 emf.look_at(record.line.bytes);
             }
-            match own {
-                Some(time) if time < oldest => {
-                    counters.too_old.inc();
-                }
-                Some(own) if given.millis() > own.millis() => {
-                    counters.behind.inc();
-                }
-                None if found.stamp.is_some() => {
-                    counters.far_off.inc();
-                }
-                _ => {}
+            if time < oldest {
+                counters.too_old.inc();
+            } else if own.is_some() && given.nanos_since(time) >= 1_000_000 {
+                counters.behind.inc();
+            }
+            if own.is_none() && found.stamp.is_some() {
+                counters.far_off.inc();
             }
             if is_redacted {
                 counters.count_redacted(redactor);
@@ -394,6 +394,16 @@ impl Taker<'_> {
             cutter.note_key(is_in_key);
             self.at += cutter.take();
         }
+    }
+}
+
+impl Taker<'_> {
+    /// Times before this are moved up to it.
+    fn oldest(&self) -> Time {
+        let age = self.reading.rescued;
+        age.map_or(Time(i64::MIN), |age| {
+            Time(self.times.now.0.saturating_sub(age))
+        })
     }
 }
 

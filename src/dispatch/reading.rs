@@ -27,8 +27,8 @@ pub(crate) struct Reading {
     pub(crate) redactor: Redactor,
     /// How long a record that may go on waits for more.
     pub(crate) wait: Duration,
-    /// How old the time in a record may be, in nanoseconds.
-    pub(super) max_age: i64,
+    /// Times that are older than this, in nanoseconds, are moved up to it.
+    pub(super) rescued: Option<i64>,
     /// Which metadata records carry of their own.
     pub(super) own: OwnMetadata,
     pub(crate) counters: Counters,
@@ -78,7 +78,7 @@ pub(crate) struct Counters {
     pub(crate) far_off: Counter,
     /// Times that lie before the last batch of their stream.
     pub(crate) behind: Counter,
-    /// Times that are older than the destination takes.
+    /// Times that were moved up, being older than the destination takes.
     pub(crate) too_old: Counter,
     /// Records that lost labels of their own, since there were too many streams.
     pub(crate) merged: Counter,
@@ -202,7 +202,10 @@ impl Reading {
             cutter: Cutter::new(max_line),
             redactor: redactor(),
             wait,
-            max_age: i64::try_from(output.max_age().as_nanos()).unwrap_or(i64::MAX),
+            rescued: output
+                .ages()
+                .rescued()
+                .map(|age| i64::try_from(age.as_nanos()).unwrap_or(i64::MAX)),
             own: OwnMetadata::of(output),
             found: Found::new(wanted(output), redactor()),
             counters,

@@ -3,6 +3,7 @@
 //! stream that is fed by several files.
 
 use std::collections::BTreeMap;
+use std::fs::File;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use pinnace::receiver::Backend;
@@ -46,11 +47,11 @@ fn write(scene: &Scene) -> BTreeMap<String, Option<u64>> {
     written
 }
 
-fn config(scene: &Scene, max_age: &str) -> Config {
+fn config(scene: &Scene, ages: &str) -> Config {
     Config {
         outputs: vec![
-            scene.loki(max_age),
-            scene.cloudwatch(&format!("log_stream: \"{{file}}\", {max_age}")),
+            scene.loki(ages),
+            scene.cloudwatch(&format!("log_stream: \"{{file}}\", {ages}")),
         ],
         ..scene.loki_config()
     }
@@ -90,13 +91,20 @@ fn sorted(lines: impl Iterator<Item = String>) -> Vec<String> {
 }
 
 #[test]
-fn old_records_are_moved_up_and_younger_ones_keep_their_times() {
+fn old_records_are_moved_up_where_that_is_asked_and_younger_ones_keep_their_times() {
     let scene = Scene::new();
-    let config = config(&scene, "").serving();
+    let config = config(&scene, "too_old: rescue").serving();
     let written = write(&scene);
+    // What says nothing is as old as its file.
+    append(&scene.log("plain.log"), "plain\n");
+    let plain = File::options().append(true).open(scene.log("plain.log"));
+    let long_ago = SystemTime::now() - Duration::from_secs(100 * 24 * HOUR);
+    plain.unwrap().set_modified(long_ago).unwrap();
     let agent = scene.start(&config);
     config.wait_until_no_lag();
+    let (_, metrics) = get(config.port(), "/metrics").unwrap();
     agent.stop_well();
+    assert!(!config.state_dir.join("dead-letters.ndjson").exists());
     let young = SystemTime::now() - Duration::from_secs(5 * 24 * HOUR);
     let young = u64::try_from(young.duration_since(UNIX_EPOCH).unwrap().as_millis()).unwrap();
     for backend in Backend::ALL {
@@ -113,15 +121,29 @@ fn old_records_are_moved_up_and_younger_ones_keep_their_times() {
         }
         assert!(kept > 300, "{kept} of {backend}");
         let lines = sorted(stored.into_iter().map(|(line, _)| line));
-        assert_eq!(lines, sorted(written.keys().cloned()), "{backend}");
+        let all = written.keys().cloned().chain(["plain".to_owned()]);
+        assert_eq!(lines, sorted(all), "{backend}");
         scene.assert_flawless(backend);
+        let moved = format!("pinnace_times_moved_up_total{{output=\"{backend}\"}} ");
+        assert!(!metrics.contains(&format!("{moved}0\n")), "{metrics}");
     }
 }
 
 #[test]
-fn old_records_that_are_not_moved_up_are_in_the_dead_letters_and_the_others_arrive() {
+fn old_records_are_in_the_dead_letters_and_the_others_arrive() {
+    // Whether they are sent and refused, or known to be too old.
+    for (ages, is_sent) in [
+        ("", [true, false]),
+        ("max_age: 10000h", [true, true]),
+        ("max_age: 100h", [false, false]),
+    ] {
+        bury(ages, is_sent);
+    }
+}
+
+fn bury(ages: &str, is_sent: [bool; 2]) {
     let scene = Scene::new();
-    let config = config(&scene, "max_age: 10000h").serving();
+    let config = config(&scene, ages).serving();
     let written = write(&scene);
     let agent = scene.start(&config);
     let all = written.len();
@@ -133,7 +155,9 @@ fn old_records_that_are_not_moved_up_are_in_the_dead_letters_and_the_others_arri
     assert!(is_accounted, "{}", config.status_text().1);
     config.wait_until_no_lag();
     agent.stop_well();
-    for backend in Backend::ALL {
+    for (backend, is_sent) in Backend::ALL.into_iter().zip(is_sent) {
+        let refused = scene.receiver.summary(backend).rejected_total();
+        assert_eq!(refused > 0, is_sent, "{refused} at {backend} with {ages:?}");
         let buried = buried(&config, backend.name());
         assert!(buried.len() > 200, "{} of {backend}", buried.len());
         let stored = stored(&scene, backend).into_iter().map(|(line, _)| line);

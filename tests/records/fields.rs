@@ -31,7 +31,7 @@ fn config_of(scene: &Scene, more: &str) -> Config {
             &["*.log"],
             "capture: '\\[(?P<thread>[^\\]]+)\\]', multiline_wait: 50ms",
         )],
-        outputs: vec![scene.loki(&format!("{keys}, {more}"))],
+        outputs: vec![scene.loki(&format!("too_old: rescue, {keys}, {more}"))],
         ..scene.empty_config()
     }
 }
@@ -149,7 +149,7 @@ fn ever_new_values_of_a_label_make_no_more_streams_than_are_permitted() {
     let keys = "labels: { app: shop, user: \"{field.user}\" }, max_streams: 8";
     let config = Config {
         inputs: vec![scene.input("app", &["*.log"], "")],
-        outputs: vec![scene.loki(keys)],
+        outputs: vec![scene.loki(&format!("too_old: rescue, {keys}"))],
         ..scene.empty_config()
     }
     .serving();
@@ -187,8 +187,8 @@ fn the_log_of_a_container_is_labelled_with_its_namespace_pod_and_name() {
     let config = Config {
         inputs: vec![scene.input("node", &globs, "multiline_wait: 50ms")],
         outputs: vec![
-            scene.loki(""),
-            scene.cloudwatch("log_stream: \"{namespace}/{pod}/{container}\""),
+            scene.loki("too_old: rescue"),
+            scene.cloudwatch("log_stream: \"{namespace}/{pod}/{container}\", too_old: rescue"),
         ],
         ..scene.empty_config()
     };
@@ -255,7 +255,7 @@ fn no_secret_becomes_a_label_or_metadata() {
             &["*.log"],
             "redact_patterns: { customer: '\"customer\": *\"[^\"]*\"' }",
         )],
-        outputs: vec![scene.loki(keys)],
+        outputs: vec![scene.loki(&format!("too_old: rescue, {keys}"))],
         ..scene.empty_config()
     };
     append(

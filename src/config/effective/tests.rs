@@ -214,7 +214,10 @@ fn loki() -> impl Strategy<Value = OutputKind> {
                         Compression::None
                     },
                     batch,
-                    max_age: Duration::from_mins(1 + timeout),
+                    ages: ages(
+                        timeout % 2 == 0,
+                        Some(Duration::from_mins(1 + timeout)).filter(|_| timeout % 3 > 0),
+                    ),
                     request_timeout: Duration::from_millis(timeout),
                 })
             },
@@ -279,11 +282,24 @@ fn cloudwatch_logs() -> impl Strategy<Value = OutputKind> {
                     },
                     verify_after_error,
                     batch,
-                    max_age: Duration::from_hours(7),
+                    ages: ages(packed, Some(Duration::from_hours(7))),
                     request_timeout: Duration::from_secs(7),
                 })
             },
         )
+}
+
+fn ages(is_rescue: bool, max_age: Option<Duration>) -> Ages {
+    let too_old = if is_rescue {
+        TooOld::Rescue
+    } else {
+        TooOld::DeadLetter
+    };
+    let usual = is_rescue.then_some(Duration::from_hours(6 * 24));
+    Ages {
+        too_old,
+        max_age: max_age.or(usual),
+    }
 }
 
 fn configs() -> impl Strategy<Value = Config> {

@@ -139,9 +139,10 @@ pub(super) static LOKI: Section = Section {
                 doc: "How much goes into one request.",
                 example: "{ max_bytes: 1MiB, max_wait: 1s }",
             },
+            TOO_OLD,
             max_age(
-                "144h",
-                "How old the time in a record may be. One that is older is moved up to this age, so that the record is taken all the same; its text keeps the time. Loki refuses what is older than its `reject_old_samples_max_age`, a week unless it says otherwise.",
+                "as long as Loki takes it; `144h` with `too_old: rescue`",
+                "From which age on a record is too old. Loki refuses what is older than its `reject_old_samples_max_age`, a week unless it says otherwise: without this key it is asked. A time that is moved up should leave room for an outage.",
             ),
             REQUEST_TIMEOUT,
         ],
@@ -233,14 +234,32 @@ pub(super) static CLOUDWATCH_LOGS: Section = Section {
                 doc: "How much goes into one request.",
                 example: "{ max_wait: 5s }",
             },
+            TOO_OLD,
             max_age(
-                "312h",
-                "How old the time in a record may be. One that is older is moved up to this age, so that the record is taken all the same; its text keeps the time. CloudWatch Logs refuses what is older than 14 days, or than the retention of the group.",
+                "`336h`; `312h` with `too_old: rescue`",
+                "From which age on a record is too old. CloudWatch Logs refuses what is older than 14 days, or than the retention of the group. A time that is moved up should leave room for an outage.",
             ),
             REQUEST_TIMEOUT,
         ],
         &TRANSPORT,
     ],
+};
+
+const TOO_OLD: Key = Key {
+    name: "too_old",
+    kind: Kind::Choice(&[
+        (
+            "dead_letter",
+            "the record goes to the dead letters, and those beside it are delivered",
+        ),
+        (
+            "rescue",
+            "its time is moved up to `max_age`, so that it is taken all the same; its text keeps the time, and it is counted in `pinnace_times_moved_up_total`",
+        ),
+    ]),
+    absent: Absent::Default("dead_letter"),
+    doc: "What becomes of a record that is older than the destination takes. Dead letters are bounded by `dead_letters.max_bytes`: for a large old backlog choose `rescue`.",
+    example: "rescue",
 };
 
 /// How old a record may be.
@@ -251,7 +270,7 @@ const fn max_age(usual: &'static str, doc: &'static str) -> Key {
             least: Duration::from_mins(1),
             most: Duration::from_hours(24 * 366 * 100),
         },
-        absent: Absent::Default(usual),
+        absent: Absent::Means(usual),
         doc,
         example: "48h",
     }

@@ -7,6 +7,7 @@ use crate::batch::opened::{OpenError, Opened};
 use crate::batch::{Batch, Sealed};
 use crate::dead_letters::Letter;
 use crate::deliver::Beside;
+use crate::record::Time;
 
 /// So much text goes to the dead letters at once, in bytes, and so many records.
 const LETTERS: (usize, usize) = (256 * 1024, 1000);
@@ -44,6 +45,28 @@ impl Carried {
             is_stuck: false,
             batch,
         }
+    }
+
+    /// The first of some records, as far as they are from before `oldest`; none where they may have
+    /// been sent already, since then they may be stored.
+    pub(super) fn older_than(
+        &self,
+        oldest: Time,
+        records: &Range<u32>,
+    ) -> Result<Range<u32>, OpenError> {
+        let mut old = records.start..records.start;
+        if self.batch.sealed.first_time < oldest && !self.in_doubt.contains(&records.start) {
+            let (whole, request) = self.request_of(records.start)?;
+            let opened = Opened::of(&request, &self.batch.stream)?;
+            let is_old = |number: u32| {
+                let record = opened.record(number - whole.start);
+                record.is_some_and(|it| it.time < oldest)
+            };
+            while old.end < records.end && is_old(old.end) {
+                old.end += 1;
+            }
+        }
+        Ok(old)
     }
 
     /// Whether these records go out as they were sealed: a part has a body of its own.
