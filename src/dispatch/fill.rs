@@ -127,7 +127,7 @@ impl Filler<'_> {
                 until: self.until,
                 times: Times::new(generation, &chunk, self.at.time),
                 bytes,
-                known_utf8: match std::str::from_utf8(bytes) {
+                known_utf8: match simdutf8::compat::from_utf8(bytes) {
                     Ok(_) => bytes.len(),
                     Err(error) => error.valid_up_to(),
                 },

@@ -263,16 +263,16 @@ fn level_first(line: &[u8], at: usize) -> Option<Head> {
         .take_while(|byte| byte.is_ascii_alphanumeric())
         .count();
     let word = &text[..len];
-    let level = Level::of_word(word)?;
+    let (level, is_a_word_too) = Level::told_by(word)?;
     let end = skip_colours(line, at + len);
     let is_upper = word.iter().all(|byte| !byte.is_ascii_lowercase());
     let is_told = match line.get(end) {
         // `fail:` is what .NET writes; `panic:` and `note:` begin other things.
         // And `Error:` is the name of an exception.
         Some(b':' | b']' | b'|') => {
-            is_upper || word == b"fail" || word != b"Error" && !is_a_word_too(word)
+            is_upper || word == b"fail" || word != b"Error" && !is_a_word_too
         }
-        Some(b' ') => is_upper && !is_a_word_too(word),
+        Some(b' ') => is_upper && !is_a_word_too,
         _ => false,
     };
     if !is_told {
@@ -317,58 +317,66 @@ fn access(line: &[u8]) -> Option<Head> {
     None
 }
 
-/// Words that stand for a level only where they stand apart.
-fn is_a_word_too(word: &[u8]) -> bool {
-    const WORDS: [&[u8]; 9] = [
-        b"fail", b"failure", b"note", b"log", b"success", b"config", b"fine", b"panic", b"alert",
-    ];
-    WORDS.iter().any(|it| it.eq_ignore_ascii_case(word))
-}
-
 /// The level that is named behind the timestamp. In capitals it counts wherever it stands among
 /// the first words; in small letters only where it stands apart: first, or in brackets or bars.
 pub(crate) fn level_in(text: &[u8]) -> Option<Level> {
-    let text = &text[..text.len().min(LEVEL_WITHIN)];
+    let mut rest = &text[..text.len().min(LEVEL_WITHIN)];
     let mut before = b' ';
-    let mut words = 0;
-    let mut at = 0;
     // `PHP Warning:` counts wherever it stands.
-    let mut is_php = false;
-    while words < LEVEL_WORDS
-        && let Some(&byte) = text.get(at)
-    {
-        if !byte.is_ascii_alphanumeric() {
-            if byte == 0x1B {
-                at = skip_colours(text, at).max(at + 1);
-                continue;
-            }
-            if byte != b' ' {
+    let mut is_first = true;
+    for _ in 0..LEVEL_WORDS {
+        loop {
+            let ends_gap = |byte: &u8| is_in_word(*byte) || *byte == 0x1B;
+            let gap;
+            (gap, rest) = rest.split_at(rest.iter().position(ends_gap)?);
+            if let Some(&byte) = gap.iter().rfind(|byte| **byte != b' ') {
                 before = byte;
             }
-            at += 1;
-            continue;
+            if rest[0] != 0x1B {
+                break;
+            }
+            rest = &rest[skip_colours(rest, 0).max(1)..];
         }
-        let start = at;
-        while text.get(at).is_some_and(u8::is_ascii_alphanumeric) {
-            at += 1;
-        }
-        let word = &text[start..at];
-        words += 1;
-        let level = match *word {
-            [letter] => Level::of_letter(letter),
-            _ => Level::of_word(word),
+        let len = rest.iter().position(|byte| !is_in_word(*byte));
+        let (word, behind) = rest.split_at(len.unwrap_or(rest.len()));
+        let told = match *word {
+            [letter] => Level::of_letter(letter).map(|level| (level, false)),
+            _ => Level::told_by(word),
         };
-        if level.is_some() && is_level(word, before, &text[at..], words == 1 || is_php) {
-            return level;
+        if let Some((level, is_a_word_too)) = told
+            && is_level((word, is_a_word_too), before, behind, is_first)
+        {
+            return Some(level);
         }
-        is_php = word == b"PHP";
+        is_first = word == b"PHP";
         before = b'a';
+        rest = behind;
     }
     None
 }
 
+/// Whether it is a letter or a digit.
+#[inline]
+fn is_in_word(byte: u8) -> bool {
+    static IN_WORD: [bool; 256] = {
+        let mut table = [false; 256];
+        let mut byte = 0;
+        while byte < 128_u8 {
+            table[byte as usize] = byte.is_ascii_alphanumeric();
+            byte += 1;
+        }
+        table
+    };
+    IN_WORD[usize::from(byte)]
+}
+
 /// Whether a word that may name a level does, between what stands before and behind it.
-fn is_level(word: &[u8], before: u8, behind: &[u8], is_first: bool) -> bool {
+fn is_level(
+    (word, is_a_word_too): (&[u8], bool),
+    before: u8,
+    behind: &[u8],
+    is_first: bool,
+) -> bool {
     let after = behind[skip_colours(behind, 0)..]
         .iter()
         .copied()
@@ -383,11 +391,8 @@ fn is_level(word: &[u8], before: u8, behind: &[u8], is_first: bool) -> bool {
     }
     let is_upper = word.iter().all(|byte| !byte.is_ascii_lowercase());
     let is_apart = is_enclosed || after == b':' && (is_first || is_upper);
-    if is_a_word_too(word) {
-        is_apart
-    } else {
-        is_upper || is_apart || is_first || matches!(before, b'[' | b'|' | b'<' | b'(')
-    }
+    let is_told = is_upper || is_first || matches!(before, b'[' | b'|' | b'<' | b'(');
+    is_apart || is_told && !is_a_word_too
 }
 
 #[cfg(test)]

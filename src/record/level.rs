@@ -45,12 +45,23 @@ impl Level {
 
     /// The level that a word of a log stands for, in whatever case.
     pub(crate) fn of_word(word: &[u8]) -> Option<Self> {
+        Self::told_by(word).map(|(level, _)| level)
+    }
+
+    /// The same, and whether the word stands for a level only where it stands apart.
+    #[inline]
+    pub(super) fn told_by(word: &[u8]) -> Option<(Self, bool)> {
         let letter = (word.first()? | 0x20).wrapping_sub(b'a');
         let (from, to) = *BEGINNING_WITH.get(usize::from(letter))?;
+        let is_it = |lower: &[u8]| {
+            let mut bytes = lower.iter().zip(word);
+            lower.len() == word.len()
+                && bytes.all(|(lower, byte)| *lower == byte.to_ascii_lowercase())
+        };
         WORDS[from..to]
             .iter()
-            .find(|(it, _)| it.eq_ignore_ascii_case(word))
-            .map(|(_, level)| *level)
+            .find(|it| is_it(it.0))
+            .map(|it| (it.1, it.2))
     }
 
     /// The level of a single letter, as klog, Ruby and others write it.
@@ -93,51 +104,51 @@ impl Level {
     }
 }
 
-/// The words of loggers, by their first letters.
-const WORDS: [(&[u8], Level); 43] = [
-    (b"alert", Level::Fatal),
-    (b"critical", Level::Fatal),
-    (b"crit", Level::Fatal),
-    (b"config", Level::Info),
-    (b"debug", Level::Debug),
-    (b"dbg", Level::Debug),
-    (b"debug1", Level::Debug),
-    (b"debug2", Level::Debug),
-    (b"debug3", Level::Debug),
-    (b"debug4", Level::Debug),
-    (b"debug5", Level::Debug),
-    (b"dbug", Level::Debug),
-    (b"dpanic", Level::Fatal),
-    (b"error", Level::Error),
-    (b"err", Level::Error),
-    (b"eror", Level::Error),
-    (b"emerg", Level::Fatal),
-    (b"emergency", Level::Fatal),
-    (b"fatal", Level::Fatal),
-    (b"ftl", Level::Fatal),
-    (b"fail", Level::Error),
-    (b"failure", Level::Error),
-    (b"fine", Level::Debug),
-    (b"finer", Level::Trace),
-    (b"finest", Level::Trace),
-    (b"info", Level::Info),
-    (b"inf", Level::Info),
-    (b"information", Level::Info),
-    (b"informational", Level::Info),
-    (b"log", Level::Info),
-    (b"notice", Level::Info),
-    (b"note", Level::Info),
-    (b"panic", Level::Fatal),
-    (b"severe", Level::Error),
-    (b"silly", Level::Trace),
-    (b"success", Level::Info),
-    (b"trace", Level::Trace),
-    (b"trc", Level::Trace),
-    (b"verbose", Level::Trace),
-    (b"vrb", Level::Trace),
-    (b"warn", Level::Warn),
-    (b"warning", Level::Warn),
-    (b"wrn", Level::Warn),
+/// The words of loggers, by their first letters; whether each is an ordinary word as well.
+const WORDS: [(&[u8], Level, bool); 43] = [
+    (b"alert", Level::Fatal, true),
+    (b"critical", Level::Fatal, false),
+    (b"crit", Level::Fatal, false),
+    (b"config", Level::Info, true),
+    (b"debug", Level::Debug, false),
+    (b"dbg", Level::Debug, false),
+    (b"debug1", Level::Debug, false),
+    (b"debug2", Level::Debug, false),
+    (b"debug3", Level::Debug, false),
+    (b"debug4", Level::Debug, false),
+    (b"debug5", Level::Debug, false),
+    (b"dbug", Level::Debug, false),
+    (b"dpanic", Level::Fatal, false),
+    (b"error", Level::Error, false),
+    (b"err", Level::Error, false),
+    (b"eror", Level::Error, false),
+    (b"emerg", Level::Fatal, false),
+    (b"emergency", Level::Fatal, false),
+    (b"fatal", Level::Fatal, false),
+    (b"ftl", Level::Fatal, false),
+    (b"fail", Level::Error, true),
+    (b"failure", Level::Error, true),
+    (b"fine", Level::Debug, true),
+    (b"finer", Level::Trace, false),
+    (b"finest", Level::Trace, false),
+    (b"info", Level::Info, false),
+    (b"inf", Level::Info, false),
+    (b"information", Level::Info, false),
+    (b"informational", Level::Info, false),
+    (b"log", Level::Info, true),
+    (b"notice", Level::Info, false),
+    (b"note", Level::Info, true),
+    (b"panic", Level::Fatal, true),
+    (b"severe", Level::Error, false),
+    (b"silly", Level::Trace, false),
+    (b"success", Level::Info, true),
+    (b"trace", Level::Trace, false),
+    (b"trc", Level::Trace, false),
+    (b"verbose", Level::Trace, false),
+    (b"vrb", Level::Trace, false),
+    (b"warn", Level::Warn, false),
+    (b"warning", Level::Warn, false),
+    (b"wrn", Level::Warn, false),
 ];
 
 /// For each letter, which of the [`WORDS`] begin with it.
@@ -204,7 +215,7 @@ mod tests {
 
     #[test]
     fn every_word_is_found_among_those_of_its_letter() {
-        for (word, level) in WORDS {
+        for (word, level, _) in WORDS {
             assert_eq!(Level::of_word(word), Some(level));
             assert_eq!(Level::of_word(&word.to_ascii_uppercase()), Some(level));
         }

@@ -243,7 +243,7 @@ impl Group {
             if slot.open.is_none() {
                 continue;
             }
-            let is_utf8 = std::str::from_utf8(&slot.text).is_ok();
+            let is_utf8 = simdutf8::basic::from_utf8(&slot.text).is_ok();
             let whole = Line {
                 bytes: &slot.text,
                 is_utf8,
@@ -274,7 +274,7 @@ impl Group {
         Record {
             line: Line {
                 bytes,
-                is_utf8: std::str::from_utf8(bytes).is_ok(),
+                is_utf8: simdutf8::basic::from_utf8(bytes).is_ok(),
                 is_cut: len < slot.text.len() || slot.is_cut && slot.ended.is_some(),
             },
             head: open.and_then(|open| open.head),

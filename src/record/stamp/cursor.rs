@@ -123,16 +123,33 @@ impl<'a> Cursor<'a> {
 
     /// The fraction of a second behind its point, in nanoseconds; further digits are dropped.
     pub(crate) fn fraction(&mut self) -> Option<i64> {
-        let mut nanos = 0;
-        let mut scale = SECOND;
-        let mut count = 0;
-        for byte in self.rest().iter().take_while(|byte| byte.is_ascii_digit()) {
-            scale /= 10;
-            nanos += i64::from(byte - b'0') * scale;
+        /// What one of the last of so many digits stands for.
+        const UNITS: [i64; 10] = [
+            SECOND,
+            100_000_000,
+            10_000_000,
+            1_000_000,
+            100_000,
+            10_000,
+            1000,
+            100,
+            10,
+            1,
+        ];
+        let most = UNITS.len() - 1;
+        let (mut number, mut count) = (0, 0);
+        for byte in self.rest() {
+            let digit = byte.wrapping_sub(b'0');
+            if digit > 9 {
+                break;
+            }
+            if count < most {
+                number = number * 10 + i64::from(digit);
+            }
             count += 1;
         }
         self.at += count;
-        (count > 0).then_some(nanos)
+        (count > 0).then(|| number * UNITS[count.min(most)])
     }
 
     /// `22:08:23`, with or without a fraction behind a point, a comma or a colon: nanoseconds
