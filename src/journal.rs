@@ -41,6 +41,8 @@ mod volume;
 const SEGMENT_BYTES: u64 = 1 << 20;
 /// The same where the crash suite wants to see segments recycled.
 const SMALL_SEGMENT_BYTES: u64 = 8 << 10;
+/// What is appended between two commits keeps this much room; the first look takes far more.
+const PENDING_BYTES: usize = 64 << 10;
 /// How often the segment is synced to the device: what a power loss can cost.
 const SYNC_EVERY: Duration = Duration::from_secs(1);
 /// How long to wait after a failed write before the next attempt.
@@ -363,6 +365,7 @@ impl<V: Volume> Files<V> {
     fn commit(&mut self, state: &State, segment_bytes: u64) -> io::Result<()> {
         let written = self.segments.write(&self.pending);
         self.pending.clear();
+        self.pending.shrink_to(PENDING_BYTES);
         written?;
         if !self.released.is_empty() {
             crash_point::pass("acknowledged");

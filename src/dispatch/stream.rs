@@ -1,5 +1,6 @@
 //! One stream of an output: which generations feed it, in which order, and which batches of it
-//! are on their way. Only bookkeeping.
+//! are on their way. Only bookkeeping. There can be thousands, most of them with one file and
+//! nothing to do: lists have room for what is in them, and none while they are empty.
 
 use std::collections::VecDeque;
 use std::path::Path;
@@ -84,6 +85,9 @@ impl Stream {
                 generations: VecDeque::with_capacity(1),
                 is_ready: false,
             };
+            if self.feeds.is_empty() {
+                self.feeds.reserve_exact(1);
+            }
             self.feeds.insert(place, feed);
             place
         });
@@ -114,6 +118,9 @@ impl Stream {
         if let Ok(place) = self.find(origin)
             && !std::mem::replace(&mut self.feeds[place].is_ready, true)
         {
+            if self.ready.is_empty() {
+                self.ready.reserve_exact(1);
+            }
             self.ready.push_back(Arc::clone(origin));
         }
     }
@@ -155,6 +162,7 @@ impl Stream {
 
     /// Notes a batch that was handed over.
     pub(super) fn sent(&mut self, id: BatchId, spans: Vec<Span>, body_len: usize) {
+        self.in_flight.reserve_exact(1);
         self.in_flight.push(InFlight {
             id,
             spans,
@@ -180,7 +188,11 @@ impl Stream {
     /// Notes a delivered batch.
     pub(super) fn delivered(&mut self, id: BatchId) -> Option<InFlight> {
         let at = self.in_flight.iter().position(|batch| batch.id == id)?;
-        Some(self.in_flight.remove(at))
+        let batch = self.in_flight.remove(at);
+        if self.in_flight.is_empty() {
+            self.in_flight = Vec::new();
+        }
+        Some(batch)
     }
 }
 

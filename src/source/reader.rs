@@ -73,7 +73,8 @@ impl Reader {
         let anchor_len = usize::from(position.anchor.len);
         let need = anchor_len + want;
         if self.buffer.len() < need {
-            self.buffer.resize(need, 0);
+            // Anew, and not longer: what no read reaches stays the system's.
+            self.buffer = vec![0; need];
         }
         let from = position.offset.saturating_sub(anchor_len as u64);
         let (len, is_end) = content.read_at(&mut self.buffer[..need], from)?;

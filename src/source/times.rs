@@ -54,6 +54,10 @@ impl TimeMarks {
                 is_kept
             });
         }
+        if self.marks.is_empty() {
+            // Most files have no more than one.
+            self.marks.reserve_exact(1);
+        }
         self.marks.push_back((size, time));
     }
 
