@@ -2,6 +2,7 @@
 //! gives entries that amount to it.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::path::Path;
 
 use super::cursors::Cursors;
 use super::entry::{CheckpointEnd, Cursor, Entry, Extent, Identity, Route, Seal};
@@ -15,6 +16,8 @@ use crate::span::{GenerationId, Position};
 pub(crate) struct State {
     /// What is known of each generation that is not forgotten.
     pub(crate) generations: BTreeMap<GenerationId, Known>,
+    /// The same by inode, and by the hash of their path.
+    by_place: BTreeSet<(u64, GenerationId)>,
     /// Which outputs have begun to take which inputs.
     pub(crate) routes: BTreeSet<Route>,
     /// Batches on their way, and delivered ones that wait for one before them.
@@ -85,7 +88,11 @@ impl State {
     /// cursors say where their bytes begin.
     pub(super) fn take_in(&mut self, earlier: Self) {
         for (id, known) in earlier.generations {
-            self.generations.entry(id).or_insert(known);
+            if !self.generations.contains_key(&id) {
+                let places = places_of(&known.identity);
+                self.by_place.extend(places.map(|place| (place, id)));
+                self.generations.insert(id, known);
+            }
         }
         self.routes.extend(earlier.routes);
         self.looked_at = earlier.looked_at.or(self.looked_at);
@@ -98,14 +105,21 @@ impl State {
         match entry {
             Entry::Generation(id, identity) => {
                 self.know_generation(*id);
-                self.generations
-                    .entry(*id)
-                    .and_modify(|known| known.identity.clone_from(identity))
-                    .or_insert_with(|| Known {
+                if let Some(known) = self.generations.get_mut(id) {
+                    for place in places_of(&known.identity) {
+                        self.by_place.remove(&(place, *id));
+                    }
+                    known.identity.clone_from(identity);
+                } else {
+                    let known = Known {
                         identity: identity.clone(),
                         cursors: Cursors::default(),
                         copies: Vec::new(),
-                    });
+                    };
+                    self.generations.insert(*id, known);
+                }
+                let places = places_of(identity);
+                self.by_place.extend(places.map(|place| (place, *id)));
             }
             Entry::Cursor(id, output, cursor) => self.move_cursor(*id, output, *cursor),
             Entry::Copied(id, end) => {
@@ -118,7 +132,11 @@ impl State {
                 }
             }
             Entry::Forget(id) => {
-                self.generations.remove(id);
+                if let Some(known) = self.generations.remove(id) {
+                    for place in places_of(&known.identity) {
+                        self.by_place.remove(&(place, *id));
+                    }
+                }
             }
             Entry::Route(route) => {
                 self.routes.insert(route.clone());
@@ -219,6 +237,26 @@ impl State {
             }
         }
         released
+    }
+
+    /// The generations that have this inode or one of these paths, in their order. There may be
+    /// others among them.
+    pub(crate) fn known_at<'a>(
+        &self,
+        inode: u64,
+        paths: impl Iterator<Item = &'a Path>,
+    ) -> impl Iterator<Item = (GenerationId, &Known)> {
+        let ids: BTreeSet<GenerationId> = paths
+            .map(place_of)
+            .chain([inode])
+            .flat_map(|place| {
+                let all = (place, GenerationId(0))..=(place, GenerationId(u64::MAX));
+                self.by_place.range(all)
+            })
+            .map(|(_, id)| *id)
+            .collect();
+        ids.into_iter()
+            .filter_map(|id| Some((id, self.generations.get(&id)?)))
     }
 
     /// Gives up a batch with all behind it of its stream and its generations: they are read
@@ -373,6 +411,15 @@ impl State {
             .chain(acknowledged.map(|(id, _)| Entry::Acknowledge(*id)))
             .chain(std::iter::once(Entry::CheckpointEnd(end)))
     }
+}
+
+/// Where a generation is found in the index.
+fn places_of(identity: &Identity) -> [u64; 2] {
+    [identity.inode, place_of(&identity.path)]
+}
+
+fn place_of(path: &Path) -> u64 {
+    xxhash_rust::xxh3::xxh3_64(path.as_os_str().as_encoded_bytes())
 }
 
 #[cfg(test)]

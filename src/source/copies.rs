@@ -63,6 +63,12 @@ impl Source {
         at: Moment,
     ) -> Original {
         let lineage = Lineage::of(path);
+        if lineage
+            .earlier_names()
+            .is_some_and(|mut it| it.next().is_none())
+        {
+            return Original::None;
+        }
         let candidates = self
             .generations
             .values()

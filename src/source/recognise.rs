@@ -155,21 +155,24 @@ impl Source {
         };
         let state = journal.state();
         let name = &self.inputs[input].name;
-        let known = || {
-            let known = state.generations.iter();
-            known.filter(|(id, it)| it.identity.input == *name && self.has_no_bytes(**id))
+        let mut known: Vec<_> = match lineage.earlier_names() {
+            Some(names) => state
+                .known_at(candidate.inode, names.chain([path]))
+                .collect(),
+            None => state.generations.iter().map(|(id, it)| (*id, it)).collect(),
         };
+        known.retain(|(id, it)| it.identity.input == *name && self.has_no_bytes(*id));
         // A copy that was met before its original was read further, and emptied.
-        let copied = known().find(|(_, known)| {
+        let copied = known.iter().find(|(_, known)| {
             lineage.can_come_from(&known.identity.path) && opened.is_copied_up_to(&known.copies)
         });
-        if let Some((&id, known)) = copied
+        if let Some(&(id, known)) = copied
             && (known.identity.inode, known.identity.birth) != (candidate.inode, candidate.birth)
             && state.is_read(id, opened.len())
         {
             return Recognised::Copy(id);
         }
-        let identities = known().map(|(id, known)| (*id, &known.identity));
+        let identities = known.iter().map(|(id, known)| (*id, &known.identity));
         let furthest_of = |id| {
             let positions = state.positions_in(id).into_iter();
             positions.map(|it| it.offset).max().unwrap_or(0)

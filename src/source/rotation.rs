@@ -107,6 +107,12 @@ impl<'a> Lineage<'a> {
         }
     }
 
+    /// The names that what lies here can have had before; nothing where there is no list of them,
+    /// since a compressed file can have had any name of the same rotation.
+    pub(crate) fn earlier_names(&self) -> Option<impl Iterator<Item = &Path>> {
+        (!self.is_gzip).then(|| self.originals.iter().map(PathBuf::as_path))
+    }
+
     /// Whether rotation gave the name to what was `original`.
     pub(crate) fn is_rotation_of(&self, original: &Path) -> bool {
         let original = original.as_os_str();

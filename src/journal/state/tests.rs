@@ -121,3 +121,28 @@ fn what_is_unsealed_is_read_again() {
         Some(10)
     );
 }
+
+#[test]
+fn a_generation_is_found_by_its_inode_and_path_and_by_no_others_that_it_had() {
+    let found = |state: &State, inode, path: &str| {
+        let known = state.known_at(inode, [Path::new(path)].into_iter());
+        known.map(|(id, _)| id.0).collect::<Vec<_>>()
+    };
+    let at = |inode, path: &str| Identity {
+        inode,
+        path: path.into(),
+        ..identity(0)
+    };
+    let mut state = State::default();
+    let mut earlier = State::default();
+    earlier.apply(&Entry::Generation(GenerationId(7), at(70, "/a")));
+    for (id, identity) in [(2, at(20, "/b")), (1, at(10, "/a")), (2, at(30, "/c"))] {
+        state.apply(&Entry::Generation(GenerationId(id), identity));
+    }
+    state.take_in(earlier);
+    assert_eq!(found(&state, 30, "/a"), [1, 2, 7]);
+    assert_eq!(found(&state, 30, "/c"), [2]);
+    assert!(found(&state, 20, "/b").is_empty(), "what it was");
+    state.apply(&Entry::Forget(GenerationId(1)));
+    assert_eq!(found(&state, 10, "/a"), [7]);
+}
