@@ -27,7 +27,7 @@ mod yardstick;
 use std::process::ExitCode;
 use std::time::Duration;
 
-use anyhow::{Context as _, Result, ensure};
+use anyhow::{Context as _, Result, bail, ensure};
 
 use corpus::Corpus;
 use figures::Figure;
@@ -110,8 +110,8 @@ fn main() -> Result<ExitCode> {
     })
 }
 
-/// Runs one scenario as often as asked, the programs in turn, so that whatever else the machine
-/// does meanwhile falls on all of them.
+/// Runs one scenario as often as asked: the programs in turn, so that whatever else the machine
+/// does meanwhile falls on all of them, or all of it at once where next to nothing happens.
 fn measure(
     scenario: &Scenario,
     programs: &[Program],
@@ -128,18 +128,35 @@ fn measure(
     }
     let programs: Vec<_> = programs.iter().filter(|it| scenario.has(it)).collect();
     let mut all: Vec<Vec<Figures>> = programs.iter().map(|_| Vec::new()).collect();
-    for number in 1..=runs {
+    let run = |program: &Program, number: usize| {
+        let name = program.name();
+        eprintln!("{}: {name}, run {number} of {runs}", scenario.name);
+        run::run(&scenario.kind, &corpora, program)
+    };
+    let turns = (1..=runs).flat_map(|number| programs.iter().map(move |it| (*it, number)));
+    let ended: Vec<Result<Figures>> = if scenario.kind.goes_together() {
+        let run = &run;
+        std::thread::scope(|scope| {
+            let running: Vec<_> = turns
+                .map(|(program, number)| scope.spawn(move || run(program, number)))
+                .collect();
+            let ends = running.into_iter().map(std::thread::ScopedJoinHandle::join);
+            ends.map(|it| it.unwrap_or_else(|_| bail!("it panicked")))
+                .collect()
+        })
+    } else {
+        turns
+            .map(|(program, number)| run(program, number))
+            .collect()
+    };
+    let mut ended = ended.into_iter();
+    for _ in 1..=runs {
         let mut round: Vec<Option<Figures>> = Vec::new();
-        for program in &programs {
-            let name = program.name();
-            eprintln!("{}: {name}, run {number} of {runs}", scenario.name);
-            match run::run(&scenario.kind, &corpora, program) {
-                Ok(figures) => round.push(Some(figures)),
-                Err(error) => {
-                    report.failed(&scenario.name, program, &format!("{error:#}"));
-                    round.push(None);
-                }
+        for (program, ended) in programs.iter().zip(&mut ended) {
+            if let Err(error) = &ended {
+                report.failed(&scenario.name, program, &format!("{error:#}"));
             }
+            round.push(ended.ok());
         }
         let yardstick = programs
             .iter()

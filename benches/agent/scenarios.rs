@@ -37,6 +37,13 @@ pub(crate) enum Kind {
     Start,
 }
 
+impl Kind {
+    /// Whether runs take next to nothing of the machine, so that they can go on at the same time.
+    pub(crate) fn goes_together(&self) -> bool {
+        matches!(self, Self::Idle { .. } | Self::Outage { .. })
+    }
+}
+
 /// Who is measured besides the agent.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(crate) enum Beside {
@@ -230,7 +237,7 @@ pub(crate) fn all(is_quick: bool) -> Vec<Scenario> {
         name: name.to_owned(),
         kind: Kind::Rate {
             bytes_per_second,
-            lasting: seconds(30),
+            lasting: seconds(20),
             max_wait,
         },
         shapes: Vec::new(),
