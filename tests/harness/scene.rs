@@ -74,6 +74,21 @@ impl Scene {
         self.dir().join("logs").join(name)
     }
 
+    /// Gives each of so many rotated files the next number, as `logrotate` does: the first is
+    /// free then.
+    pub(crate) fn make_room(&self, rotated: u32) -> PathBuf {
+        let name = |number: u32| self.log(&format!("app.log.{number}"));
+        for number in (1..=rotated).rev() {
+            fs::rename(name(number), name(number + 1)).unwrap();
+        }
+        name(1)
+    }
+
+    /// Rotates `app.log`, of which so many rotated files are there, by renaming.
+    pub(crate) fn rotate(&self, rotated: u32) {
+        fs::rename(self.log("app.log"), self.make_room(rotated)).unwrap();
+    }
+
     /// An input with the include patterns `globs` below the folder of logs.
     pub(crate) fn input(&self, name: &str, globs: &[&str], more: &str) -> String {
         let globs: Vec<_> = globs

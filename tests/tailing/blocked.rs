@@ -8,13 +8,13 @@ use serde_json::Value;
 
 use crate::harness::{Agent, Config, Numbered, PATIENCE, Scene, eventually, lines_of};
 
-/// Renames each rotated file to the next number, and the log to the first, as `logrotate` does.
-fn rotate(scene: &Scene, rotations: u32) {
-    let name = |number: u32| scene.log(&format!("app.log.{number}"));
-    for number in (1..rotations).rev() {
-        fs::rename(name(number), name(number + 1)).unwrap();
+/// These names to Loki, with a short time limit.
+fn config_of(scene: &Scene, glob: &str) -> Config {
+    Config {
+        inputs: vec![scene.input("app", &[glob], "")],
+        outputs: vec![scene.loki("request_timeout: 1s")],
+        ..scene.loki_config()
     }
-    fs::rename(scene.log("app.log"), name(1)).unwrap();
 }
 
 /// An agent with a request on its way that is not answered.
@@ -42,19 +42,15 @@ fn wait_until_open(config: &Config, count: usize) {
 fn rotations_between_two_looks_while_no_request_is_answered_are_delivered_in_order() {
     for glob in ["app.log", "app.log*"] {
         let scene = Scene::new();
-        let config = Config {
-            inputs: vec![scene.input("app", &[glob], "")],
-            outputs: vec![scene.loki("request_timeout: 1s")],
-            ..scene.loki_config()
-        };
+        let config = config_of(&scene, glob);
         let mut series = Numbered::wide("hanging", 100);
         let agent = start_hanging(&scene, &config, &mut series);
         let mut rotations = 0;
         for _ in 0..8 {
             agent.freeze();
             for _ in 0..5 {
+                scene.rotate(rotations);
                 rotations += 1;
-                rotate(&scene, rotations);
                 series.append_to(&scene.log("app.log"), 100);
             }
             agent.thaw();
@@ -77,16 +73,13 @@ fn rotations_between_two_looks_while_no_request_is_answered_are_delivered_in_ord
 #[test]
 fn rotated_files_that_are_deleted_while_no_request_is_answered_are_delivered_in_order() {
     let scene = Scene::new();
-    let config = Config {
-        outputs: vec![scene.loki("request_timeout: 1s")],
-        ..scene.loki_config()
-    };
+    let config = config_of(&scene, "app.log");
     let mut series = Numbered::wide("deleted", 100);
     let agent = start_hanging(&scene, &config, &mut series);
     for count in 1..=30 {
         wait_until_open(&config, count);
         fs::remove_file(scene.log("app.log.1")).unwrap_or_default();
-        rotate(&scene, 1);
+        scene.rotate(0);
         series.append_to(&scene.log("app.log"), 100);
     }
     scene.receiver.set_faults(Backend::Loki, Faults::default());
@@ -99,15 +92,11 @@ fn rotated_files_that_are_deleted_while_no_request_is_answered_are_delivered_in_
 fn rotations_under_the_look_while_no_request_is_answered_are_all_delivered() {
     for glob in ["app.log", "app.log*"] {
         let scene = Scene::new();
-        let config = Config {
-            inputs: vec![scene.input("app", &[glob], "")],
-            outputs: vec![scene.loki("request_timeout: 1s")],
-            ..scene.loki_config()
-        };
+        let config = config_of(&scene, glob);
         let mut series = Numbered::wide("hanging", 100);
         let agent = start_hanging(&scene, &config, &mut series);
-        for rotation in 1..=60 {
-            rotate(&scene, rotation);
+        for rotated in 0..60 {
+            scene.rotate(rotated);
             series.append_to(&scene.log("app.log"), 100);
         }
         wait_until_open(&config, 61);

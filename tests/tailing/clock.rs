@@ -58,7 +58,7 @@ struct Life {
     config: Config,
     library: PathBuf,
     series: Numbered,
-    rotations: u32,
+    rotated: u32,
 }
 
 impl Life {
@@ -74,7 +74,7 @@ impl Life {
             config: config.serving(),
             library,
             series: Numbered::wide("clock", 60),
-            rotations: 0,
+            rotated: 0,
             scene,
         }
     }
@@ -101,24 +101,16 @@ impl Life {
     }
 
     fn rotate(&mut self) {
-        let name = |number: u32| self.scene.log(&format!("app.log.{number}"));
-        for number in (1..=self.rotations).rev() {
-            fs::rename(name(number), name(number + 1)).unwrap();
-        }
-        fs::rename(self.scene.log("app.log"), name(1)).unwrap();
-        self.rotations += 1;
+        self.scene.rotate(self.rotated);
+        self.rotated += 1;
         self.write();
     }
 
     fn copy_and_empty(&mut self) {
         let path = self.scene.log("app.log");
-        let name = |number: u32| self.scene.log(&format!("app.log.{number}"));
-        for number in (1..=self.rotations).rev() {
-            fs::rename(name(number), name(number + 1)).unwrap();
-        }
-        fs::copy(&path, name(1)).unwrap();
+        fs::copy(&path, self.scene.make_room(self.rotated)).unwrap();
         fs::write(&path, "").unwrap();
-        self.rotations += 1;
+        self.rotated += 1;
         self.write();
     }
 
@@ -160,40 +152,39 @@ impl Life {
     }
 }
 
+/// Sets the clock again and again, while the agent runs or while it is away.
+fn live_with_a_clock_that_is_set(glob: &str, is_away: bool) {
+    let mut life = Life::new(glob);
+    life.write();
+    let mut agent = life.start();
+    life.wait_for_all();
+    // Loki takes nothing that is more than ten minutes ahead of its own clock.
+    for seconds in [-3600, 0, 300, -7200] {
+        if !is_away {
+            life.set(seconds);
+        }
+        life.live(agent);
+        if is_away {
+            life.set(seconds);
+            life.rotate();
+        }
+        agent = life.start();
+        life.wait_for_all();
+    }
+    agent.stop_well();
+    life.assert_all_arrived();
+}
+
 #[test]
 fn a_clock_that_is_set_while_the_agent_runs_costs_nothing() {
     for glob in ["app.log", "app.log*"] {
-        let mut life = Life::new(glob);
-        life.write();
-        let mut agent = life.start();
-        life.wait_for_all();
-        // Loki takes nothing that is more than ten minutes ahead of its own clock.
-        for seconds in [-3600, 0, 300, -7200] {
-            life.set(seconds);
-            life.live(agent);
-            agent = life.start();
-            life.wait_for_all();
-        }
-        agent.stop_well();
-        life.assert_all_arrived();
+        live_with_a_clock_that_is_set(glob, false);
     }
 }
 
 #[test]
 fn a_clock_that_is_set_while_the_agent_is_away_costs_nothing() {
     for glob in ["app.log", "app.log*"] {
-        let mut life = Life::new(glob);
-        life.write();
-        let mut agent = life.start();
-        life.wait_for_all();
-        for seconds in [-3600, 0, 300, -7200] {
-            life.live(agent);
-            life.set(seconds);
-            life.rotate();
-            agent = life.start();
-            life.wait_for_all();
-        }
-        agent.stop_well();
-        life.assert_all_arrived();
+        live_with_a_clock_that_is_set(glob, true);
     }
 }

@@ -42,13 +42,9 @@ fn a_file_renamed_to_a_name_that_is_meant_too_arrives_once() {
     let mut series = Numbered::new("matched");
     let path = scene.log("app.log");
     let agent = scene.start(&config);
-    for rotation in 1..=4 {
+    for rotated in 0..4 {
         series.append_to(&path, 25);
-        for number in (1..rotation).rev() {
-            let from = scene.log(&format!("app.log.{number}"));
-            fs::rename(from, scene.log(&format!("app.log.{}", number + 1))).unwrap();
-        }
-        fs::rename(&path, scene.log("app.log.1")).unwrap();
+        scene.rotate(rotated);
         series.append_to(&path, 25);
         scene.wait_for_stored(Backend::Loki, series.next);
     }

@@ -32,17 +32,10 @@ fn a_file_of_two_bytes_is_followed_as_it_appears_grows_and_is_rotated() {
         assert_stored(&scene, &config, 1);
         append(&path, "a\n");
         assert_stored(&scene, &config, 2);
-        fs::rename(&path, scene.log("app.log.1")).unwrap();
+        scene.rotate(0);
         append(&path, "a\n");
         assert_stored(&scene, &config, 3);
-        for (older, old) in [(2, 1), (1, 0)] {
-            let from = if old == 0 {
-                path.clone()
-            } else {
-                scene.log(&format!("app.log.{old}"))
-            };
-            fs::rename(from, scene.log(&format!("app.log.{older}"))).unwrap();
-        }
+        scene.rotate(1);
         append(&path, "a\n");
         assert_stored(&scene, &config, 4);
         agent.stop_well();
@@ -153,14 +146,10 @@ fn files_of_the_same_banner_alone_are_as_many_as_there_are() {
         let path = scene.log("app.log");
         let banner = format!("{:=<127}\n", "# banner ").repeat(16);
         let agent = scene.start(&config);
-        for rotation in 1..=4 {
+        for rotated in 0..4 {
             append(&path, &banner);
-            assert_stored(&scene, &config, rotation * 16);
-            for number in (1..rotation).rev() {
-                let from = scene.log(&format!("app.log.{number}"));
-                fs::rename(from, scene.log(&format!("app.log.{}", number + 1))).unwrap();
-            }
-            fs::rename(&path, scene.log("app.log.1")).unwrap();
+            assert_stored(&scene, &config, (u64::from(rotated) + 1) * 16);
+            scene.rotate(rotated);
         }
         append(&path, &banner);
         assert_stored(&scene, &config, 80);
