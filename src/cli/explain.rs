@@ -1,6 +1,7 @@
 //! `pinnace explain`: shows how files would be cut into records and what is understood of each,
 //! without a configuration and without sending anything.
 
+use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::fs::File;
 use std::io::{self, IsTerminal as _, Read as _, Write as _};
@@ -22,6 +23,9 @@ use crate::record::zone::Zone;
 const MOST: u64 = 4 << 20;
 /// The longest line, as when nothing is configured.
 const MAX_LINE: usize = 256 << 10;
+
+/// So many names of fields are shown.
+const MOST_FIELDS: usize = 24;
 
 const BOLD: &str = "1";
 const DIM: &str = "2";
@@ -160,6 +164,7 @@ fn as_json(file: &Path, explanation: &Explanation, zone: &str) -> String {
                 "stream": record.pipe,
                 "is_cut": record.is_cut,
                 "redacted": record.redacted,
+                "fields": record.fields.iter().cloned().collect::<BTreeMap<_, _>>(),
             })
         })
         .collect();
@@ -241,6 +246,16 @@ fn as_text(
             levels.join(", ")
         },
     );
+    let fields = explanation.fields();
+    if !fields.is_empty() {
+        let more = fields.len().saturating_sub(MOST_FIELDS);
+        let shown = fields.iter().take(MOST_FIELDS);
+        let mut shown: Vec<String> = shown
+            .map(|(name, count)| format!("{name} {count}"))
+            .collect();
+        shown.extend((more > 0).then(|| format!("… and {more} more")));
+        line("fields", shown.join(", "));
+    }
     let redacted: usize = records.iter().map(|record| record.redacted.len()).sum();
     if redacted > 0 {
         line("redacted", format!("{redacted} places"));

@@ -1,8 +1,11 @@
 //! How a file is understood, told for people and scripts: the same cutting and reading as when it
 //! is shipped, with every step kept. Pure: bytes come in, values go out.
 
+use std::collections::BTreeMap;
+
 use super::cut::{Behind, Cut, Cutter, Learned};
 use super::envelope::Envelope;
+use super::fields::Fields;
 use super::head::Kind;
 use super::level::Level;
 use super::redact::Redactor;
@@ -33,6 +36,8 @@ pub(crate) struct Explained {
     pub(crate) is_cut: bool,
     /// The names of what was replaced.
     pub(crate) redacted: Vec<String>,
+    /// Its fields, with their values as they would be shipped.
+    pub(crate) fields: Vec<(String, String)>,
 }
 
 /// A file, explained.
@@ -73,7 +78,13 @@ pub(crate) fn explain(
             is_cut: false,
         };
         let text = redactor.redacted(&line, usize::MAX).bytes;
+        let fields = Fields::of(text, record.head.map(|head| head.kind), None);
+        let named = fields.names().into_iter().filter_map(|name| {
+            let value = fields.value_of(&name)?.into_owned();
+            Some((name, value))
+        });
         records.push(Explained {
+            fields: named.collect(),
             text: String::from_utf8_lossy(text).into_owned(),
             head_len: record.head.map_or(0, |head| head.len),
             lines: record.lines,
@@ -105,6 +116,17 @@ impl Explanation {
             .iter()
             .filter(|record| record.lines > 1)
             .count()
+    }
+
+    /// The names of fields, with the number of records that have each, the most frequent first.
+    pub(crate) fn fields(&self) -> Vec<(&str, usize)> {
+        let mut counts: BTreeMap<&str, usize> = BTreeMap::new();
+        for (name, _) in self.records.iter().flat_map(|record| &record.fields) {
+            *counts.entry(name).or_default() += 1;
+        }
+        let mut fields: Vec<_> = counts.into_iter().collect();
+        fields.sort_by_key(|(_, count)| std::cmp::Reverse(*count));
+        fields
     }
 
     /// The kinds of heads and the shapes of timestamps, each once.

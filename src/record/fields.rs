@@ -135,6 +135,45 @@ impl<'r> Fields<'r> {
     }
 }
 
+impl Fields<'_> {
+    /// The names of the members that have a value, and of the pairs, each once, in their order.
+    pub(crate) fn names(&self) -> Vec<String> {
+        let mut names = Vec::new();
+        if self.is_json {
+            members_within(self.text, "", &mut names);
+        } else {
+            for pair in logfmt::pairs(self.text) {
+                add_name("", pair.key, &mut names);
+            }
+        }
+        names
+    }
+}
+
+fn members_within(text: &[u8], above: &str, names: &mut Vec<String>) {
+    for (key, value) in json::members(text) {
+        let name = add_name(above, key, names);
+        if let (Value::Object(inner), Some(name)) = (value, name)
+            && json::members(inner).next().is_some()
+        {
+            names.retain(|it| *it != name);
+            members_within(inner, &format!("{name}."), names);
+        }
+    }
+}
+
+/// Adds a name, if it can be asked for.
+fn add_name(above: &str, key: &[u8], names: &mut Vec<String>) -> Option<String> {
+    let key = std::str::from_utf8(key).ok()?;
+    let is_sound =
+        !key.is_empty() && !key.contains(|c: char| c.is_whitespace() || "={}".contains(c));
+    let name = is_sound.then(|| format!("{above}{key}"))?;
+    if !names.contains(&name) {
+        names.push(name.clone());
+    }
+    Some(name)
+}
+
 fn member<'r>(text: &'r [u8], name: &[u8]) -> Option<Value<'r>> {
     let mut within = None;
     for (key, value) in json::members(text) {
@@ -183,6 +222,28 @@ mod tests {
             capture.look(text.as_bytes(), &mut found);
             let fields = Fields::of(text.as_bytes(), kind, Some((&capture, &found)));
             assert_eq!(fields.value_of(name).as_deref(), value, "{name} in {text}");
+        }
+    }
+
+    #[test]
+    fn the_names_of_fields_are_those_that_can_be_asked_for() {
+        let json =
+            r#"{"a":1,"user":{"id":7,"of":{"x":null}},"empty":{},"a b":1,"list":[{"c":1}],"a":2}"#;
+        let pairs = "2026-11-22 took=12ms id=9 id=10 x";
+        for (text, kind, names) in [
+            (
+                json,
+                Some(Kind::Json),
+                &["a", "user.id", "user.of.x", "empty", "list"][..],
+            ),
+            (pairs, Some(Kind::Text), &["took", "id"]),
+            ("", None, &[]),
+        ] {
+            let fields = Fields::of(text.as_bytes(), kind, None);
+            assert_eq!(fields.names(), names, "{text}");
+            for name in names {
+                assert!(fields.raw(name).is_some(), "{name}");
+            }
         }
     }
 
