@@ -19,6 +19,7 @@ pub(crate) use reading::{Counters, EmfCounters, Reading};
 use stream::Stream;
 use varying::Varying;
 
+mod admission;
 mod batching;
 pub(crate) mod containers;
 mod fill;

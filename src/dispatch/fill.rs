@@ -4,7 +4,7 @@
 use std::io;
 use std::time::Instant;
 
-use super::naming::{Merged, Streams};
+use super::admission::{Merged, Streams};
 use super::placing::Placing;
 use super::reading::Reading;
 use super::seen::Times;

@@ -3,10 +3,12 @@
 //! no file's content.
 
 use std::borrow::Cow;
-use std::collections::{BTreeMap, HashMap};
+use std::collections::BTreeMap;
 use std::path::Path;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
+pub(crate) use super::admission::Merged;
+use super::admission::Streams;
 use super::containers::Container;
 use super::varying::{Varying, wanted};
 use crate::batch::{StreamName, loki};
@@ -16,9 +18,6 @@ use crate::config::{OutputKind, Template};
 const MAX_CLOUDWATCH_NAME: usize = 512;
 /// Most bytes in a Loki label's value.
 pub(super) const MAX_LABEL_VALUE: usize = 2048;
-/// A stream that was not begun with again for this long counts no more: Loki forgets an idle one
-/// about as soon.
-const COUNTED_FOR: Duration = Duration::from_hours(1);
 /// Names in templates that have another value for each file.
 const OF_EACH_FILE: [&str; 3] = ["path", "file", "pod"];
 
@@ -42,19 +41,6 @@ pub(crate) enum Naming {
     },
 }
 
-/// Which streams were begun with, so that a label with ever new values makes no more of them than
-/// the destination bears.
-#[derive(Debug)]
-pub(crate) struct Streams {
-    most: usize,
-    /// By the hash of their labels: a collision lets one stream too many be fed.
-    begun: HashMap<u64, Instant>,
-    /// When somebody was last told that there are too many.
-    told: Option<Instant>,
-    /// Before this none that was begun counts less.
-    full_until: Option<Instant>,
-}
-
 /// What a generation's stream is called.
 #[derive(Debug)]
 pub(crate) struct Named {
@@ -66,52 +52,6 @@ pub(crate) struct Named {
     pub(crate) varying: Option<Box<Varying>>,
     /// Whether labels became metadata, since there are too many streams.
     pub(crate) merged: Merged,
-}
-
-/// Whether a generation's stream is one that it shares because there are too many.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Merged {
-    /// It has the stream that the templates give.
-    No,
-    /// For the first time, or for the first time since long.
-    News,
-    /// As others before it.
-    Again,
-}
-
-impl Streams {
-    fn new(most: u32) -> Self {
-        Self {
-            most: usize::try_from(most).unwrap_or(usize::MAX),
-            begun: HashMap::new(),
-            told: None,
-            full_until: None,
-        }
-    }
-
-    /// Whether a stream may be fed, or must be merged with others.
-    pub(super) fn admit(&mut self, labels: &str, now: Instant) -> Merged {
-        let labels = xxhash_rust::xxh3::xxh3_64(labels.as_bytes());
-        let is_known = self.begun.contains_key(&labels);
-        let may_be_fewer = self.full_until.is_none_or(|until| now >= until);
-        if !is_known && self.begun.len() >= self.most && may_be_fewer {
-            self.begun
-                .retain(|_, begun| now.duration_since(*begun) < COUNTED_FOR);
-            let oldest = self.begun.values().min();
-            self.full_until = oldest.map(|begun| *begun + COUNTED_FOR);
-        }
-        if is_known || self.begun.len() < self.most {
-            self.begun.insert(labels, now);
-            return Merged::No;
-        }
-        let told = self.told.filter(|it| now.duration_since(*it) < COUNTED_FOR);
-        self.told = told.or(Some(now));
-        if told.is_none() {
-            Merged::News
-        } else {
-            Merged::Again
-        }
-    }
 }
 
 /// What the names in templates stand for.
@@ -317,6 +257,9 @@ fn sanitised(name: &str, fallback: &str, is_allowed: impl Fn(char) -> bool) -> S
 
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
+    use super::super::admission::COUNTED_FOR;
     use super::*;
 
     fn templates(pairs: &[(&str, &str)]) -> BTreeMap<String, Template> {

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use prometheus_client::metrics::counter::Counter;
 
-use super::naming::Merged;
+use super::admission::Merged;
 use super::varying::{Found, wanted};
 use crate::config::OutputKind;
 use crate::record::cut::Cutter;

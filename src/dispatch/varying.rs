@@ -4,7 +4,8 @@
 use std::ops::Range;
 use std::time::Instant;
 
-use super::naming::{MAX_LABEL_VALUE, Merged, Streams};
+use super::admission::{Merged, Streams};
+use super::naming::MAX_LABEL_VALUE;
 use crate::batch::{Encoder, Push, loki};
 use crate::config::{LEVEL, OutputKind, Piece, Template, field_of};
 use crate::record::fields::Fields;
@@ -118,7 +119,11 @@ impl Varying {
             streams.admit(&found.labels, now)
         };
         if merged == Merged::No {
-            return (encoder.add_labels(&found.labels), merged);
+            let push = encoder.add_labels(&found.labels);
+            if push == Push::Full {
+                streams.tell_many_labels(&found.labels);
+            }
+            return (push, merged);
         }
         for (name, value) in &self.labels {
             if value.iter().any(|part| !matches!(part, Bound::Text(_))) {

@@ -87,7 +87,7 @@ const fn with(trouble: Trouble, case: Case) -> Case {
 }
 
 /// All of them. Those that take longest are first.
-pub(crate) const POINTS: [Case; 29] = [
+pub(crate) const POINTS: [Case; 30] = [
     point("sealed, not sent", "sealed", 2, CLOUDWATCH),
     after("sealed", point("looked for", "looked_for", 2, CLOUDWATCH)),
     after("sealed", point("taken up again", "taken_up", 1, BOTH)),
@@ -126,6 +126,10 @@ pub(crate) const POINTS: [Case; 29] = [
     point("sealed, not sent", "sealed", 8, LOKI),
     of_records(point("records, sealed, not sent", "sealed", 2, CLOUDWATCH)),
     of_records(point("records, stored, not noted", "stored", 4, CLOUDWATCH)),
+    with(
+        Trouble::TooLarge,
+        of_records(point("records, halved, not sent", "cut", 6, LOKI)),
+    ),
     // Each level has a request of its own.
     of_records(point("records, some stored", "stored", 12, LOKI)),
     of_records(point("records, some noted", "part_settled", 6, LOKI)),

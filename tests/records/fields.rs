@@ -181,6 +181,30 @@ fn ever_new_values_of_a_label_make_no_more_streams_than_are_permitted() {
 }
 
 #[test]
+fn more_label_sets_than_a_batch_holds_arrive_all_the_same_and_are_told_of() {
+    let scene = Scene::new();
+    let keys = "labels: { app: shop, user: \"{field.user}\" }";
+    let config = Config {
+        inputs: vec![scene.input("app", &["*.log"], "")],
+        outputs: vec![scene.loki(keys)],
+        ..scene.empty_config()
+    };
+    let line = |number: usize| format!("level=info msg=hello{number} user=u{}", number % 150);
+    let text: String = (0..300).map(|number| line(number) + "\n").collect();
+    append(&scene.log("app.log"), text);
+    let agent = scene.start(&config);
+    scene.wait_for_stored(Backend::Loki, 300);
+    agent.wait_for_log("as many label sets as it may");
+    agent.stop_well();
+    scene.assert_flawless(Backend::Loki);
+    let records = arrived(&scene);
+    for number in 0..300 {
+        let stream = format!("{{app=\"shop\", user=\"u{}\"}}", number % 150);
+        assert_eq!(*records[&line(number)].stream, stream);
+    }
+}
+
+#[test]
 fn the_log_of_a_container_is_labelled_with_its_namespace_pod_and_name() {
     let scene = Scene::new();
     let globs = ["pods/*/*/*.log", "containers/*.log"];
