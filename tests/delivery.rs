@@ -19,6 +19,8 @@ mod equal_times;
 mod form;
 #[path = "harness/harness.rs"]
 mod harness;
+#[path = "delivery/letters.rs"]
+mod letters;
 #[path = "delivery/refused.rs"]
 mod refused;
 #[path = "delivery/trouble.rs"]
