@@ -19,7 +19,7 @@ pub(crate) mod snapshot;
 /// The reading side is asked for its view this long.
 const VIEW_TIMEOUT: Duration = Duration::from_secs(5);
 /// How often it is said again that an output does not deliver.
-const REMIND_EVERY: Duration = Duration::from_mins(5);
+pub(crate) const REMIND_EVERY: Duration = Duration::from_mins(5);
 
 /// Answers for the agent, from its start on and whatever is wrong with it.
 #[derive(Debug)]
@@ -120,26 +120,35 @@ impl Observer {
 
     /// Says again and again why an output does not deliver, as long as it does not: the log may
     /// be all that anybody reads.
-    pub(crate) async fn remind(self: Arc<Self>) {
+    pub(crate) async fn remind(self: Arc<Self>, every: Duration) {
         loop {
-            tokio::time::sleep(REMIND_EVERY).await;
-            let Some(agent) = self.agent() else { continue };
-            let is_old = |it: &Blocked| it.since.elapsed().is_ok_and(|it| it >= REMIND_EVERY);
-            let mut healths = agent.outputs.iter();
-            if !healths.any(|health| health.blocked().is_some_and(|it| is_old(&it))) {
-                continue;
-            }
-            let Some(view) = self.view(&agent, false).await else {
-                continue;
-            };
-            for (health, view) in agent.outputs.iter().zip(&view.outputs) {
-                if let Some(blocked) = health.blocked().filter(is_old) {
-                    let reason = blocked.reason;
-                    let sentence = snapshot::why_blocked(&health.name, &blocked, view);
-                    tracing::warn!(reason, "{sentence}");
-                }
+            tokio::time::sleep(every).await;
+            for (reason, sentence) in self.blocked_for(every).await {
+                tracing::warn!(reason, "{sentence}");
             }
         }
+    }
+
+    /// The outputs that have not delivered for so long: the reason in a word, and the sentence.
+    async fn blocked_for(&self, least: Duration) -> Vec<(&'static str, String)> {
+        let is_old = |it: &Blocked| it.since.elapsed().is_ok_and(|it| it >= least);
+        let Some(agent) = self.agent() else {
+            return Vec::new();
+        };
+        let mut healths = agent.outputs.iter();
+        if !healths.any(|health| health.blocked().is_some_and(|it| is_old(&it))) {
+            return Vec::new();
+        }
+        let Some(view) = self.view(&agent, false).await else {
+            return Vec::new();
+        };
+        let outputs = agent.outputs.iter().zip(&view.outputs);
+        let sentences = outputs.filter_map(|(health, view)| {
+            let blocked = health.blocked().filter(is_old)?;
+            let sentence = snapshot::why_blocked(&health.name, &blocked, view);
+            Some((blocked.reason, sentence))
+        });
+        sentences.collect()
     }
 
     /// The metrics as text.
@@ -218,3 +227,6 @@ impl Observer {
 fn gauge(value: u64) -> i64 {
     i64::try_from(value).unwrap_or(i64::MAX)
 }
+
+#[cfg(test)]
+mod tests;

@@ -121,6 +121,14 @@ pub(crate) struct Inbox {
     wake: Arc<OwnedFd>,
 }
 
+#[cfg(test)]
+impl Inbox {
+    /// Waits for the next message; nothing once nobody can send one.
+    pub(crate) fn next(&self) -> Option<Message> {
+        self.messages.recv().ok()
+    }
+}
+
 /// One output, as the worker sees it.
 #[derive(Debug)]
 pub(crate) struct Lane {

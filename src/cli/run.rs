@@ -14,7 +14,7 @@ use tracing_subscriber::util::SubscriberInitExt as _;
 use crate::config::{self, Config, Environment, Problems, Source};
 use crate::exit;
 use crate::journal::{Journal, OpenError};
-use crate::observe::{Observer, control, http};
+use crate::observe::{Observer, REMIND_EVERY, control, http};
 use crate::pipeline::Pipeline;
 use reload::{Changes, Reason, reload};
 
@@ -154,7 +154,7 @@ async fn agent(arguments: &Arguments, on_error: OnError) -> Result<u8, Fault> {
     let environment = Environment::from_process();
     let source = Source::find(arguments.config.config.as_deref(), &environment);
     let mut changes = Changes::new(&source).map_err(fault)?;
-    tokio::spawn(Arc::clone(&observer).remind());
+    tokio::spawn(Arc::clone(&observer).remind(REMIND_EVERY));
     let mut start = std::pin::pin!(start(arguments, on_error, &observer));
     let (pipeline, config) = tokio::select! {
         biased;
