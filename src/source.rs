@@ -362,6 +362,7 @@ impl Source {
         // Else a file renamed meanwhile would count as one that stands at its own name, and its
         // last line would wait for ever.
         let origin = Arc::clone(&old.origin);
+        let is_gzip = old.content.is_whole();
         let file = old.content.file().try_clone();
         anew.goes_on_in_copy = self.adopt_copy(id, positions, journal, at);
         if !anew.goes_on_in_copy {
@@ -372,7 +373,7 @@ impl Source {
             self.release_aliases(id);
         }
         let mut names = vec![Name::Meant(input, path.clone())];
-        match file.and_then(|file| Opened::of(file, false)) {
+        match file.and_then(|file| Opened::of(file, is_gzip)) {
             // By now the name may be that of another file, or of none: the open file is what
             // counts.
             Ok(opened) if !was_in_copy => {
@@ -385,6 +386,8 @@ impl Source {
                 let folder = path.parent().unwrap_or(Path::new("/"));
                 names.extend(self.siblings_in(folder, false));
             }
+            // A gzip that is written anew: its end will be told.
+            Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => {}
             Err(error) => self.problems.note(&path, "read", &error),
         }
         anew.changes.extend(self.look_at_names(names, journal, at));

@@ -291,3 +291,27 @@ fn a_copy_that_was_overtaken_before_it_was_looked_at_is_not_read_again() {
     let opened = changes.iter().filter(|it| matches!(it, Change::Opened(_)));
     assert_eq!(opened.count(), 1, "the copy holds nothing new: {changes:?}");
 }
+
+#[test]
+fn a_compressed_file_that_begins_anew_is_still_a_compressed_one() {
+    let mut bench = bench(&["a.log*"]);
+    let text = lines("one", 3000);
+    bench.write("a.log", &text);
+    bench.gzip("a.log");
+    let id = bench.opened();
+    let journal = &mut bench.journal;
+    let anew = bench.source.begin_anew(id, &[], journal, Moment::now());
+    let [Change::Opened(new)] = anew.changes[..] else {
+        panic!("{:?}", anew.changes)
+    };
+    assert_eq!(bench.source.get(new).unwrap().size, text.len() as u64);
+    // Only the half of another one is there: it is waited for.
+    let whole = begin_gzip(&bench, "a.log.gz", &lines("two", 2000));
+    let journal = &mut bench.journal;
+    let anew = bench.source.begin_anew(new, &[], journal, Moment::now());
+    assert_eq!(anew.changes, []);
+    assert_eq!(bench.source.problems().count(), 0);
+    fs::write(bench.path("a.log.gz"), &whole).unwrap();
+    let changes = bench.events();
+    assert!(matches!(changes[..], [Change::Opened(_)]), "{changes:?}");
+}
