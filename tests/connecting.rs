@@ -27,5 +27,7 @@ mod live;
 mod many;
 #[path = "connecting/proxies.rs"]
 mod proxies;
+#[path = "connecting/sso.rs"]
+mod sso;
 #[path = "connecting/tls.rs"]
 mod tls;

@@ -18,7 +18,7 @@ use crate::proxies::Proxy;
 const ROLE: &str = "arn:aws:iam::123456789012:role/logs";
 
 /// A `CloudWatch` output at a URL of its own, in eu-west-1.
-fn cloudwatch_at(scene: &Scene, url: &str, more: &str) -> Config {
+pub(crate) fn cloudwatch_at(scene: &Scene, url: &str, more: &str) -> Config {
     anywhere_at(scene, url, &format!("region: eu-west-1, {more}"))
 }
 
@@ -40,7 +40,7 @@ fn signed_by(authorization: &str) -> String {
 }
 
 /// Who signed the requests that a front saw, each once and in order.
-fn signers(front: &Front) -> Vec<String> {
+pub(crate) fn signers(front: &Front) -> Vec<String> {
     let mut all: Vec<String> = front
         .headers("authorization")
         .iter()
@@ -50,7 +50,7 @@ fn signers(front: &Front) -> Vec<String> {
     all
 }
 
-fn variables(pairs: &[(&'static str, &str)]) -> Vec<(&'static str, String)> {
+pub(crate) fn variables(pairs: &[(&'static str, &str)]) -> Vec<(&'static str, String)> {
     pairs
         .iter()
         .map(|(name, value)| (*name, (*value).to_owned()))
@@ -58,7 +58,7 @@ fn variables(pairs: &[(&'static str, &str)]) -> Vec<(&'static str, String)> {
 }
 
 /// A hundred lines arrive.
-fn delivers(scene: &Scene, config: &Config, variables: &[(&str, String)]) -> String {
+pub(crate) fn delivers(scene: &Scene, config: &Config, variables: &[(&str, String)]) -> String {
     let mut series = Numbered::new("aws");
     series.append_to(&scene.log("app.log"), 100);
     let agent = Agent::start_with(&scene.write(config), variables);
@@ -69,7 +69,12 @@ fn delivers(scene: &Scene, config: &Config, variables: &[(&str, String)]) -> Str
 }
 
 /// Nothing arrives, and the log says why.
-fn is_told(scene: &Scene, config: &Config, variables: &[(&str, String)], sentences: &[&str]) {
+pub(crate) fn is_told(
+    scene: &Scene,
+    config: &Config,
+    variables: &[(&str, String)],
+    sentences: &[&str],
+) {
     Numbered::new("held").append_to(&scene.log("app.log"), 1);
     let agent = Agent::start_with(&scene.write(config), variables);
     let line = agent.wait_for_log("not delivered; nothing is lost");
@@ -398,10 +403,6 @@ fn each_way_of_having_no_credentials_is_told_with_its_mending() {
         ])
     };
     let role = format!("assume_role: {{ role_arn: \"{ROLE}\" }}");
-    let sso = tempfile::NamedTempFile::new().unwrap();
-    let text = "[profile sso]\nsso_start_url = https://sso.test\nsso_region = eu-west-1\nsso_account_id = 1\nsso_role_name = r\n";
-    fs::write(sso.path(), text).unwrap();
-    let sso = sso.path().display().to_string();
     let table: Vec<Case<'_>> = vec![
         (
             "",
@@ -451,11 +452,6 @@ fn each_way_of_having_no_credentials_is_told_with_its_mending() {
                 "sts:AssumeRole on resource",
                 "allow sts:AssumeRole on the role for our own identity",
             ],
-        ),
-        (
-            "profile: sso",
-            variables(&[("AWS_CONFIG_FILE", &sso)]),
-            &["the profile signs in by SSO"],
         ),
         (
             "profile: absent",

@@ -183,7 +183,7 @@ pub(super) static CLOUDWATCH_LOGS: Section = Section {
                 name: "profile",
                 kind: Kind::Text(&rules::PROFILE),
                 absent: Absent::Means("`AWS_PROFILE`, or `default`"),
-                doc: "A profile of AWS's configuration files. When it is set, credentials come from it alone. One that signs in by SSO cannot be used.",
+                doc: "A profile of AWS's configuration files. When it is set, credentials come from it alone. For one that signs in by SSO, name another one here that holds `credential_process = aws configure export-credentials --profile NAME --format process`.",
                 example: "logs",
             },
             Key {

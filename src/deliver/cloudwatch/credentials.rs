@@ -14,6 +14,18 @@ use crate::connect::failure::{cause, innermost};
 /// No place had any.
 pub(super) const NONE_FOUND: &str = "no AWS credentials were found: not in AWS_ACCESS_KEY_ID, not in a profile, not from a web identity (IRSA), a container (Pod Identity, ECS) or the instance; in a pod give its service account a role";
 
+/// A profile needs more of the SDK than is built in: see [`signs_in_by_sso`].
+pub(super) const SIGN_IN: &str =
+    "cannot get AWS credentials: the profile signs in by SSO or a browser";
+
+/// What to do about a profile that signs in by SSO. The SDK could do it, at the cost of two more
+/// service clients in every agent; AWS's CLI does it where such a profile is: on somebody's laptop.
+pub(super) fn signs_in_by_sso(profile: &str) -> String {
+    format!(
+        "cannot get AWS credentials: the profile {profile} signs in by SSO or a browser, which is left to AWS's CLI: sign in with `aws sso login --profile {profile}`, make a profile that holds `credential_process = aws configure export-credentials --profile {profile} --format process`, and name that one; on a server use a role"
+    )
+}
+
 /// What a failure to get credentials means, if that is what an error is about.
 pub(super) fn answer(error: &(dyn Error + 'static)) -> Option<Answer> {
     let error = cause::<CredentialsError>(error)?;
@@ -49,7 +61,7 @@ fn because(error: &CredentialsError) -> String {
     };
     // What the SDK can do when it is built with more of itself.
     if said.contains("cargo feature") {
-        return "cannot get AWS credentials: the profile signs in by SSO or a browser, which Pinnace does not do; give it keys, a role or a credential_process".to_owned();
+        return SIGN_IN.to_owned();
     }
     let short = &said[..said.floor_char_boundary(300)];
     let code = said.split(':').next().unwrap_or_default();

@@ -16,7 +16,7 @@ use aws_sdk_cloudwatchlogs::config::{
 };
 
 use super::super::{Answer, Class};
-use super::credentials::NONE_FOUND;
+use super::credentials::{NONE_FOUND, SIGN_IN, signs_in_by_sso};
 use crate::config::{AssumeRole, CloudWatchLogs};
 use crate::connect;
 use crate::connect::proxy::is_near;
@@ -69,7 +69,11 @@ impl Session {
             return;
         }
         *self.client.lock().await = None;
-        if let Some(profile) = &self.profile
+        if answer.sentence == SIGN_IN {
+            let of_environment = std::env::var("AWS_PROFILE").ok();
+            let profile = self.profile.as_ref().or(of_environment.as_ref());
+            answer.sentence = signs_in_by_sso(profile.map_or("default", String::as_str));
+        } else if let Some(profile) = &self.profile
             && answer.sentence == NONE_FOUND
         {
             answer.sentence = format!(
