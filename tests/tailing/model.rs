@@ -1,5 +1,6 @@
 //! Random lives of files against a simple model: whatever happened to them, each line that was
-//! written arrives once, and in order within its content.
+//! written arrives once, and in order within its content. In every second life the lines make
+//! records, which are joined, dropped by level and redacted.
 //!
 //! Each sequence prints its seed when it fails. `PINNACE_TEST_SEED=N` runs that one alone,
 //! `PINNACE_TEST_SEQUENCES=N` so many from a seed of the day.
@@ -21,6 +22,9 @@ const SEQUENCES: u64 = 24;
 const AT_ONCE: usize = 6;
 /// Actions of a sequence.
 const ACTIONS: usize = 40;
+/// The keys of an input of records.
+const KEYS: &str =
+    "timezone: UTC, multiline_wait: 100ms, filters: [{ action: drop, level: debug }]";
 const NAMES: [&str; 3] = ["a.log", "b.log", "c.log"];
 
 /// A small generator of numbers: the same seed, the same life.
@@ -96,6 +100,9 @@ struct World {
     last_words: u64,
     /// Whether rotated names are meant too.
     takes_rotated: bool,
+    /// Where records are written, of several lines, with levels and secrets: the time that all of
+    /// them say.
+    at: Option<String>,
     /// What happened, for the one who reads of a failure.
     told: String,
     /// Whether a file was deleted since all was delivered.
@@ -123,7 +130,13 @@ impl World {
             config.outputs = vec![scene.cloudwatch("log_stream: \"{file}\"")];
             config
         };
-        config.inputs = vec![scene.input("app", &[glob], "")];
+        let has_records = seed % 2 == 1;
+        let keys = if has_records { KEYS } else { "" };
+        config.inputs = vec![scene.input("app", &[glob], keys)];
+        if has_records && is_loki {
+            let labels = "labels: { filename: \"{path}\", level: \"{level}\" }";
+            config.outputs = vec![scene.loki(labels)];
+        }
         "timeout: 30s, quiet_for: 10ms".clone_into(&mut config.shutdown);
         // Some answers take their time, so that there is something on its way when it matters.
         let latency_ms = dice.roll(3) * 7;
@@ -138,11 +151,16 @@ impl World {
             agent: Some(scene.start(&config)),
             files: NAMES.iter().map(|name| (*name, File::default())).collect(),
             written: NAMES.iter().map(|name| (*name, Vec::new())).collect(),
-            told: format!("{backend}, {glob}, latency {latency_ms} ms\n"),
+            told: format!("{backend}, {glob}, records: {has_records}, latency {latency_ms} ms\n"),
             last_words: 0,
             has_deleted: false,
             was_killed: false,
             takes_rotated: glob == "*.log*",
+            at: has_records.then(|| {
+                jiff::Timestamp::now()
+                    .strftime("%Y-%m-%d %H:%M:%S,%3f")
+                    .to_string()
+            }),
             scene,
             config,
             backend,
@@ -242,7 +260,29 @@ impl World {
         let mut series = Numbered::wide(name, width);
         series.next = file.next;
         file.next += 1;
-        series.next_line()
+        let line = series.next_line();
+        let level = ["INFO", "WARNING", "ERROR"][width % 3];
+        match &self.at {
+            Some(at) => format!("{at} - {level} - {line}"),
+            None => line,
+        }
+    }
+
+    /// What goes behind a line as part of its record: as it is written, and as it is to arrive. It
+    /// may be a record of its own that is not to arrive.
+    fn more_of_it(&mut self) -> (String, &'static str) {
+        let Some(at) = &self.at else {
+            return (String::new(), "");
+        };
+        match self.dice.roll(4) {
+            0 => ("  and more\n".to_owned(), "\n  and more"),
+            1 => (
+                "  at x://u:s3cret@h\n".to_owned(),
+                "\n  at x://u:[redacted url_password]@h",
+            ),
+            2 => (format!("{at} - DEBUG - a step\n  of it\n"), ""),
+            _ => (String::new(), ""),
+        }
     }
 
     fn append_lines(&mut self, name: &'static str, count: u64) {
@@ -250,8 +290,10 @@ impl World {
         let mut text = String::new();
         for _ in 0..count {
             let line = self.next_line(name);
+            let (more, shipped) = self.more_of_it();
             text.push_str(&line);
-            let line = line.trim_end_matches('\n').to_owned();
+            text.push_str(&more);
+            let line = line.trim_end_matches('\n').to_owned() + shipped;
             self.written.get_mut(name).unwrap().push(line);
         }
         append(&self.path(name), text);
@@ -344,7 +386,8 @@ impl World {
     fn compare(&self) {
         let mut arrived: BTreeMap<&str, Vec<String>> = BTreeMap::new();
         for record in self.scene.receiver.records(self.backend) {
-            let name = NAMES.iter().find(|name| record.line.starts_with(**name));
+            let is_of = |name: &str| record.line.contains(&format!("{name} 0"));
+            let name = NAMES.iter().find(|name| is_of(name));
             let name = name.unwrap_or_else(|| panic!("{record:?}\n{}", self.told));
             arrived.entry(name).or_default().push(record.line);
         }
