@@ -23,7 +23,7 @@ use std::process::{Command, ExitCode, Stdio};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
-use pinnace::receiver::{Backend, Keep, Options, Receiver};
+use pinnace::receiver::{Backend, Keep, LokiLimits, Options, Receiver};
 use rustix::process::{Pid, Signal, kill_process};
 
 /// Bytes of lines that are shipped.
@@ -65,21 +65,27 @@ fn main() -> ExitCode {
         eprintln!("{TELLS}{}", ALLOCATIONS.load(Ordering::Relaxed));
         return code;
     }
-    for (output, backend) in [
-        ("type: loki, compression: snappy, url", Backend::Loki),
-        ("type: loki, compression: none, url", Backend::Loki),
+    for (output, backend, begin) in [
+        ("type: loki, compression: snappy, url", Backend::Loki, "n="),
+        (
+            "type: loki, compression: none, url",
+            Backend::Loki,
+            "2025-01-01 22:08:23,702 WARN ",
+        ),
         (
             "type: loki, labels: { app: a, level: \"{level}\", none: \"{field.none}\" }, \
              structured_metadata: { n: \"{field.n}\" }, url",
             Backend::Loki,
+            "n=",
         ),
         (
             "type: cloudwatch_logs, log_group: /g, log_stream: s, region: eu-west-1, \
              create: { log_group: true }, compression: gzip, endpoint_url",
             Backend::Cloudwatch,
+            "n=",
         ),
     ] {
-        let [few, many] = [400, 40].map(|len| allocations(output, backend, len));
+        let [few, many] = [400, 40].map(|len| allocations(output, backend, begin, len));
         let lines = (BYTES / 40 - BYTES / 400) as u64;
         println!("{backend}: {few} allocations for long lines, {many} for {lines} lines more");
         assert!(
@@ -90,18 +96,20 @@ fn main() -> ExitCode {
     ExitCode::SUCCESS
 }
 
-/// How often the agent allocates while it ships all bytes in lines of this length.
-fn allocations(output: &str, backend: Backend, len: usize) -> u64 {
+/// How often the agent allocates while it ships all bytes in lines of this length, which begin so.
+fn allocations(output: &str, backend: Backend, begin: &str, len: usize) -> u64 {
     let dir = tempfile::tempdir().unwrap();
     let receiver = Receiver::start(Options {
         keep: Keep::Digest,
+        loki: LokiLimits::default().any_time(),
         ..Options::default()
     })
     .unwrap();
     let lines = BYTES / len;
     let mut text = String::with_capacity(BYTES);
     for number in 0..lines {
-        writeln!(text, "n={number:0>width$}", width = len - 3).unwrap();
+        let width = len - begin.len() - 1;
+        writeln!(text, "{begin}{number:0>width$}").unwrap();
     }
     fs::write(dir.path().join("app.log"), text).unwrap();
     let config = dir.path().join("pinnace.yaml");
