@@ -22,5 +22,7 @@ mod groups;
 mod limits;
 #[path = "receiver/loki.rs"]
 mod loki;
+#[path = "receiver/query.rs"]
+mod query;
 #[path = "receiver/sdk.rs"]
 mod sdk;

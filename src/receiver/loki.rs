@@ -1,4 +1,5 @@
-//! Loki's push API: reads a push in any of its forms, and gives Loki's answers. What is kept
+//! Loki's push API: reads a push in any of its forms, gives Loki's answers, and lets what is stored be
+//! read back. What is kept
 //! and what is refused is decided in `loki/store.rs`.
 
 use std::sync::PoisonError;
@@ -13,6 +14,7 @@ mod json;
 mod labels;
 mod limits;
 mod protobuf;
+pub(super) mod query;
 mod store;
 
 pub(super) use store::Streams;

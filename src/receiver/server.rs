@@ -84,6 +84,9 @@ async fn respond(
         let reply = body.map_or_else(too_large, |body| control::answer(shared, &parts, &body));
         return Ok(response(reply));
     }
+    if parts.method == Method::GET && path == "/loki/api/v1/query_range" {
+        return Ok(response(loki::query::answer(shared, &parts)));
+    }
     let (backend, operation) = match (&parts.method, path) {
         (_, "/ready") => (Backend::Loki, "ready".to_owned()),
         (&Method::POST, "/loki/api/v1/push") => (Backend::Loki, "push".to_owned()),
