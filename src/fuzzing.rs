@@ -14,6 +14,7 @@ use crate::deliver::{Class, cloudwatch::answers, loki};
 use crate::record::Time;
 use crate::record::cut::{Behind, Cut, Cutter, Learned};
 use crate::record::facts;
+use crate::record::fields::Fields;
 use crate::record::frame::{CUT_MARK, Framer};
 use crate::record::redact::{Detector, Redactor};
 use crate::record::rules::Rules;
@@ -126,6 +127,11 @@ fn cut_records(max_line: usize, text: &[u8], piece: usize) -> Result<Vec<String>
             let mut shipped = String::new();
             record.line.for_each_piece(|part| shipped.push_str(part));
             let _ = facts::of(&record, None);
+            let kind = record.head.map(|head| head.kind);
+            let fields = Fields::of(record.line.bytes, kind, None);
+            if let Some(name) = fields.names().iter().find(|it| fields.raw(it).is_none()) {
+                return Err(format!("a field {name:?} that cannot be asked for"));
+            }
             redactor.find(shipped.as_bytes(), false);
             records.push(shipped);
             at += cutter.take();
