@@ -153,7 +153,10 @@ pub(crate) fn originals(rotated: &Path) -> Vec<PathBuf> {
         for at in memchr::memchr3_iter(b'.', b'-', b'_', marked) {
             if is_rotation_mark(&marked[at..]) {
                 let original = [&marked[..at], extension].concat();
-                found.push(rotated.with_file_name(OsStr::from_bytes(&original)));
+                // A mark alone is no rotation of anything.
+                if !original.is_empty() {
+                    found.push(rotated.with_file_name(OsStr::from_bytes(&original)));
+                }
             }
         }
     }
