@@ -67,7 +67,7 @@ pub(crate) struct Plan {
 pub(crate) struct Dispatcher {
     plan: Plan,
     lanes: HashMap<GenerationId, Box<Lane>>,
-    streams: BTreeMap<StreamId, Stream>,
+    streams: BTreeMap<StreamId, Box<Stream>>,
     by_name: HashMap<Arc<StreamName>, StreamId>,
     /// Up to which time streams were filled that nothing feeds at the moment.
     ended: HashMap<Arc<StreamName>, Time>,

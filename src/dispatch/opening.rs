@@ -64,7 +64,7 @@ impl Dispatcher {
             self.next_stream += 1;
             let mut stream = Stream::new(Arc::clone(name));
             stream.last_time = self.ended.remove(name).unwrap_or_default();
-            self.streams.insert(id, stream);
+            self.streams.insert(id, Box::new(stream));
             id
         })
     }

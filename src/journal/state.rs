@@ -14,8 +14,9 @@ use crate::span::{GenerationId, Position};
 /// The state that a list of entries amounts to.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub(crate) struct State {
-    /// What is known of each generation that is not forgotten.
-    pub(crate) generations: BTreeMap<GenerationId, Known>,
+    /// What is known of each generation that is not forgotten. Boxed: where keys only grow, half of
+    /// a tree's room stays empty.
+    pub(crate) generations: BTreeMap<GenerationId, Box<Known>>,
     /// The same by inode, and by the hash of their path.
     by_place: BTreeSet<(u64, GenerationId)>,
     /// Which outputs have begun to take which inputs.
@@ -116,7 +117,7 @@ impl State {
                         cursors: Cursors::default(),
                         copies: Vec::new(),
                     };
-                    self.generations.insert(*id, known);
+                    self.generations.insert(*id, Box::new(known));
                 }
                 let places = places_of(identity);
                 self.by_place.extend(places.map(|place| (place, *id)));
@@ -256,7 +257,7 @@ impl State {
             .map(|(_, id)| *id)
             .collect();
         ids.into_iter()
-            .filter_map(|id| Some((id, self.generations.get(&id)?)))
+            .filter_map(|id| Some((id, &**self.generations.get(&id)?)))
     }
 
     /// Gives up a batch with all behind it of its stream and its generations: they are read

@@ -159,7 +159,11 @@ impl Source {
             Some(names) => state
                 .known_at(candidate.inode, names.chain([path]))
                 .collect(),
-            None => state.generations.iter().map(|(id, it)| (*id, it)).collect(),
+            None => state
+                .generations
+                .iter()
+                .map(|(id, it)| (*id, &**it))
+                .collect(),
         };
         known.retain(|(id, it)| it.identity.input == *name && self.has_no_bytes(*id));
         // A copy that was met before its original was read further, and emptied.
