@@ -14,13 +14,16 @@ use pinnace::receiver::{
 use crate::process::Process;
 use crate::shipper::{Job, Program, Wire};
 
-/// A run that takes longer than this has gone wrong.
-const LIMIT: Duration = Duration::from_mins(15);
+/// When no line has come for so long, no more come: from ourselves, and from peers, some of which
+/// never send their last lines.
+const STALLED: Duration = Duration::from_mins(2);
+const PEER_STALLED: Duration = Duration::from_secs(15);
 
 /// Where a run happens: a receiver, and a folder that is gone afterwards.
 pub(crate) struct Ground {
     pub(crate) receiver: Receiver,
     pub(crate) scratch: tempfile::TempDir,
+    stalled: Duration,
     /// When requests were answered, and how many lines had arrived by then.
     arrivals: Arc<Mutex<Vec<(Instant, u64)>>>,
 }
@@ -53,6 +56,11 @@ impl Ground {
         Ok(Self {
             receiver: Receiver::start(options)?,
             scratch,
+            stalled: if program.is_own() {
+                STALLED
+            } else {
+                PEER_STALLED
+            },
             arrivals,
         })
     }
@@ -75,18 +83,22 @@ impl Ground {
         }
     }
 
-    /// Waits until so many lines are stored.
+    /// Waits until so many lines are stored. An error when the program ended, or when no line
+    /// comes any more.
     pub(crate) fn wait(&self, process: &mut Process, backend: Backend, lines: u64) -> Result<()> {
-        let until = Instant::now() + LIMIT;
         let step = Duration::from_secs(1);
+        let mut last = (0, Instant::now());
         while !self
             .receiver
             .wait_for(backend, step, |it| it.stored >= lines)
         {
             process.must_run()?;
             let stored = self.receiver.summary(backend).stored;
+            if stored > last.0 {
+                last = (stored, Instant::now());
+            }
             ensure!(
-                Instant::now() < until,
+                last.1.elapsed() < self.stalled,
                 "only {stored} of {lines} lines arrived"
             );
         }
