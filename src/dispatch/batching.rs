@@ -81,7 +81,9 @@ impl Dispatcher {
                 origin,
             )
         });
-        let mut turns = Turns::new(turns.collect(), is_backlog.then_some(stream.ahead));
+        let turns: Vec<_> = turns.collect();
+        let files = turns.len();
+        let mut turns = Turns::new(turns, is_backlog.then_some(stream.ahead));
         let mut spans: Vec<Span> = Vec::new();
         let mut held = Vec::new();
         let mut full = None;
@@ -203,7 +205,7 @@ impl Dispatcher {
         let sealed = (!plan.encoder.is_empty()).then(|| plan.encoder.seal());
         if let Some(sealed) = &sealed {
             stream.last_time = sealed.last_time.max(placing.newest());
-            stream.ahead = Turns::ahead_after(sealed.first_time, sealed.last_time);
+            stream.ahead = Turns::ahead_after(sealed.first_time, sealed.last_time, files);
         }
         let name = Arc::clone(&stream.name);
         for (generation_id, until) in held {

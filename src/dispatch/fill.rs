@@ -24,6 +24,10 @@ use crate::span::Position;
 /// For lines before the first timestamp of a file so many lines are looked at.
 const LOOK_AHEAD: usize = 64;
 
+/// So much is read at once, in bytes, while files of one stream take turns: what lies beyond a turn
+/// is read again in the next, and so far back a gzip is not decoded anew.
+const CHUNK_OF_A_TURN: usize = 16 << 10;
+
 /// So many bytes are read at once when no record of them is kept.
 const MOST_AT_ONCE: u64 = 8 << 20;
 
@@ -89,7 +93,9 @@ impl Filler<'_> {
     ) -> io::Result<Filled> {
         let mut position = from;
         let proofs = (generation.head, generation.reached());
-        let mut want = CHUNK;
+        let is_turn = self.until < Time(i64::MAX);
+        let usual = if is_turn { CHUNK_OF_A_TURN } else { CHUNK };
+        let mut want = usual;
         let mut in_hole = from.offset == 0 || from.is_behind_nuls(generation.head);
         let mut hole = 0;
         let mut read_in_all = 0;
@@ -156,9 +162,9 @@ impl Filler<'_> {
             }
             // A record that is longer than the chunk needs a larger one.
             want = if at == 0 {
-                self.reading.cutter.window().max(2 * CHUNK)
+                self.reading.cutter.window().max(2 * usual)
             } else {
-                CHUNK
+                usual
             };
         }
     }

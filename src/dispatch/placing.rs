@@ -15,8 +15,11 @@ const SECOND: i64 = 1000 * MILLISECOND;
 
 /// At least so far one file is read ahead of the others, in nanoseconds, and at most.
 const AHEAD: (i64, i64) = (SECOND, 3600 * SECOND);
-/// After so many changes from file to file within a batch, for each of them, it is doubled.
-const TURNS: usize = 32;
+/// About so many turns the files of a stream take within a batch: each costs a read. After so many,
+/// or when each file had one, the way ahead is doubled.
+const TURNS: usize = 256;
+/// At most so many of them are one file's.
+const ROUNDS: usize = 16;
 
 /// Gives the records of one batch their times.
 #[derive(Debug)]
@@ -111,7 +114,7 @@ impl Turns {
             ahead: ahead
                 .filter(|_| waiting.len() > 1)
                 .map(|it| it.clamp(AHEAD.0, AHEAD.1)),
-            until_doubled: TURNS * waiting.len(),
+            until_doubled: TURNS.max(waiting.len()),
             waiting,
         }
     }
@@ -130,7 +133,7 @@ impl Turns {
     pub(super) fn again(&mut self, time: Time, origin: Arc<Path>) {
         self.until_doubled -= 1;
         if self.until_doubled == 0 {
-            self.until_doubled = TURNS * (self.waiting.len() + 1);
+            self.until_doubled = TURNS.max(self.waiting.len() + 1);
             self.ahead = self.ahead.map(|ahead| (2 * ahead).min(AHEAD.1));
         }
         let at = self.waiting.partition_point(|(other, _)| *other > time);
@@ -142,9 +145,11 @@ impl Turns {
         self.waiting.into_iter().rev().map(|(_, origin)| origin)
     }
 
-    /// How far to read ahead in the batch after one that reached from `first` to `last`.
-    pub(super) fn ahead_after(first: Time, last: Time) -> i64 {
-        last.nanos_since(first) / 16
+    /// How far to read ahead, in nanoseconds, in the batch after one that reached from `first` to
+    /// `last`, for so many files.
+    pub(super) fn ahead_after(first: Time, last: Time, files: usize) -> i64 {
+        let rounds = (TURNS / files.max(1)).clamp(1, ROUNDS);
+        last.nanos_since(first) / i64::try_from(rounds).unwrap_or(1)
     }
 }
 
