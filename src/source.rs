@@ -264,7 +264,7 @@ impl Source {
         if at.now >= self.next_retired {
             self.next_retired = at.now + RETIRED_EVERY;
             self.all_at_home.set(None);
-            self.look_at_retired(at, &mut changes);
+            self.look_at_retired(journal, at, &mut changes);
         }
         changes
     }
@@ -331,7 +331,7 @@ impl Source {
         let mut changes = self.look_at_names(names, journal, at);
         let ids: Vec<_> = self.generations.keys().copied().collect();
         for id in ids {
-            self.settle(id, at, &mut changes);
+            self.settle(id, journal, at, &mut changes);
         }
         let every = if self.watch.is_polled() {
             POLL_EVERY

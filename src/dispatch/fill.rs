@@ -92,7 +92,7 @@ impl Filler<'_> {
         behind: Behind,
     ) -> io::Result<Filled> {
         let mut position = from;
-        let proofs = (generation.head, generation.reached());
+        let proofs = (generation.head, generation.known());
         let is_turn = self.until < Time(i64::MAX);
         let usual = if is_turn { CHUNK_OF_A_TURN } else { CHUNK };
         let mut want = usual;

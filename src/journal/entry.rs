@@ -70,6 +70,11 @@ pub(crate) struct Identity {
     /// delivered. Of a later version than the others.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) size: Option<u64>,
+    /// The same with the proof of what lay before it: whoever holds these bytes too is no other
+    /// content with the same banner. It is kept when the file is closed, and is of a later version
+    /// than the others.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) end: Option<Position>,
     /// Bytes from its beginning on that an output was never to get (`read_from: end`).
     #[serde(default, skip_serializing_if = "is_none")]
     pub(crate) skipped: u64,

@@ -26,6 +26,8 @@ const COMPRESSED_AFTER: i64 = 60_000_000_000;
 pub(super) enum Original {
     /// It holds the bytes of this one.
     Is(GenerationId),
+    /// It holds all that is in the copy in which this one lies, and more.
+    Shorter(GenerationId),
     /// One that it could be a copy of was changed just now: to be asked again once that is known.
     Unsettled,
     /// It has none.
@@ -69,12 +71,17 @@ impl Source {
         {
             return Original::None;
         }
+        let compressed = lineage.compressed_from().map(|it| (input, it));
+        if compressed.is_some_and(|plain| self.deferred.contains(&plain)) {
+            return Original::Unsettled;
+        }
         let candidates = self
             .generations
             .values()
             .filter(|it| it.input == input && it.place != Place::Gone)
             .filter(|it| lineage.is_rotation_of(&it.path) || lineage.can_come_from(&it.origin));
         let mut is_unsettled = false;
+        let mut longer = None;
         for generation in candidates {
             if !generation.is_as_seen() {
                 self.doubted.insert(generation.id);
@@ -82,10 +89,19 @@ impl Source {
                 continue;
             }
             if opened.is_copied_up_to(journal.state().copies_of(generation.id)) {
-                return Original::Is(generation.id);
+                // It may lie in a shorter copy by now.
+                let is_longer = opened.len() > generation.size && !generation.is_at_home();
+                let is = if is_longer {
+                    Original::Shorter
+                } else {
+                    Original::Is
+                };
+                return is(generation.id);
             }
             match self.likeness(generation, opened, at) {
                 Likeness::Same => return Original::Is(generation.id),
+                Likeness::Longer if is_in_copy(generation, journal) => longer = Some(generation.id),
+                Likeness::Longer => {}
                 Likeness::MayBecome => is_unsettled = true,
                 // It may have been emptied while it was compared: then the comparison says nothing.
                 Likeness::Other if !generation.is_as_seen() => {
@@ -96,10 +112,9 @@ impl Source {
             }
         }
         if is_unsettled {
-            Original::Unsettled
-        } else {
-            Original::None
+            return Original::Unsettled;
         }
+        longer.map_or(Original::None, Original::Shorter)
     }
 
     /// Notes a file as a copy of a generation that holds its bytes, or that held them when they
@@ -175,33 +190,44 @@ impl Source {
         let Some((path, opened)) = self.copy_of(generation, positions, journal) else {
             return false;
         };
-        let (input, home, old_key) = (generation.input, generation.path.clone(), generation.key);
-        let key = FileKey::of(&opened.metadata);
-        let is_meant = self.inputs[input].globs.matches(&path);
-        self.aliases.remove(&(input, key));
-        self.release(id, input, old_key, &home);
-        self.by_key.insert((input, key), id);
-        if is_meant {
-            self.by_path.insert((input, path.clone()), id);
-        }
-        if let Some(generation) = self.generations.get_mut(&id) {
-            let place = if is_meant {
-                Place::Moved
-            } else {
-                Place::Rotated
-            };
-            generation.continue_in(opened, path, place, at.now);
-        }
-        self.note_identity(id, journal, at);
-        // There may be others.
-        if let Some(Ok(end)) = self.generations.get(&id).map(|it| it.position(it.size)) {
-            note_copy(id, end, journal);
-        }
+        self.go_on_in(id, &path, opened, journal, at);
         true
     }
 
-    /// The youngest file beside a generation that holds its head and what was read of it; or else
-    /// a copy that was met before one output read on, if another one still needs it.
+    /// Lets a generation go on in another file, which holds what was read of it.
+    pub(super) fn go_on_in(
+        &mut self,
+        id: GenerationId,
+        path: &Path,
+        opened: Opened,
+        journal: &mut Journal,
+        at: Moment,
+    ) {
+        let Some(generation) = self.generations.get_mut(&id) else {
+            return;
+        };
+        let (input, home, old_key) = (generation.input, generation.path.clone(), generation.key);
+        let key = FileKey::of(&opened.metadata);
+        let place = if self.inputs[input].globs.matches(path) {
+            Place::Moved
+        } else {
+            Place::Rotated
+        };
+        generation.continue_in(opened, path.to_owned(), place, at.now);
+        // There may be others.
+        note_end(generation, journal);
+        self.aliases.remove(&(input, key));
+        self.release(id, input, old_key, &home);
+        self.by_key.insert((input, key), id);
+        if place == Place::Moved {
+            self.by_path.insert((input, path.to_owned()), id);
+        }
+        self.note_identity(id, journal, at);
+    }
+
+    /// The youngest file beside a generation that holds its head and all that is known of it; or
+    /// else what was read of it; or else a copy that was met before one output read on, if another
+    /// one still needs it.
     fn copy_of(
         &self,
         generation: &Generation,
@@ -220,17 +246,24 @@ impl Source {
             .filter_map(|path| Some((std::fs::metadata(&path).ok()?, path)))
             .filter(|(metadata, _)| {
                 let key = (generation.input, FileKey::of(metadata));
+                let alias = self.aliases.get(&key);
+                let is_of_another =
+                    alias.is_some_and(|it| it.of != generation.id && it.len == metadata.len());
                 // A name that is filled anew still counts as that of its old content.
                 let holder = self
                     .by_key
                     .get(&key)
                     .and_then(|id| self.generations.get(id));
-                metadata.is_file() && holder.is_none_or(|holder| !holder.is_as_seen())
+                !is_of_another
+                    && key.1 != generation.key
+                    && metadata.is_file()
+                    && holder.is_none_or(|holder| !holder.is_as_seen())
             })
             .collect();
         candidates.sort_by_key(|(metadata, _)| {
             std::cmp::Reverse((birth_of(metadata), modified(metadata)))
         });
+        let mut whole = None;
         let mut overtaken = None;
         for (_, path) in candidates {
             let Ok(opened) = Opened::at(&path) else {
@@ -244,7 +277,15 @@ impl Source {
             }
             let mut proves = positions.iter().map(|position| opened.proves(*position));
             if generation.is_in(&opened) && proves.all(|it| it) {
-                return Some((path, opened));
+                // What was read may be no more than a banner.
+                if opened.proves(generation.known()) {
+                    return Some((path, opened));
+                }
+                let recognised = self.recognise(generation.input, &path, &opened, journal);
+                if whole.is_none() && recognised == Recognised::New {
+                    whole = Some((path, opened));
+                }
+                continue;
             }
             let is_needed = || positions.iter().any(|it| it.offset < opened.len());
             if overtaken.is_none()
@@ -254,7 +295,7 @@ impl Source {
                 overtaken = Some((path, opened));
             }
         }
-        overtaken
+        whole.or(overtaken)
     }
 
     /// What is not written any more will never be whole.
@@ -305,6 +346,10 @@ impl Source {
             Original::Unsettled => {
                 self.deferred.insert(name);
                 return;
+            }
+            Original::Shorter(id) => {
+                self.go_on_in(id, path, opened, journal, at);
+                return changes.push(Change::Grew(id));
             }
             Original::None => {}
         }
@@ -381,7 +426,16 @@ impl Source {
             return Likeness::Other;
         };
         let end = opened.len();
-        if end > len || !head.starts_with(&opened.head) {
+        if end > len {
+            let is_in = || generation.position(len).is_ok_and(|end| opened.proves(end));
+            let is_longer = len >= PROOF_ENOUGH && opened.head.starts_with(&head) && is_in();
+            return if is_longer {
+                Likeness::Longer
+            } else {
+                Likeness::Other
+            };
+        }
+        if !head.starts_with(&opened.head) {
             return Likeness::Other;
         }
         let is_same = opened
@@ -411,6 +465,21 @@ impl Source {
     }
 }
 
+/// Whether a generation ends where a copy of it does: it may be that copy in which it lies, and not
+/// the file of which the copy was made.
+fn is_in_copy(generation: &Generation, journal: &Journal) -> bool {
+    let copies = journal.state().copies_of(generation.id).iter();
+    let mut ends = copies.filter(|end| end.offset == generation.size);
+    !generation.is_at_home() && ends.any(|end| generation.proves(*end).unwrap_or(false))
+}
+
+/// Lets the journal remember the copy in which a generation lies.
+pub(super) fn note_end(generation: &Generation, journal: &mut Journal) {
+    if let Ok(end) = generation.position(generation.size) {
+        note_copy(generation.id, end, journal);
+    }
+}
+
 /// Lets the journal remember a copy by where it ends.
 fn note_copy(of: GenerationId, end: Position, journal: &mut Journal) {
     if !journal.state().copies_of(of).contains(&end) {
@@ -429,6 +498,8 @@ fn is_being_written(path: &Path, at: Moment) -> bool {
 enum Likeness {
     /// It holds the same bytes, or the first of them.
     Same,
+    /// It holds the same bytes, and more behind them.
+    Longer,
     /// It is so short that it can still become a copy.
     MayBecome,
     /// It holds others.

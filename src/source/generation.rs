@@ -11,6 +11,7 @@ use std::time::{Duration, Instant};
 
 use super::content::Content;
 use super::reader;
+use super::rotation::PROOF_ENOUGH;
 use super::times::TimeMarks;
 use crate::record::Time;
 use crate::span::{Anchor, GenerationId, Head, Position};
@@ -107,6 +108,8 @@ pub(crate) struct Generation {
     pub(super) copy_len: Option<u64>,
     /// The furthest that any output has read, or that a copy was seen to hold.
     reached: Cell<Position>,
+    /// Where it ended when that proved more than what was read: a banner proves little.
+    end: Position,
     last_change: Instant,
     /// Since when it stands where it stands.
     placed: Instant,
@@ -141,6 +144,11 @@ impl Generation {
         let size = opened.len();
         let modified = modified(&opened.metadata);
         times.note_backlog(size, modified);
+        let end = if opened.content.is_whole() {
+            Position::default()
+        } else {
+            opened.position_at_end().unwrap_or_default()
+        };
         Self {
             id,
             input,
@@ -159,6 +167,7 @@ impl Generation {
             begun: birth_of(&opened.metadata),
             copy_len: None,
             reached: Cell::default(),
+            end,
             times,
             is_over: false,
             last_change: now,
@@ -191,15 +200,19 @@ impl Generation {
                 modified == before && (time == seen || seen.nanos_since(before) > CLOCK_STEP);
             return if is_same { Look::Same } else { Look::Touched };
         }
-        let look = if size > self.size {
-            Look::Grew
-        } else {
+        let is_little_known = self.reached.get().offset < PROOF_ENOUGH;
+        let was_emptied = || is_little_known && self.proves(self.end).is_ok_and(|it| !it);
+        let look = if size < self.size || was_emptied() {
             Look::Shrunk
+        } else {
+            Look::Grew
         };
         self.size = size;
         self.last_change = now;
         if look == Look::Shrunk {
             self.times.cut(size);
+        } else if is_little_known {
+            self.end = self.position(size).unwrap_or_default();
         }
         self.times.note(size, time);
         look
@@ -308,21 +321,29 @@ impl Generation {
         self.key = FileKey::of(&copy.metadata);
         self.birth = birth_of(&copy.metadata);
         self.content = copy.content;
+        self.end = Position::default();
         self.copy_len = Some(self.size);
         self.path = path;
         self.place_at(place, now);
     }
 
-    /// The content is known up to here.
+    /// An output has read up to here.
     pub(crate) fn note_reached(&self, position: Position) {
         if position.offset > self.reached.get().offset {
             self.reached.set(position);
         }
     }
 
-    /// Up to where the content is known.
+    /// The furthest that any output has read.
+    #[cfg(test)]
     pub(crate) fn reached(&self) -> Position {
         self.reached.get()
+    }
+
+    /// Where it ended when last seen, with the proof of what lies before. Nothing for a gzip, whose
+    /// end is far to read.
+    pub(super) fn seen_end(&self) -> Option<Position> {
+        (!self.content.is_whole()).then(|| self.position(self.size).ok())?
     }
 
     /// How long it is at this moment.
@@ -344,7 +365,25 @@ impl Generation {
     fn as_seen(&self) -> io::Result<bool> {
         Ok(self.len_now()? >= self.size
             && self.head.matches(&reader::read_head(&self.content)?)
-            && self.proves(self.reached.get())?)
+            && self.proves(self.reached.get())?
+            && self.proves(self.known())?)
+    }
+
+    /// The furthest proof of what it holds: up to where it was read, or where it ended before that
+    /// was much.
+    pub(crate) fn known(&self) -> Position {
+        let reached = self.reached.get();
+        if reached.offset < PROOF_ENOUGH.min(self.end.offset) {
+            self.end
+        } else {
+            reached
+        }
+    }
+
+    /// Whether so much of it is proven that what is there cannot be another content with the same
+    /// banner.
+    pub(crate) fn is_well_known(&self) -> bool {
+        self.known().offset >= PROOF_ENOUGH
     }
 
     /// Whether another file holds what this one held up to where it was read.

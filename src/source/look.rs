@@ -5,7 +5,7 @@ use std::io;
 use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 
-use super::generation::{FileKey, Generation, Look, Place};
+use super::generation::{FileKey, Look, Place};
 use super::{Change, Moment, Source};
 use crate::journal::Journal;
 use crate::span::GenerationId;
@@ -52,11 +52,8 @@ impl Source {
             None if self.is_alias((input, key), metadata.len()) => return,
             None if self.is_parked((input, key), path, &metadata) => return,
             None if !self.has_room_for(input, path) => return,
-            None => match self.open(input, path, journal, at) {
-                Ok(Some(id)) => {
-                    changes.push(Change::Opened(id));
-                    id
-                }
+            None => match self.open(input, path, (journal, at), changes) {
+                Ok(Some(id)) => id,
                 Ok(None) => return,
                 Err(error) if error.kind() == io::ErrorKind::NotFound => return,
                 Err(error) => {
@@ -103,7 +100,13 @@ impl Source {
     }
 
     /// Finds out where a generation stands.
-    pub(super) fn settle(&mut self, id: GenerationId, at: Moment, changes: &mut Vec<Change>) {
+    pub(super) fn settle(
+        &mut self,
+        id: GenerationId,
+        journal: &mut Journal,
+        at: Moment,
+        changes: &mut Vec<Change>,
+    ) {
         let Some(generation) = self.generations.get(&id) else {
             return;
         };
@@ -123,14 +126,12 @@ impl Source {
                 .find(|((of, _), holder)| *of == input && **holder == id)
                 .map(|((_, path), _)| (Place::Moved, path.clone()))
         };
-        let Some(generation) = self.generations.get_mut(&id) else {
-            return;
+        let Some((place, path)) = place else {
+            return self.look_at_nameless(id, journal, at, changes);
         };
-        if let Some((place, path)) = place {
+        if let Some(generation) = self.generations.get_mut(&id) {
             generation.path = path;
             generation.place_at(place, at.now);
-        } else {
-            look_at_nameless(generation, at, changes);
         }
     }
 
@@ -143,39 +144,52 @@ impl Source {
     }
 
     /// Looks at the files that stand at no name of their own.
-    pub(super) fn look_at_retired(&mut self, at: Moment, changes: &mut Vec<Change>) {
-        for generation in self.generations.values_mut() {
-            match generation.place {
-                Place::Home | Place::Gone => continue,
-                Place::Moved => {}
-                Place::Rotated | Place::Deleted => look_at_nameless(generation, at, changes),
+    pub(super) fn look_at_retired(
+        &mut self,
+        journal: &mut Journal,
+        at: Moment,
+        changes: &mut Vec<Change>,
+    ) {
+        let ids: Vec<_> = self.generations.keys().copied().collect();
+        for id in ids {
+            match self.generations.get(&id).map(|it| it.place) {
+                None | Some(Place::Home | Place::Gone) => continue,
+                Some(Place::Moved) => {}
+                Some(Place::Rotated | Place::Deleted) => {
+                    self.look_at_nameless(id, journal, at, changes);
+                }
             }
-            if generation
-                .over_at()
-                .is_some_and(|over_at| at.now >= over_at)
+            if let Some(generation) = self.generations.get_mut(&id)
+                && generation
+                    .over_at()
+                    .is_some_and(|over_at| at.now >= over_at)
             {
                 generation.is_over = true;
-                changes.push(Change::Over(generation.id));
+                changes.push(Change::Over(id));
             }
         }
     }
-}
 
-/// Looks at a file through its descriptor.
-fn look_at_nameless(generation: &mut Generation, at: Moment, changes: &mut Vec<Change>) {
-    let Ok(metadata) = generation.content.file().metadata() else {
-        return;
-    };
-    let place = if metadata.nlink() == 0 {
-        Place::Deleted
-    } else {
-        Place::Rotated
-    };
-    generation.place_at(place, at.now);
-    match generation.look(&metadata, at.now, at.time) {
-        Look::Same => {}
-        Look::Grew => changes.push(Change::Grew(generation.id)),
-        Look::Shrunk => changes.push(Change::Shrunk(generation.id)),
-        Look::Touched => changes.push(Change::Touched(generation.id)),
+    /// Looks at a file through its descriptor.
+    fn look_at_nameless(
+        &mut self,
+        id: GenerationId,
+        journal: &mut Journal,
+        at: Moment,
+        changes: &mut Vec<Change>,
+    ) {
+        let Some(generation) = self.generations.get_mut(&id) else {
+            return;
+        };
+        let Ok(metadata) = generation.content.file().metadata() else {
+            return;
+        };
+        let place = if metadata.nlink() == 0 {
+            Place::Deleted
+        } else {
+            Place::Rotated
+        };
+        generation.place_at(place, at.now);
+        self.look(id, &metadata, journal, at, changes);
     }
 }

@@ -98,7 +98,7 @@ impl Source {
             }
         }
         for id in moved {
-            self.settle(id, at, &mut changes);
+            self.settle(id, journal, at, &mut changes);
         }
         // A name that must wait was not looked at, and a file that was renamed meanwhile may have
         // been at no name when that was looked at.

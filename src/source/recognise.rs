@@ -6,10 +6,10 @@ use std::path::Path;
 use std::sync::Arc;
 
 use super::content::Content;
-use super::copies::Original;
+use super::copies::{Original, note_end};
 use super::generation::{FileKey, Generation, Opened, Place, birth_of};
 use super::rotation::Lineage;
-use super::{Moment, Source, rotation};
+use super::{Change, Moment, Source, rotation};
 use crate::journal::{Entry, Identity, Journal};
 use crate::span::GenerationId;
 
@@ -27,14 +27,15 @@ pub(super) enum Recognised {
 }
 
 impl Source {
-    /// Opens a file that an input means, and finds out which generation it is. Nothing when it
-    /// is a copy of one, or when that cannot be told yet.
+    /// Opens a file that an input means, and finds out which generation it is: a new one, one of
+    /// an earlier run, or one that goes on in it. Nothing when it is a copy of one, or when that
+    /// cannot be told yet.
     pub(super) fn open(
         &mut self,
         input: usize,
         path: &Path,
-        journal: &mut Journal,
-        at: Moment,
+        (journal, at): (&mut Journal, Moment),
+        changes: &mut Vec<Change>,
     ) -> io::Result<Option<GenerationId>> {
         let opened = match Opened::at(path) {
             Ok(opened) => opened,
@@ -50,6 +51,11 @@ impl Source {
             Original::Unsettled => {
                 self.deferred.insert((input, path.to_owned()));
                 return Ok(None);
+            }
+            Original::Shorter(id) => {
+                self.go_on_in(id, path, opened, journal, at);
+                changes.push(Change::Grew(id));
+                return Ok(Some(id));
             }
             Original::None => {}
         }
@@ -73,6 +79,7 @@ impl Source {
             None => Arc::<Path>::from(path),
         };
         let id = self.take(input, path, origin, opened, recognised, (journal, at));
+        changes.push(Change::Opened(id));
         Ok(Some(id))
     }
 
@@ -88,7 +95,15 @@ impl Source {
     ) -> GenerationId {
         let id = known.unwrap_or_else(|| journal.new_generation());
         let path = path.to_owned();
-        let generation = Generation::new(id, input, origin, path, opened, (at.now, at.time));
+        let mut generation = Generation::new(id, input, origin, path, opened, (at.now, at.time));
+        if let Some(before) = journal.state().generations.get(&id).map(|it| &it.identity)
+            && (before.inode, before.birth) != (generation.key.inode, generation.birth)
+        {
+            // It lies in a copy now, and there may be others.
+            generation.begun = generation.begun.min(before.birth);
+            generation.copy_len = Some(generation.size);
+            note_end(&generation, journal);
+        }
         // Also what an output has read that is configured no longer, or what is on its way.
         // Of a copy that was overtaken, up to its end.
         let positions = journal.state().positions_in(id).into_iter();
@@ -117,6 +132,7 @@ impl Source {
             head: generation.head,
             seen: at.time,
             size: Some(generation.size),
+            end: generation.seen_end(),
             skipped: known.map_or(0, |known| known.identity.skipped),
             is_gone: false,
         };
@@ -181,13 +197,20 @@ impl Source {
             let positions = state.positions_in(id).into_iter();
             positions.map(|it| it.offset).max().unwrap_or(0)
         };
+        let proof_of = |id, identity: &Identity| {
+            let seen = identity.end.filter(|end| opened.proves(*end));
+            furthest_of(id).max(seen.map_or(0, |end| end.offset))
+        };
         let is_proven = |id: &GenerationId| {
             let positions = state.positions_in(*id);
             positions.iter().all(|position| opened.proves(*position))
         };
-        let suggested = rotation::suggestions(&candidate, identities, furthest_of);
+        let suggested = rotation::suggestions(&candidate, identities, furthest_of, proof_of);
         let proven = suggested.into_iter().find(is_proven);
-        match proven.or(copied.map(|(id, _)| *id)) {
+        // A copy was compared up to its end; who has read less of another one proves less.
+        let copied = copied.map(|(id, _)| *id);
+        let whole = proven.filter(|id| furthest_of(*id) >= opened.len());
+        match whole.or(copied).or(proven) {
             Some(id) if !self.generations.contains_key(&id) => Recognised::Known(id),
             Some(id) if state.is_read(id, opened.len()) => Recognised::Copy(id),
             Some(_) => Recognised::Later,

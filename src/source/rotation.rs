@@ -44,11 +44,12 @@ enum Hint {
 
 /// The known generations that the file can be, the most likely first. Each must still prove
 /// that the bytes before its cursors and sealed batches are there; `furthest_of` tells the last of
-/// these positions.
+/// these positions, `proof_of` up to where the file is known to hold what was seen of it.
 pub(crate) fn suggestions<'a>(
     file: &Candidate<'_>,
     known: impl Iterator<Item = (GenerationId, &'a Identity)>,
     furthest_of: impl Fn(GenerationId) -> u64,
+    proof_of: impl Fn(GenerationId, &Identity) -> u64,
 ) -> Vec<GenerationId> {
     // Who was read further proves more.
     let mut found: Vec<(Hint, Reverse<u64>, GenerationId)> = known
@@ -69,14 +70,16 @@ pub(crate) fn suggestions<'a>(
             let is_possible = identity.head.matches(file.head) && furthest <= file.size;
             // Another file than the one that was known: rather twice than not at all.
             let is_another = identity.birth != file.birth || identity.inode != file.inode;
-            let is_in_doubt = match hint {
-                Hint::SameInode | Hint::SamePath => is_another && furthest < PROOF_ENOUGH,
+            let is_doubtful = match hint {
+                Hint::SameInode | Hint::SamePath => is_another,
                 Hint::Rotated => false,
-                Hint::Compressed => furthest < PROOF_ENOUGH && furthest != file.size,
+                Hint::Compressed => furthest != file.size,
             };
             // Nothing is known of an empty head: only the inode speaks for it.
             let says_something = identity.head.len > 0 || hint == Hint::SameInode;
-            (is_possible && says_something && !is_in_doubt).then_some((hint, Reverse(furthest), id))
+            let is_sure = || !is_doubtful || proof_of(id, identity) >= PROOF_ENOUGH;
+            let is_suggested = is_possible && says_something && is_sure();
+            is_suggested.then_some((hint, Reverse(furthest), id))
         })
         .collect();
     found.sort_unstable();
@@ -113,6 +116,11 @@ impl<'a> Lineage<'a> {
         (!self.is_gzip).then(|| self.originals.iter().map(PathBuf::as_path))
     }
 
+    /// The name of what was compressed into the file, where its compressor leaves it.
+    pub(crate) fn compressed_from(&self) -> Option<PathBuf> {
+        self.is_gzip.then(|| self.path.with_extension(""))
+    }
+
     /// Whether rotation gave the name to what was `original`.
     pub(crate) fn is_rotation_of(&self, original: &Path) -> bool {
         let original = original.as_os_str();
@@ -127,7 +135,7 @@ impl<'a> Lineage<'a> {
 
     /// Whether the file is a rotation of `original`, or `original` compressed where it lay.
     fn is_next_of(&self, original: &Path) -> bool {
-        self.is_rotation_of(original) || (self.is_gzip && self.path.with_extension("") == original)
+        self.is_rotation_of(original) || self.compressed_from().is_some_and(|it| it == original)
     }
 
     /// Whether the file is compressed and a rotation of the same name as `plain`.

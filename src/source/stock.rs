@@ -134,7 +134,7 @@ impl Source {
         let generation = match self.original_of(file.input, &file.path, &opened, journal, at) {
             Original::Is(original) if self.get(original)?.is_at_home() => return None,
             Original::Is(original) => original,
-            Original::Unsettled => return None,
+            Original::Unsettled | Original::Shorter(_) => return None,
             Original::None => match self.recognise(file.input, &file.path, &opened, journal) {
                 Recognised::Known(id) | Recognised::Copy(id) => id,
                 Recognised::Later | Recognised::New => return None,

@@ -32,7 +32,7 @@ impl Worker {
                 Change::Opened(id) => self.open(id, at),
                 Change::Grew(id) => self.grew(id, at),
                 Change::Over(id) => self.recount(id, at),
-                Change::Shrunk(id) if self.is_intact(id) => self.grew(id, at),
+                Change::Shrunk(id) if self.is_only_shorter(id) => self.grew(id, at),
                 Change::Touched(id) if self.is_intact(id) => {}
                 Change::Shrunk(id) | Change::Touched(id) => {
                     self.begin_anew(id, Noticed::BySize, at);
@@ -84,6 +84,12 @@ impl Worker {
     /// written without becoming longer.
     fn is_intact(&self, id: GenerationId) -> bool {
         !self.source.get(id).is_some_and(Generation::is_another)
+    }
+
+    /// Whether a file that has become shorter holds what it held: its banner alone does not say so.
+    fn is_only_shorter(&self, id: GenerationId) -> bool {
+        let generation = self.source.get(id);
+        generation.is_some_and(|it| it.is_well_known() && !it.is_another())
     }
 
     /// An output read other content than it had read before. By the time it says so, another

@@ -21,6 +21,10 @@ pub(in crate::journal) fn identity(number: u64) -> Identity {
         head: Head::of(&number.to_le_bytes()),
         seen: Time(1_700_000_000_000_000_000),
         size: number.is_multiple_of(2).then_some(number),
+        end: number.is_multiple_of(3).then_some(Position {
+            offset: number,
+            anchor: Anchor::at_end_of(&number.to_le_bytes()),
+        }),
         skipped: number / 2,
         is_gone: number % 2 == 1,
     }

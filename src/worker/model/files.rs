@@ -243,7 +243,8 @@ impl Files {
         let to = self.rotated(log, 1, "");
         fs::rename(stage.path(&name), stage.path(&to)).unwrap();
         let mut place = self.places.remove(&name).unwrap();
-        place.was_renamed = true;
+        // Of one that was emptied while nobody looked, nothing tells that it is not history.
+        place.was_renamed = place.len > 0 || stage.holds(place.inode);
         self.places.insert(to, place);
     }
 
