@@ -187,7 +187,7 @@ impl Source {
         if generation.head.len == 0 {
             return false;
         }
-        let Some((path, opened)) = self.copy_of(generation, positions, journal) else {
+        let Some((path, opened)) = self.copy_of(generation, positions, journal, at) else {
             return false;
         };
         self.go_on_in(id, &path, opened, journal, at);
@@ -233,6 +233,7 @@ impl Source {
         generation: &Generation,
         positions: &[Position],
         journal: &Journal,
+        at: Moment,
     ) -> Option<(PathBuf, Opened)> {
         let listing = std::fs::read_dir(generation.path.parent()?).ok()?;
         let mut candidates: Vec<_> = listing
@@ -263,7 +264,7 @@ impl Source {
         candidates.sort_by_key(|(metadata, _)| {
             std::cmp::Reverse((birth_of(metadata), modified(metadata)))
         });
-        let mut whole = None;
+        let mut likely = None;
         let mut overtaken = None;
         for (_, path) in candidates {
             let Ok(opened) = Opened::at(&path) else {
@@ -281,9 +282,9 @@ impl Source {
                 if opened.proves(generation.known()) {
                     return Some((path, opened));
                 }
-                let recognised = self.recognise(generation.input, &path, &opened, journal);
-                if whole.is_none() && recognised == Recognised::New {
-                    whole = Some((path, opened));
+                if likely.is_none() && !self.is_of_another(generation, &path, &opened, journal, at)
+                {
+                    likely = Some((path, opened));
                 }
                 continue;
             }
@@ -295,7 +296,26 @@ impl Source {
                 overtaken = Some((path, opened));
             }
         }
-        whole.or(overtaken)
+        likely.or(overtaken)
+    }
+
+    /// Whether a file holds what another generation holds or held.
+    fn is_of_another(
+        &self,
+        generation: &Generation,
+        path: &Path,
+        opened: &Opened,
+        journal: &Journal,
+        at: Moment,
+    ) -> bool {
+        let input = generation.input;
+        let mut others = self.generations.values();
+        others.any(|it| {
+            it.input == input
+                && it.id != generation.id
+                && it.place != Place::Gone
+                && self.likeness(it, opened, at) == Likeness::Same
+        }) || self.recognise(input, path, opened, journal) != Recognised::New
     }
 
     /// What is not written any more will never be whole.
