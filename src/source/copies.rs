@@ -187,7 +187,7 @@ impl Source {
         if generation.head.len == 0 {
             return false;
         }
-        let Some((path, opened)) = self.copy_of(generation, positions, journal, at) else {
+        let Some((path, opened)) = self.copy_of(generation, positions, journal) else {
             return false;
         };
         self.go_on_in(id, &path, opened, journal, at);
@@ -225,15 +225,13 @@ impl Source {
         self.note_identity(id, journal, at);
     }
 
-    /// The youngest file beside a generation that holds its head and all that is known of it; or
-    /// else what was read of it; or else a copy that was met before one output read on, if another
-    /// one still needs it.
+    /// The youngest file beside a generation that holds its head and what is known of it; or else a
+    /// copy that was met before one output read on, if another one still needs it.
     fn copy_of(
         &self,
         generation: &Generation,
         positions: &[Position],
         journal: &Journal,
-        at: Moment,
     ) -> Option<(PathBuf, Opened)> {
         let listing = std::fs::read_dir(generation.path.parent()?).ok()?;
         let mut candidates: Vec<_> = listing
@@ -247,16 +245,12 @@ impl Source {
             .filter_map(|path| Some((std::fs::metadata(&path).ok()?, path)))
             .filter(|(metadata, _)| {
                 let key = (generation.input, FileKey::of(metadata));
-                let alias = self.aliases.get(&key);
-                let is_of_another =
-                    alias.is_some_and(|it| it.of != generation.id && it.len == metadata.len());
                 // A name that is filled anew still counts as that of its old content.
                 let holder = self
                     .by_key
                     .get(&key)
                     .and_then(|id| self.generations.get(id));
-                !is_of_another
-                    && key.1 != generation.key
+                key.1 != generation.key
                     && metadata.is_file()
                     && holder.is_none_or(|holder| !holder.is_as_seen())
             })
@@ -264,7 +258,6 @@ impl Source {
         candidates.sort_by_key(|(metadata, _)| {
             std::cmp::Reverse((birth_of(metadata), modified(metadata)))
         });
-        let mut likely = None;
         let mut overtaken = None;
         for (_, path) in candidates {
             let Ok(opened) = Opened::at(&path) else {
@@ -278,15 +271,7 @@ impl Source {
             }
             let mut proves = positions.iter().map(|position| opened.proves(*position));
             if generation.is_in(&opened) && proves.all(|it| it) {
-                // What was read may be no more than a banner.
-                if opened.proves(generation.known()) {
-                    return Some((path, opened));
-                }
-                if likely.is_none() && !self.is_of_another(generation, &path, &opened, journal, at)
-                {
-                    likely = Some((path, opened));
-                }
-                continue;
+                return Some((path, opened));
             }
             let is_needed = || positions.iter().any(|it| it.offset < opened.len());
             if overtaken.is_none()
@@ -296,26 +281,7 @@ impl Source {
                 overtaken = Some((path, opened));
             }
         }
-        likely.or(overtaken)
-    }
-
-    /// Whether a file holds what another generation holds or held.
-    fn is_of_another(
-        &self,
-        generation: &Generation,
-        path: &Path,
-        opened: &Opened,
-        journal: &Journal,
-        at: Moment,
-    ) -> bool {
-        let input = generation.input;
-        let mut others = self.generations.values();
-        others.any(|it| {
-            it.input == input
-                && it.id != generation.id
-                && it.place != Place::Gone
-                && self.likeness(it, opened, at) == Likeness::Same
-        }) || self.recognise(input, path, opened, journal) != Recognised::New
+        overtaken
     }
 
     /// What is not written any more will never be whole.

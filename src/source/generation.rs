@@ -386,9 +386,11 @@ impl Generation {
         self.known().offset >= PROOF_ENOUGH
     }
 
-    /// Whether another file holds what this one held up to where it was read.
+    /// Whether another file holds what is known of this one: what was read of it may be no more than
+    /// a banner.
     pub(super) fn is_in(&self, opened: &Opened) -> bool {
-        self.head.matches(&opened.head) && opened.proves(self.reached.get())
+        let known = [self.reached.get(), self.known()];
+        self.head.matches(&opened.head) && known.iter().all(|it| opened.proves(*it))
     }
 
     /// What of its present size can be its own: all of it, unless it lies in a copy, which others
