@@ -72,7 +72,10 @@ pub(crate) fn suggestions<'a>(
             let is_another = identity.birth != file.birth || identity.inode != file.inode;
             let is_doubtful = match hint {
                 Hint::SameInode | Hint::SamePath => is_another,
-                Hint::Rotated => false,
+                // A copy of what was emptied holds also what was seen and not read.
+                Hint::Rotated => identity
+                    .end
+                    .is_some_and(|end| proof_of(id, identity) < end.offset),
                 Hint::Compressed => furthest != file.size,
             };
             // Nothing is known of an empty head: only the inode speaks for it.
