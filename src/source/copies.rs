@@ -190,6 +190,14 @@ impl Source {
         let Some((path, opened)) = self.copy_of(generation, positions, journal) else {
             return false;
         };
+        let is_read = positions.iter().all(|it| it.offset >= opened.len());
+        if is_read && opened.len() < generation.known().offset {
+            // There is nothing new in it for anyone.
+            if let Ok(end) = opened.position_at_end() {
+                note_copy(id, end, journal);
+            }
+            return false;
+        }
         self.go_on_in(id, &path, opened, journal, at);
         true
     }
@@ -226,7 +234,7 @@ impl Source {
     }
 
     /// The youngest file beside a generation that holds its head and what is known of it; or else a
-    /// copy that was met before one output read on, if another one still needs it.
+    /// copy that was made before one output read on.
     fn copy_of(
         &self,
         generation: &Generation,
@@ -273,11 +281,11 @@ impl Source {
             if generation.is_in(&opened) && proves.all(|it| it) {
                 return Some((path, opened));
             }
-            let is_needed = || positions.iter().any(|it| it.offset < opened.len());
-            if overtaken.is_none()
-                && is_needed()
-                && opened.is_copied_up_to(journal.state().copies_of(generation.id))
-            {
+            let is_overtaken = || {
+                generation.has_overtaken(&opened)
+                    || opened.is_copied_up_to(journal.state().copies_of(generation.id))
+            };
+            if overtaken.is_none() && is_overtaken() {
                 overtaken = Some((path, opened));
             }
         }

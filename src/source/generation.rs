@@ -1,7 +1,7 @@
 //! One life of a file's content, held open. Owns the descriptor, what was last seen of the file,
 //! and where it stands: at a name that is meant, rotated away, or deleted.
 
-use std::cell::Cell;
+use std::cell::{Cell, RefCell};
 use std::fs::{File, Metadata, OpenOptions};
 use std::io;
 use std::os::unix::fs::{MetadataExt as _, OpenOptionsExt as _};
@@ -26,6 +26,8 @@ const KEEP_DELETED: Duration = Duration::from_secs(10);
 /// A modification time that is younger than this, in nanoseconds, may stand for two writes: the
 /// system's clock for files moves in steps.
 const CLOCK_STEP: i64 = 20_000_000;
+/// So many ends of what was read are remembered.
+const TRAIL: usize = 8;
 /// How far back the beginning of the last line is looked for.
 const LAST_LINE: u64 = 64 * 1024;
 
@@ -108,6 +110,8 @@ pub(crate) struct Generation {
     pub(super) copy_len: Option<u64>,
     /// The furthest that any output has read, or that a copy was seen to hold.
     reached: Cell<Position>,
+    /// Earlier ends of what was read: a copy that was made before the last of them proves these.
+    trail: RefCell<Vec<Position>>,
     /// Where it ended when that proved more than what was read: a banner proves little.
     end: Position,
     last_change: Instant,
@@ -167,6 +171,7 @@ impl Generation {
             begun: birth_of(&opened.metadata),
             copy_len: None,
             reached: Cell::default(),
+            trail: RefCell::default(),
             end,
             times,
             is_over: false,
@@ -329,8 +334,15 @@ impl Generation {
 
     /// An output has read up to here.
     pub(crate) fn note_reached(&self, position: Position) {
-        if position.offset > self.reached.get().offset {
+        let before = self.reached.get();
+        if position.offset > before.offset {
             self.reached.set(position);
+            if before.offset >= PROOF_ENOUGH {
+                let mut trail = self.trail.borrow_mut();
+                let too_many = trail.len() >= TRAIL;
+                trail.drain(..usize::from(too_many));
+                trail.push(before);
+            }
         }
     }
 
@@ -391,6 +403,15 @@ impl Generation {
     pub(super) fn is_in(&self, opened: &Opened) -> bool {
         let known = [self.reached.get(), self.known()];
         self.head.matches(&opened.head) && known.iter().all(|it| opened.proves(*it))
+    }
+
+    /// Whether another file is a copy of this one that was overtaken: it holds what was read some
+    /// time ago, and nothing behind what was read since.
+    pub(super) fn has_overtaken(&self, opened: &Opened) -> bool {
+        let trail = self.trail.borrow();
+        opened.len() < self.reached.get().offset
+            && self.head.matches(&opened.head)
+            && trail.iter().rev().any(|it| opened.proves(*it))
     }
 
     /// What of its present size can be its own: all of it, unless it lies in a copy, which others
