@@ -97,6 +97,8 @@ pub(crate) struct Source {
     aliases: HashMap<(usize, FileKey), Alias>,
     /// Files that are not open, and what was found in them.
     examined: HashMap<(usize, FileKey), stock::Examined>,
+    /// Rotated files that are delivered and not open, by what was known of them.
+    rotated_away: BTreeMap<GenerationId, FileKey>,
     /// Names to look at again once the changes of the last look are dealt with.
     deferred: BTreeSet<(usize, PathBuf)>,
     /// Compressed files that are still being written. Until they are whole nobody can tell what
@@ -153,6 +155,7 @@ impl Source {
             by_path: HashMap::new(),
             aliases: HashMap::new(),
             examined: HashMap::new(),
+            rotated_away: BTreeMap::new(),
             deferred: BTreeSet::new(),
             unfinished: BTreeSet::new(),
             has_missed: false,

@@ -101,14 +101,13 @@ impl Source {
             match self.likeness(generation, opened, at) {
                 Likeness::Same => return Original::Is(generation.id),
                 Likeness::Longer if is_in_copy(generation, journal) => longer = Some(generation.id),
-                Likeness::Longer => {}
                 Likeness::MayBecome => is_unsettled = true,
                 // It may have been emptied while it was compared: then the comparison says nothing.
                 Likeness::Other if !generation.is_as_seen() => {
                     self.doubted.insert(generation.id);
                     is_unsettled = true;
                 }
-                Likeness::Other => {}
+                Likeness::Longer | Likeness::Other => {}
             }
         }
         if is_unsettled {
@@ -362,7 +361,10 @@ impl Source {
                 && opened.len() > 0
                 && names::is_known(&names::known_files(journal), &opened.metadata));
         let origin: Arc<Path> = match known {
-            Some(id) if journal.state().is_delivered(id, opened.len()) => return,
+            Some(id) if journal.state().is_delivered(id, opened.len()) => {
+                self.rotated_away.insert(id, key.1);
+                return;
+            }
             Some(id) => {
                 let known = journal.state().generations.get(&id);
                 known.map_or(home, |it| it.identity.path.as_path()).into()

@@ -181,7 +181,15 @@ impl Source {
                 .map(|(id, it)| (*id, &**it))
                 .collect(),
         };
-        known.retain(|(id, it)| it.identity.input == *name && self.has_no_bytes(*id));
+        // What took the name of a file that lies elsewhere is another one, however alike they are.
+        let key = FileKey::of(&opened.metadata);
+        let lies_elsewhere =
+            |id| (self.rotated_away.get(&id)).is_some_and(|elsewhere| *elsewhere != key);
+        known.retain(|(id, it)| {
+            it.identity.input == *name
+                && self.has_no_bytes(*id)
+                && !(it.identity.path == path && lies_elsewhere(*id))
+        });
         // A copy that was met before its original was read further, and emptied.
         let copied = known.iter().find(|(_, known)| {
             lineage.can_come_from(&known.identity.path) && opened.is_copied_up_to(&known.copies)
