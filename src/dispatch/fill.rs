@@ -225,7 +225,8 @@ impl Taker<'_> {
             if seen > self.until {
                 return Ended::Later(seen);
             }
-            let given = self.placing.place(seen.max(oldest));
+            let wished = seen.max(oldest);
+            let given = self.placing.place(wished);
             let was_in_key = cutter.learned().is_in_key;
             let end = self.at + framed.line.bytes.len();
             if was_in_key || redactor.may_be_in(self.bytes, self.at..end) {
@@ -247,7 +248,7 @@ impl Taker<'_> {
                 counters.too_old.inc();
             }
             *self.last_time = seen;
-            self.placing.note(given);
+            self.placing.note(wished, given);
             self.at += framed.consumed;
         }
         Ended::Drained { is_held: false }
@@ -318,7 +319,8 @@ impl Taker<'_> {
             if time > self.until {
                 return Ended::Later(time);
             }
-            let given = self.placing.place(time.max(oldest));
+            let wished = time.max(oldest);
+            let given = self.placing.place(wished);
             let mut line = record.line;
             let has_room = line.bytes.len() + CONTINUED_MARK.len() <= framer.max_line();
             if record.is_continued && has_room {
@@ -366,7 +368,7 @@ impl Taker<'_> {
             }
             counters.count_merged(merged);
             *self.last_time = time;
-            self.placing.note(given);
+            self.placing.note(wished, given);
             self.levels[found.level.map_or(Level::ALL.len(), |level| level as usize)] += 1;
             if record.is_continued {
                 counters.continued.inc();

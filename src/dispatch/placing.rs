@@ -28,7 +28,8 @@ pub(super) struct Placing {
     floor: Time,
     /// The time of the latest record.
     newest: Time,
-    /// Where the millisecond of the latest record begins.
+    /// Where the millisecond begins that the latest record itself says: one that had to be moved
+    /// into the next one leaves it.
     newest_millisecond: i64,
     /// How far a record may lie behind the latest one, in nanoseconds.
     reach: i64,
@@ -38,19 +39,12 @@ impl Placing {
     /// For a batch behind `floor`, in which records may lie so far behind the latest one, in
     /// nanoseconds.
     pub(super) fn new(floor: Time, reach: i64) -> Self {
-        let mut placing = Self {
+        Self {
             floor,
             newest: floor,
-            newest_millisecond: 0,
+            newest_millisecond: begin_of_millisecond(floor),
             reach,
-        };
-        placing.set_newest(floor);
-        placing
-    }
-
-    fn set_newest(&mut self, time: Time) {
-        self.newest = time;
-        self.newest_millisecond = time.0.saturating_sub(time.0.rem_euclid(MILLISECOND));
+        }
     }
 
     /// The time that a record gets whose own is `time`. Within one millisecond records keep the
@@ -76,13 +70,12 @@ impl Placing {
         given
     }
 
-    /// A record was taken with this time.
+    /// A record was taken whose own time is `time`, with another one perhaps.
     #[inline]
-    pub(super) fn note(&mut self, given: Time) {
-        if given.0.saturating_sub(self.newest_millisecond) >= MILLISECOND {
-            self.set_newest(given);
-        } else {
-            self.newest = self.newest.max(given);
+    pub(super) fn note(&mut self, time: Time, given: Time) {
+        self.newest = self.newest.max(given);
+        if time.0.saturating_sub(self.newest_millisecond) >= MILLISECOND {
+            self.newest_millisecond = begin_of_millisecond(time);
         }
     }
 
@@ -90,6 +83,10 @@ impl Placing {
     pub(super) fn newest(&self) -> Time {
         self.newest
     }
+}
+
+fn begin_of_millisecond(time: Time) -> i64 {
+    time.0.saturating_sub(time.0.rem_euclid(MILLISECOND))
 }
 
 /// Whose turn it is among the files that feed a stream.
@@ -164,7 +161,7 @@ mod tests {
         let mut placing = Placing::new(Time(floor), reach);
         let place = |time: &i64| {
             let given = placing.place(Time(*time));
-            placing.note(given);
+            placing.note(Time(*time), given);
             given.0
         };
         times.iter().map(place).collect()
@@ -186,6 +183,18 @@ mod tests {
                 0,
                 &[5 * ms + 9, 5 * ms],
                 &[5 * ms + 9, 5 * ms + 10],
+            ),
+            (
+                "equal, across the end of a millisecond",
+                0,
+                &[5 * ms - 2, 5 * ms - 2, 5 * ms - 2, 5 * ms - 2],
+                &[5 * ms - 2, 5 * ms - 1, 5 * ms, 5 * ms + 1],
+            ),
+            (
+                "behind the last batch, across the end of a millisecond",
+                5 * ms - 2,
+                &[3 * ms, 3 * ms, 3 * ms],
+                &[5 * ms - 1, 5 * ms, 5 * ms + 1],
             ),
             (
                 "back further",
