@@ -109,6 +109,7 @@ impl Dispatcher {
                     {
                         break;
                     }
+                    older_time = older_time.max(lane.last_time);
                     continue;
                 }
                 // Behind the last line more may come that belongs to its record, for a while.
