@@ -9,9 +9,11 @@ use super::json;
 use super::rules::{Multiline, Rules};
 use super::trace::{self, Mode};
 
-/// A head that tells much, and one that tells little, count so much.
+/// A head with a date, one with a time of day, and a level alone, which plain text may begin with
+/// too, count so much.
 const TELLING: u8 = 16;
-const WEAK: u8 = 8;
+const TIME_OF_DAY: u8 = 8;
+const LEVEL_ALONE: u8 = 4;
 /// Lines have heads in a file when so much was counted.
 const TRUSTED: u8 = 16;
 /// More is not counted, so that a file whose lines lose their heads is soon noticed.
@@ -121,10 +123,10 @@ impl Joiner {
         match head {
             Some(head) if head.kind.is_whole() => {}
             Some(head) => {
-                let weight = if head.kind == Kind::Weak {
-                    WEAK
-                } else {
-                    TELLING
+                let weight = match (head.kind, head.stamp) {
+                    (Kind::Weak, None) => LEVEL_ALONE,
+                    (Kind::Weak, Some(_)) => TIME_OF_DAY,
+                    _ => TELLING,
                 };
                 self.trust = (self.trust + weight).min(MOST);
                 open.is_whole = false;

@@ -77,7 +77,7 @@ fn a_line_without_a_head_continues_the_record_where_lines_have_heads() {
 
 #[test]
 fn lines_without_heads_are_records_and_traces_are_whole_all_the_same() {
-    let text = "line 1\n  indented\nTraceback (most recent call last):\n  File \"a\"\nKeyError: 'x'\nline 2\nINFO: a level alone\nline 3\n";
+    let text = "line 1\n  indented\nTraceback (most recent call last):\n  File \"a\"\nKeyError: 'x'\nline 2\nINFO: a level alone\nERROR: another\nline 3\n";
     assert_eq!(
         texts(text, &Rules::default()),
         [
@@ -86,6 +86,7 @@ fn lines_without_heads_are_records_and_traces_are_whole_all_the_same() {
             "Traceback (most recent call last):\n  File \"a\"\nKeyError: 'x'",
             "line 2",
             "INFO: a level alone",
+            "ERROR: another",
             "line 3"
         ]
     );
