@@ -318,16 +318,17 @@ fn access(line: &[u8]) -> Option<Head> {
 }
 
 /// The level that is named behind the timestamp. In capitals it counts wherever it stands among
-/// the first words; in small letters only where it stands apart: first, or in brackets or bars.
+/// the first words; in small letters only where it stands apart: first, in brackets or bars, or
+/// between colons.
 pub(crate) fn level_in(text: &[u8]) -> Option<Level> {
     let mut rest = &text[..text.len().min(LEVEL_WITHIN)];
     let mut before = b' ';
     // `PHP Warning:` counts wherever it stands.
     let mut is_first = true;
     for _ in 0..LEVEL_WORDS {
+        let mut gap;
         loop {
             let ends_gap = |byte: &u8| is_in_word(*byte) || *byte == 0x1B;
-            let gap;
             (gap, rest) = rest.split_at(rest.iter().position(ends_gap)?);
             if let Some(&byte) = gap.iter().rfind(|byte| **byte != b' ') {
                 before = byte;
@@ -340,11 +341,12 @@ pub(crate) fn level_in(text: &[u8]) -> Option<Level> {
         let len = rest.iter().position(|byte| !is_in_word(*byte));
         let (word, behind) = rest.split_at(len.unwrap_or(rest.len()));
         let told = match *word {
-            [letter] => Level::of_letter(letter).map(|level| (level, false)),
+            [letter] => Level::of_letter(letter).map(|level| (level, true)),
             _ => Level::told_by(word),
         };
         if let Some((level, is_a_word_too)) = told
-            && is_level((word, is_a_word_too), before, behind, is_first)
+            && (is_level((word, is_a_word_too), before, behind, is_first)
+                || !is_a_word_too && gap.ends_with(b": ") && behind.starts_with(b": "))
         {
             return Some(level);
         }

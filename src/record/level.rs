@@ -105,7 +105,7 @@ impl Level {
 }
 
 /// The words of loggers, by their first letters; whether each is an ordinary word as well.
-const WORDS: [(&[u8], Level, bool); 43] = [
+const WORDS: [(&[u8], Level, bool); 51] = [
     (b"alert", Level::Fatal, true),
     (b"critical", Level::Fatal, false),
     (b"crit", Level::Fatal, false),
@@ -143,6 +143,14 @@ const WORDS: [(&[u8], Level, bool); 43] = [
     (b"silly", Level::Trace, false),
     (b"success", Level::Info, true),
     (b"trace", Level::Trace, false),
+    (b"trace1", Level::Trace, false),
+    (b"trace2", Level::Trace, false),
+    (b"trace3", Level::Trace, false),
+    (b"trace4", Level::Trace, false),
+    (b"trace5", Level::Trace, false),
+    (b"trace6", Level::Trace, false),
+    (b"trace7", Level::Trace, false),
+    (b"trace8", Level::Trace, false),
     (b"trc", Level::Trace, false),
     (b"verbose", Level::Trace, false),
     (b"vrb", Level::Trace, false),

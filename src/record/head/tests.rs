@@ -117,6 +117,20 @@ fn heads_are_found() {
             Some(Warn),
         ),
         (
+            "[Sun Nov 22 22:08:23.702022 2026] [rewrite:trace3] [pid 1] x",
+            Text,
+            Some(Trace),
+        ),
+        (
+            "Nov 22 22:08:23 host sshd[2988]: error: kex: x",
+            Text,
+            Some(Error),
+        ),
+        ("Nov 22 22:08:23 host app[1]: note: x", Text, None),
+        ("2026-11-22 22:08:23 app::error::Kind: x", Text, None),
+        ("2026-11-22 22:08:23 app::debug: x", Text, None),
+        ("2026-11-22 22:08:23 drive: C: is full", Text, None),
+        (
             "22-Nov-2026 22:08:23.702 SEVERE [main] org.x y",
             Text,
             Some(Error),
