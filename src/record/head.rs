@@ -5,6 +5,8 @@ use super::level::Level;
 use super::stamp::{self, Found, Shape, Stamp, custom};
 use super::{json, logfmt};
 
+mod programs;
+
 /// A level is looked for in so many bytes behind the timestamp.
 const LEVEL_WITHIN: usize = 160;
 /// And in so many words.
@@ -19,7 +21,7 @@ pub(crate) enum Kind {
     Text,
     /// A level or a time of day alone: telling only when there are several.
     Weak,
-    /// A line of an access log: a record by itself.
+    /// A line of an access log, or of what stands above one: a record by itself.
     Access,
     /// An object of JSON: a record by itself.
     Json,
@@ -92,11 +94,13 @@ pub(crate) fn of(line: &[u8], format: Option<&custom::Format>) -> Option<Head> {
     match first {
         b'0'..=b'9' => stamp::at_start(text)
             .map(|found| Head::text(found, start, line))
-            .or_else(|| redis(line, start))
+            .or_else(|| programs::redis(line, start))
             .or_else(|| access(line)),
         b'{' => object(line),
         b'[' => bracket(line, start),
         b'<' => syslog(line, start),
+        b'=' => programs::report(line, start).or_else(|| access(line)),
+        b'#' => programs::directive(line).or_else(|| access(line)),
         b'A'..=b'Z' | b'a'..=b'z' => word(line, start),
         b' ' | b'\t' => None,
         _ => access(line),
@@ -181,26 +185,6 @@ fn syslog(line: &[u8], start: usize) -> Option<Head> {
             len: at,
         }),
     }
-}
-
-/// `12345:M 22 Nov 2026 22:08:23.702 * …`, as Redis writes.
-fn redis(line: &[u8], start: usize) -> Option<Head> {
-    let mut cursor = stamp::Cursor::new(&line[start..]);
-    cursor.some_digits(1, 7)?;
-    if !cursor.take(b':') {
-        return None;
-    }
-    cursor.skip(1);
-    cursor.blanks()?;
-    let found = stamp::at_start(cursor.rest())?;
-    let head = Head::text(found, start + cursor.at(), line);
-    let level = match line.get(head.len..head.len + 3) {
-        Some(b" # ") => Some(Level::Warn),
-        Some(b" * ") => Some(Level::Info),
-        Some(b" - " | b" . ") => Some(Level::Debug),
-        _ => None,
-    };
-    Some(head.with_level(level))
 }
 
 /// A line that begins with a word: of syslog, klog, Ruby, logfmt, or a level.

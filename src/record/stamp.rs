@@ -171,7 +171,8 @@ fn compact(bytes: &[u8]) -> Option<Found> {
     Some(found(dated(days, of_day, offset), Shape::Iso, &cursor))
 }
 
-/// `22/Nov/2026:22:08:23 +0000`, `22 Nov 2026 22:08:23.702`, `22-Nov-2026 22:08:23.702`.
+/// `22/Nov/2026:22:08:23 +0000`, `22 Nov 2026 22:08:23.702`, `22-Nov-2026 22:08:23.702`,
+/// `22-Nov-2026::22:08:23.702`.
 fn day_month(bytes: &[u8]) -> Option<Found> {
     let mut cursor = Cursor::new(bytes);
     let day = cursor.some_digits(1, 2)?;
@@ -187,7 +188,11 @@ fn day_month(bytes: &[u8]) -> Option<Found> {
     let year = cursor.digits(4)?;
     let days = civil::days(i64::from(year), month, day)?;
     let shape = if cursor.take(b':') {
-        Shape::AccessLog
+        if cursor.take(b':') {
+            Shape::DayMonthYear
+        } else {
+            Shape::AccessLog
+        }
     } else {
         cursor.take(b',');
         if !cursor.take(b' ') {

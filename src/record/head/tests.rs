@@ -130,6 +130,18 @@ fn heads_are_found() {
         ("2026-11-22 22:08:23 app::error::Kind: x", Text, None),
         ("2026-11-22 22:08:23 app::debug: x", Text, None),
         ("2026-11-22 22:08:23 drive: C: is full", Text, None),
+        ("1:signal-handler (1795385303) Received SIGTERM", Text, None),
+        (
+            "=SUPERVISOR REPORT==== 22-Nov-2026::22:08:23.702123 ===",
+            Text,
+            Some(Error),
+        ),
+        (
+            "=WARNING REPORT==== 2-Nov-2026::22:08:23 UTC ===",
+            Text,
+            Some(Warn),
+        ),
+        ("#Fields: date time cs-method", Access, None),
         (
             "22-Nov-2026 22:08:23.702 SEVERE [main] org.x y",
             Text,
@@ -189,6 +201,10 @@ fn what_has_no_head_is_none() {
         "    \"level\": \"info\"",
         "Fail fast",
         "Log of a day",
+        "# Fields",
+        "=== RUN TestX",
+        "=INFO REPORT==== yesterday ===",
+        "1:signal-handler (soon) x",
     ] {
         assert_eq!(head(line), None, "{line}");
     }

@@ -59,6 +59,8 @@ fn every_shape_is_read() {
         ("22/Nov/2026:22:08:23 +0100] \"GET", 26, instant(1, e)),
         ("22 Nov 2026 22:08:23.702 * Ready", 24, local(millis)),
         ("22-Nov-2026 22:08:23.702 INFO", 24, local(millis)),
+        ("22-Nov-2026::22:08:23.702 ===", 25, local(millis)),
+        ("22-Nov-2026::22:08:23 UTC ===", 25, instant(0, e)),
         ("Nov 22 22:08:23 host", 15, no_year(e)),
         ("Nov 22, 2026 10:08:23 PM org", 24, local(e)),
         ("Nov 22, 2026 10:08:23\u{202f}PM org", 26, local(e)),
