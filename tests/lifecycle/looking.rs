@@ -8,7 +8,7 @@ use pinnace::receiver::Backend;
 use crate::harness::{Config, Numbered, Scene, append, eventually, get};
 
 /// More series than this are too many for a normal pod with two outputs.
-const MOST_SERIES: usize = 100;
+const MOST_SERIES: usize = 110;
 
 fn both_outputs(scene: &Scene) -> Config {
     let mut config = scene.loki_config().serving();
