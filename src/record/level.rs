@@ -52,7 +52,10 @@ impl Level {
     #[inline]
     pub(super) fn told_by(word: &[u8]) -> Option<(Self, bool)> {
         let letter = (word.first()? | 0x20).wrapping_sub(b'a');
-        let (from, to) = *BEGINNING_WITH.get(usize::from(letter))?;
+        let (from, to, lengths) = *BEGINNING_WITH.get(usize::from(letter))?;
+        if lengths & (1 << (word.len() & 31)) == 0 {
+            return None;
+        }
         let is_it = |lower: &[u8]| {
             let mut bytes = lower.iter().zip(word);
             lower.len() == word.len()
@@ -159,9 +162,10 @@ const WORDS: [(&[u8], Level, bool); 51] = [
     (b"wrn", Level::Warn, false),
 ];
 
-/// For each letter, which of the [`WORDS`] begin with it.
-static BEGINNING_WITH: [(usize, usize); 26] = {
-    let mut ranges = [(0, 0); 26];
+/// For each letter, which of the [`WORDS`] begin with it, and a bit for each length that they have:
+/// most words of a line are told from them by that.
+static BEGINNING_WITH: [(usize, usize, u32); 26] = {
+    let mut ranges = [(0, 0, 0); 26];
     let mut at = 0;
     while at < WORDS.len() {
         let range = &mut ranges[(WORDS[at].0[0] - b'a') as usize];
@@ -169,6 +173,7 @@ static BEGINNING_WITH: [(usize, usize); 26] = {
             range.0 = at;
         }
         range.1 = at + 1;
+        range.2 |= 1 << WORDS[at].0.len();
         at += 1;
     }
     ranges
@@ -202,6 +207,8 @@ mod tests {
             ("EMERG", Level::Fatal),
             ("Alert", Level::Fatal),
             ("wrn", Level::Warn),
+            ("debug5", Level::Debug),
+            ("trace8", Level::Trace),
         ] {
             assert_eq!(Level::of_word(word.as_bytes()), Some(level), "{word}");
         }
@@ -209,6 +216,8 @@ mod tests {
             "",
             "IN",
             "INFOS",
+            "trace9",
+            "a word that is longer than thirty-two bytes",
             "message",
             "informationally",
             "@lert",
