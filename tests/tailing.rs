@@ -10,6 +10,8 @@
 mod blocked;
 #[path = "tailing/clock.rs"]
 mod clock;
+#[path = "tailing/containers.rs"]
+mod containers;
 #[path = "harness/harness.rs"]
 mod harness;
 #[path = "tailing/holes.rs"]

@@ -10,7 +10,7 @@ use std::sync::Arc;
 
 use super::generation::{FileKey, Generation, Opened, Place, birth_of, modified};
 use super::recognise::Recognised;
-use super::rotation::{Lineage, PROOF_ENOUGH};
+use super::rotation::PROOF_ENOUGH;
 use super::{Change, Moment, Name, Source, names, reader, rotation};
 use crate::journal::{Entry, Journal};
 use crate::span::{GenerationId, Position};
@@ -64,7 +64,7 @@ impl Source {
         journal: &Journal,
         at: Moment,
     ) -> Original {
-        let lineage = Lineage::of(path);
+        let lineage = self.links.lineage_of(path);
         if lineage
             .earlier_names()
             .is_some_and(|mut it| it.next().is_none())
@@ -240,12 +240,13 @@ impl Source {
         positions: &[Position],
         journal: &Journal,
     ) -> Option<(PathBuf, Opened)> {
-        let listing = std::fs::read_dir(generation.path.parent()?).ok()?;
-        let mut candidates: Vec<_> = listing
-            .flatten()
+        let folders = self.links.folders_beside(&generation.path).into_iter();
+        let mut candidates: Vec<_> = folders
+            .filter_map(|folder| std::fs::read_dir(folder).ok())
+            .flat_map(Iterator::flatten)
             .map(|entry| entry.path())
             .filter(|path| {
-                let lineage = Lineage::of(path);
+                let lineage = self.links.lineage_of(path);
                 lineage.is_rotation_of(&generation.path)
                     || lineage.can_come_from(&generation.origin)
             })
@@ -405,9 +406,14 @@ impl Source {
         if globs.matches(path) {
             return None;
         }
-        let mut originals = rotation::originals(path).into_iter();
-        let home = originals.find(|it| globs.matches(it))?;
-        Some(Name::Sibling(input, home, path.to_owned()))
+        let lineage = self.links.lineage_of(path);
+        let home = lineage.originals().find(|it| globs.matches(it))?;
+        // What a link ends at is meant by that link, whatever lies beside it.
+        let is_meant = || self.links.names_of(path).any(|it| globs.matches(it));
+        if !rotation::is_rotation(home, path) && is_meant() {
+            return None;
+        }
+        Some(Name::Sibling(input, home.to_owned(), path.to_owned()))
     }
 
     /// Compares a file with a generation that may have been copied into it.

@@ -1,11 +1,14 @@
 //! The symbolic links on the way to what is meant: which names tell that a meant one leads
-//! elsewhere by now, and where the links to files end. Follows links; opens no file.
+//! elsewhere by now, where the links to files end, and which rotated files lie there. Follows links;
+//! opens no file.
 
 use std::collections::BTreeSet;
 use std::ffi::OsString;
 use std::path::{Component, Path, PathBuf};
 
 use rustix::fs::{Access, access};
+
+use super::rotation::Lineage;
 
 /// How many symbolic links are followed from one name.
 const MAX_LINKS: usize = 16;
@@ -31,6 +34,26 @@ impl Links {
         let ends = self.ends.range(from..);
         ends.take_while(move |(at, _)| at == end)
             .map(|(_, name)| name.as_path())
+    }
+
+    /// What a name tells of where its file comes from. What was rotated beside the end of a link
+    /// can come from the link.
+    pub(super) fn lineage_of<'a>(&self, path: &'a Path) -> Lineage<'a> {
+        let mut lineage = Lineage::of(path);
+        let names = lineage.originals().flat_map(|it| self.names_of(it));
+        let names: Vec<_> = names.map(Path::to_owned).collect();
+        lineage.add_originals(names);
+        lineage
+    }
+
+    /// The folders in which a name is rotated: its own, and that in which its links end.
+    pub(super) fn folders_beside(&self, name: &Path) -> BTreeSet<PathBuf> {
+        let mut folders: BTreeSet<_> = name.parent().map(Path::to_owned).into_iter().collect();
+        if self.is_way(name) {
+            let end = Self::default().follow(name, &mut BTreeSet::new());
+            folders.extend(end.as_deref().and_then(Path::parent).map(Path::to_owned));
+        }
+        folders
     }
 
     /// Takes in what another walk met.
@@ -153,5 +176,18 @@ mod tests {
         let names: Vec<_> = links.names_of(&at("mount/..1/a.log")).collect();
         assert_eq!(names, [at("mount/a.log"), at("mount/b.log")]);
         assert_eq!(links.names_of(&at("mount")).count(), 0);
+        let folders_of = |name: &str| links.folders_beside(&at(name));
+        assert_eq!(
+            folders_of("mount/b.log"),
+            [at("mount"), at("mount/..1")].into()
+        );
+        assert_eq!(folders_of("mount/..1/a.log"), [at("mount/..1")].into());
+        assert_eq!(folders_of("circle"), [root.clone()].into());
+        let rotated = at("mount/..1/a.log.2.gz");
+        let lineage = links.lineage_of(&rotated);
+        let originals = ["mount/..1/a.log", "mount/a.log", "mount/b.log"];
+        assert!(lineage.originals().eq(originals.map(at)));
+        assert!(lineage.can_come_from(&at("mount/b.log")));
+        assert!(!lineage.can_come_from(&at("circle")));
     }
 }

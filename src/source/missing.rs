@@ -3,6 +3,7 @@
 
 use std::io;
 use std::os::unix::fs::MetadataExt as _;
+use std::path::Path;
 
 use super::Source;
 use super::generation::birth_of;
@@ -11,7 +12,7 @@ use crate::journal::Identity;
 /// What is known of a file that is not open.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Whereabouts {
-    /// It is at no name of the folder that it was in.
+    /// It is at no name of the folder that it was in, nor of that in which its links end.
     Nowhere,
     /// It is there and cannot be opened yet, or its folder cannot be listed.
     Unknown,
@@ -26,30 +27,35 @@ impl Source {
         if !input.is_some_and(|it| it.globs.matches(&identity.path)) {
             return Whereabouts::NotOurs;
         }
-        let listing = identity.path.parent().map(std::fs::read_dir);
-        let Some(Ok(listing)) = listing else {
-            return Whereabouts::Unknown;
-        };
-        // With the folder itself an empty one may stand in for it, as where a volume is mounted
-        // late.
-        let mut is_empty = true;
-        for entry in listing {
-            let metadata = entry.and_then(|entry| std::fs::metadata(entry.path()));
-            is_empty = false;
-            match metadata {
-                Ok(it) if it.ino() == identity.inode && birth_of(&it) == identity.birth => {
-                    return Whereabouts::Unknown;
-                }
-                // A dangling link is none of its names.
-                Ok(_) => {}
-                Err(error) if error.kind() == io::ErrorKind::NotFound => {}
-                Err(_) => return Whereabouts::Unknown,
-            }
-        }
-        if is_empty {
-            Whereabouts::Unknown
-        } else {
+        let folders = self.links.folders_beside(&identity.path);
+        let is_nowhere = !folders.is_empty() && folders.iter().all(|it| is_not_in(it, identity));
+        if is_nowhere {
             Whereabouts::Nowhere
+        } else {
+            Whereabouts::Unknown
         }
     }
+}
+
+/// Whether a file is at no name of a folder, as far as that can be told.
+fn is_not_in(folder: &Path, identity: &Identity) -> bool {
+    let Ok(listing) = std::fs::read_dir(folder) else {
+        return false;
+    };
+    // With the folder itself an empty one may stand in for it, as where a volume is mounted late.
+    let mut is_empty = true;
+    for entry in listing {
+        let metadata = entry.and_then(|entry| std::fs::metadata(entry.path()));
+        is_empty = false;
+        match metadata {
+            Ok(it) if it.ino() == identity.inode && birth_of(&it) == identity.birth => {
+                return false;
+            }
+            // A dangling link is none of its names.
+            Ok(_) => {}
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+            Err(_) => return false,
+        }
+    }
+    !is_empty
 }

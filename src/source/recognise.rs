@@ -8,7 +8,6 @@ use std::sync::Arc;
 use super::content::Content;
 use super::copies::{Original, note_end};
 use super::generation::{FileKey, Generation, Opened, Place, birth_of};
-use super::rotation::Lineage;
 use super::{Change, Moment, Source, rotation};
 use crate::journal::{Entry, Identity, Journal};
 use crate::span::GenerationId;
@@ -161,7 +160,7 @@ impl Source {
         opened: &Opened,
         journal: &Journal,
     ) -> Recognised {
-        let lineage = Lineage::of(path);
+        let lineage = self.links.lineage_of(path);
         let candidate = rotation::Candidate {
             name: &lineage,
             inode: FileKey::of(&opened.metadata).inode,

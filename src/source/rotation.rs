@@ -113,10 +113,20 @@ impl<'a> Lineage<'a> {
         }
     }
 
+    /// Adds names under which a file of one of the originals is read too.
+    pub(super) fn add_originals(&mut self, names: Vec<PathBuf>) {
+        self.originals.extend(names);
+    }
+
+    /// The names to which rotation can have given this one.
+    pub(super) fn originals(&self) -> impl Iterator<Item = &Path> {
+        self.originals.iter().map(PathBuf::as_path)
+    }
+
     /// The names that what lies here can have had before; nothing where there is no list of them,
     /// since a compressed file can have had any name of the same rotation.
     pub(crate) fn earlier_names(&self) -> Option<impl Iterator<Item = &Path>> {
-        (!self.is_gzip).then(|| self.originals.iter().map(PathBuf::as_path))
+        (!self.is_gzip).then(|| self.originals())
     }
 
     /// The name of what was compressed into the file, where its compressor leaves it.

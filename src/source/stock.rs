@@ -14,6 +14,7 @@ use super::family::Kin;
 use super::generation::{FileKey, Opened, modified};
 use super::names::Name;
 use super::recognise::Recognised;
+use super::rotation::is_rotation;
 use super::writers::open_for_writing;
 use super::{Moment, Place, Source};
 use crate::journal::Journal;
@@ -61,7 +62,8 @@ impl Source {
         let folders = found.folders.iter();
         let siblings = folders.flat_map(|folder| self.siblings_in(folder, false));
         let siblings = siblings.filter_map(|name| match name {
-            Name::Sibling(of, _, path) if of == input => Some(path),
+            // What lies beside the end of a link belongs to whoever made the link.
+            Name::Sibling(of, home, path) if of == input && is_rotation(&home, &path) => Some(path),
             Name::Sibling(..) | Name::Meant(..) | Name::Nameless(_) => None,
         });
         let paths = found.files.into_iter().chain(siblings);
