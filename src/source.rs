@@ -289,7 +289,7 @@ impl Source {
         let mut folders = BTreeSet::new();
         let mut files = Vec::new();
         // A folder that is new to the watch may have changed between listing and watching.
-        let mut has_new_folder = false;
+        let mut new_folders = BTreeSet::new();
         for _ in 0..3 {
             folders.clear();
             files.clear();
@@ -304,10 +304,11 @@ impl Source {
                     self.problems.note(&folder, "list", &error);
                 }
             }
-            if !self.watch.set_folders(&folders) {
+            let new = self.watch.set_folders(&folders);
+            if new.is_empty() {
                 break;
             }
-            has_new_folder = true;
+            new_folders.extend(new);
         }
         // A name that was not listed is only gone when the system says so of the name itself.
         let held = self.by_path.keys().cloned();
@@ -320,7 +321,8 @@ impl Source {
         // folder that comes back brings all that was in it.
         let mut names = Vec::new();
         for folder in &folders {
-            names.extend(self.siblings_in(folder, !is_first && !has_new_folder));
+            let only_news = !is_first && !new_folders.contains(folder);
+            names.extend(self.siblings_in(folder, only_news));
         }
         for (input, path) in std::mem::take(&mut self.deferred) {
             names.extend(self.name_of(input, &path));

@@ -53,7 +53,13 @@ impl Source {
             None if self.is_parked((input, key), path, &metadata) => return,
             None if !self.has_room_for(input, path) => return,
             None => match self.open(input, path, (journal, at), changes) {
-                Ok(Some(id)) => id,
+                Ok(Some(id)) => {
+                    // Nothing tells of changes where it ends before a walk has followed it.
+                    if !self.links.is_way(path) && path.is_symlink() {
+                        self.next_walk = at.now;
+                    }
+                    id
+                }
                 Ok(None) => return,
                 Err(error) if error.kind() == io::ErrorKind::NotFound => return,
                 Err(error) => {

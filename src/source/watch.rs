@@ -74,9 +74,9 @@ impl Watch {
             .map(String::as_str)
     }
 
-    /// Watches exactly these folders from now on. Returns whether one of them is new: what
-    /// happened in it before is only seen by a walk.
-    pub(crate) fn set_folders(&mut self, folders: &BTreeSet<PathBuf>) -> bool {
+    /// Watches exactly these folders from now on. Returns those that are new: what happened in
+    /// them before is only seen by a walk.
+    pub(crate) fn set_folders(&mut self, folders: &BTreeSet<PathBuf>) -> BTreeSet<PathBuf> {
         if self.inotify.is_none() {
             // The limit may have been raised meanwhile.
             let unserved = std::mem::take(&mut self.unserved);
@@ -86,7 +86,7 @@ impl Watch {
             };
         }
         let Some(inotify) = &self.inotify else {
-            return false;
+            return BTreeSet::new();
         };
         self.unserved.retain(|folder, _| folders.contains(folder));
         let flags = WatchFlags::CREATE
@@ -99,7 +99,7 @@ impl Watch {
             | WatchFlags::MOVE_SELF
             | WatchFlags::ONLYDIR;
         let before = std::mem::take(&mut self.folders);
-        let mut is_any_new = false;
+        let mut all_new = BTreeSet::new();
         for folder in folders {
             // Of a name that leads to a folder which is watched, the system gives the same watch
             // again; a link may lead to another one by now.
@@ -111,7 +111,7 @@ impl Watch {
                         if let Some(reason) = why_no_events(folder) {
                             self.unserved.insert(folder.clone(), reason);
                         }
-                        is_any_new = true;
+                        all_new.insert(folder.clone());
                     }
                     let names = self.folders.entry(watch).or_default();
                     names.push(folder.clone());
@@ -135,7 +135,7 @@ impl Watch {
                 let _ = inotify::remove_watch(inotify, watch);
             }
         }
-        is_any_new
+        all_new
     }
 
     /// Takes all events that are there.
@@ -233,8 +233,9 @@ mod tests {
     fn names_that_change_are_told_once() {
         let dir = tempfile::tempdir().unwrap();
         let mut watch = Watch::new();
-        assert!(watch.set_folders(&set(&[dir.path()])));
-        assert!(!watch.set_folders(&set(&[dir.path()])));
+        let folder = set(&[dir.path()]);
+        assert_eq!(watch.set_folders(&folder), folder);
+        assert_eq!(watch.set_folders(&folder), set(&[]));
         let (one, two) = (dir.path().join("one"), dir.path().join("two"));
         std::fs::write(&one, "x").unwrap();
         std::fs::rename(&one, &two).unwrap();
@@ -253,14 +254,13 @@ mod tests {
         watch.set_folders(&set(&[dir.path()]));
         std::fs::create_dir(&inner).unwrap();
         assert!(watch.drain().needs_walk);
-        watch.set_folders(&set(&[dir.path(), &inner]));
+        let folders = set(&[dir.path(), &inner]);
+        assert_eq!(watch.set_folders(&folders), set(&[&inner]));
         std::fs::remove_dir(&inner).unwrap();
         assert!(watch.drain().needs_walk);
         std::fs::create_dir(&inner).unwrap();
-        assert!(
-            watch.set_folders(&set(&[dir.path(), &inner])),
-            "watched anew"
-        );
+        let watched_anew = watch.set_folders(&folders);
+        assert_eq!(watched_anew, set(&[&inner]));
     }
 
     #[test]
@@ -273,12 +273,13 @@ mod tests {
         std::os::unix::fs::symlink("one", at("link")).unwrap();
         let mut watch = Watch::new();
         let folders = set(&[&at("link"), &at("one")]);
-        assert!(watch.set_folders(&folders));
+        assert_eq!(watch.set_folders(&folders), folders);
         std::fs::write(at("one/a"), "x").unwrap();
         assert_eq!(watch.drain().names, set(&[&at("link/a"), &at("one/a")]));
         std::fs::remove_file(at("link")).unwrap();
         std::os::unix::fs::symlink("two", at("link")).unwrap();
-        assert!(watch.set_folders(&folders) && !watch.set_folders(&folders));
+        assert_eq!(watch.set_folders(&folders), set(&[&at("link")]));
+        assert_eq!(watch.set_folders(&folders), set(&[]));
         for name in ["one/b", "two/b"] {
             std::fs::write(at(name), "x").unwrap();
         }

@@ -255,3 +255,39 @@ fn a_file_that_is_named_like_a_rotation_belongs_to_the_link_that_leads_to_it() {
         assert_eq!(arrived, series.all());
     }
 }
+
+#[test]
+fn a_link_that_appears_is_followed_at_once() {
+    let mut first = Container::new(1, "");
+    first.write(20);
+    let agent = first.start();
+    first.wait_for_all();
+    let folder = first.scene.dir().join("later");
+    fs::create_dir(&folder).unwrap();
+    let end = folder.join("0.log");
+    let mut later = Numbered::new("later");
+    later.append_to(&end, 20);
+    symlink(&end, first.scene.log("later.log")).unwrap();
+    let wait_for_both = |first: &Container, later: &Numbered| {
+        let count = first.series.next + later.next;
+        first.scene.wait_for_stored(Backend::Loki, count);
+    };
+    wait_for_both(&first, &later);
+    for rotation in 0..3 {
+        later.append_to(&end, 20);
+        fs::rename(&end, folder.join(format!("0.log.{rotation}"))).unwrap();
+        later.append_to(&end, 20);
+        // Other files are looked at meanwhile, and what was made before that is no news.
+        for _ in 0..3 {
+            let stored = first.scene.receiver.summary(Backend::Loki).stored;
+            first.write(1);
+            first.scene.wait_for_stored(Backend::Loki, stored + 1);
+        }
+    }
+    wait_for_both(&first, &later);
+    agent.stop_well();
+    first
+        .scene
+        .assert_series_arrived(Backend::Loki, &first.series);
+    first.scene.assert_series_arrived(Backend::Loki, &later);
+}
