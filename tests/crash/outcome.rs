@@ -30,9 +30,6 @@ pub(crate) struct Row {
     /// Lines that were written between a copy and the emptying: they are in no file, and did not
     /// arrive.
     pub(crate) beyond: u64,
-    /// Whether lines may be there twice: a copy that ends before what was read of its original is
-    /// read as a file of its own.
-    pub(crate) may_double: bool,
     /// Whether batches go out in parts. These can share a millisecond, and equal lines in two of
     /// them look like copies: only the count tells.
     pub(crate) has_parts: bool,
@@ -82,15 +79,12 @@ impl Row {
                 doubled.push(times.first);
             }
         }
-        if self.may_double {
-            doubled.clear();
-        }
         for (word, numbers) in [("missing", missing), ("doubled", doubled)] {
             if !numbers.is_empty() {
                 self.problems.push(format!("{word}: {}", ranges(numbers)));
             }
         }
-        if summary.repeated > 0 && !self.may_double && !self.has_parts {
+        if summary.repeated > 0 && !self.has_parts {
             self.problems
                 .push(format!("{} stored again", summary.repeated));
         }
@@ -116,8 +110,7 @@ impl Row {
 
     /// Whether all is as it should be.
     pub(crate) fn is_flawless(&self) -> bool {
-        let is_once = self.duplicated == 0 || self.may_double;
-        self.lost == 0 && is_once && self.problems.is_empty()
+        (self.lost, self.duplicated) == (0, 0) && self.problems.is_empty()
     }
 }
 

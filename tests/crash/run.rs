@@ -433,7 +433,6 @@ fn row(case: &Case, backend: Backend) -> Row {
         replayed: 0,
         duplicated: 0,
         beyond: 0,
-        may_double: case.rotation == Rotation::Independent,
         has_parts: matches!(case.script, Script::Point(it) if it.trouble != Trouble::None),
         doubtful: 0,
         time: Duration::ZERO,

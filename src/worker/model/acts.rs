@@ -120,7 +120,7 @@ fn to_files() -> impl Strategy<Value = Act> {
     let width = prop_oneof![4 => 0usize..60, 1 => 200usize..900];
     prop_oneof![
         8 => (log(), 1usize..12, width).prop_map(|(log, lines, width)| Act::Append { log, lines, width }),
-        1 => (log(), 2usize..30).prop_map(|(log, lines)| Act::AppendSame { log, lines }),
+        1 => (log(), 2usize..20).prop_map(|(log, lines)| Act::AppendSame { log, lines }),
         2 => log().prop_map(|log| Act::AppendPart { log }),
         1 => log().prop_map(|log| Act::AppendToRotated { log }),
         3 => log().prop_map(|log| Act::Rename { log }),

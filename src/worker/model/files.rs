@@ -276,7 +276,7 @@ impl Files {
     pub(super) fn note_seen(&mut self, stage: &Stage) {
         for place in self.places.values() {
             let content = &mut self.contents[place.content];
-            content.is_seen |= place.len > 0 && stage.holds(place.inode);
+            content.is_seen |= place.len > 0 && stage.has_seen(place.inode);
         }
     }
 

@@ -328,6 +328,14 @@ impl Stage {
         })
     }
 
+    /// Whether the agent has seen what is in this file now.
+    pub(super) fn has_seen(&self, inode: u64) -> bool {
+        self.agent.as_ref().is_some_and(|agent| {
+            let mut open = agent.worker.source.generations();
+            open.any(|it| it.key.inode == inode && !it.is_another())
+        })
+    }
+
     /// What the agent knows, for the one who reads of a failure.
     pub(super) fn told(&self) -> String {
         let Some(agent) = &self.agent else {
