@@ -18,6 +18,7 @@ use copies::Alias;
 use discover::Found;
 use generation::{FileKey, Opened};
 pub(crate) use generation::{Generation, Place};
+use held::Held;
 use inputs::Input;
 use links::Links;
 pub(crate) use missing::Whereabouts;
@@ -33,6 +34,7 @@ mod copies;
 pub(crate) mod discover;
 pub(crate) mod family;
 mod generation;
+mod held;
 mod inputs;
 mod links;
 mod look;
@@ -92,7 +94,7 @@ pub(crate) struct Source {
     /// Whether all of them stand at home, once it is found out.
     all_at_home: Cell<Option<bool>>,
     by_key: HashMap<(usize, FileKey), GenerationId>,
-    by_path: HashMap<(usize, PathBuf), GenerationId>,
+    by_path: Held,
     /// Copies of open generations.
     aliases: HashMap<(usize, FileKey), Alias>,
     /// Files that are not open, and what was found in them.
@@ -152,7 +154,7 @@ impl Source {
             generations: BTreeMap::new(),
             all_at_home: Cell::default(),
             by_key: HashMap::new(),
-            by_path: HashMap::new(),
+            by_path: Held::default(),
             aliases: HashMap::new(),
             examined: HashMap::new(),
             rotated_away: BTreeMap::new(),
@@ -311,8 +313,15 @@ impl Source {
             new_folders.extend(new);
         }
         // A name that was not listed is only gone when the system says so of the name itself.
-        let held = self.by_path.keys().cloned();
-        let meant: BTreeSet<_> = files.into_iter().chain(held).collect();
+        let unlisted: Vec<_> = (self.by_path.names())
+            .filter(|name| {
+                let by_bytes = |(input, path): &(usize, PathBuf)| {
+                    (*input, path.as_os_str()).cmp(&(name.0, name.1.as_os_str()))
+                };
+                files.binary_search_by(by_bytes).is_err()
+            })
+            .map(|(input, path)| (input, path.to_owned()))
+            .collect();
         let is_first = !std::mem::replace(&mut self.has_walked, true);
         if is_first {
             self.clock.resume(journal.state().looked_at, at);
@@ -327,8 +336,9 @@ impl Source {
         for (input, path) in std::mem::take(&mut self.deferred) {
             names.extend(self.name_of(input, &path));
         }
-        let written = meant.into_iter().filter(|it| !self.is_unchanged(it));
-        names.extend(written.map(Name::meant));
+        let meant = files.into_iter().chain(unlisted);
+        let written = meant.filter(|(input, path)| !self.is_unchanged(*input, path));
+        names.extend(written.map(|(input, path)| Name::Meant(input, path)));
         names.sort();
         names.dedup();
         self.forget_deleted_aliases();
@@ -377,7 +387,7 @@ impl Source {
             self.release(id, input, key, &path);
             self.release_aliases(id);
         }
-        let mut names = vec![Name::Meant(input, path.clone())];
+        let mut names = vec![Name::Meant(input, path.to_path_buf())];
         match file.and_then(|file| Opened::of(file, is_gzip)) {
             // By now the name may be that of another file, or of none: the open file is what
             // counts.
@@ -404,9 +414,8 @@ impl Source {
         if self.by_key.get(&(input, key)) == Some(&id) {
             self.by_key.remove(&(input, key));
         }
-        let path = (input, path.to_owned());
-        if self.by_path.get(&path) == Some(&id) {
-            self.by_path.remove(&path);
+        if self.by_path.get(input, path) == Some(id) {
+            self.by_path.remove(input, path);
         }
     }
 

@@ -72,9 +72,12 @@ impl Stream {
         }
     }
 
-    /// Where the feed of a path is, or would be.
+    /// Where the feed of a path is, or would be. By bytes: part by part, as paths are compared
+    /// else, is most of what a file among thousands costs.
     fn find(&self, origin: &Path) -> Result<usize, usize> {
-        self.feeds.binary_search_by(|it| (*it.origin).cmp(origin))
+        let origin = origin.as_os_str();
+        self.feeds
+            .binary_search_by(|it| it.origin.as_os_str().cmp(origin))
     }
 
     /// Adds a generation; numbers grow with age, so the order is kept by them.

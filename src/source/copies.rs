@@ -220,14 +220,15 @@ impl Source {
         } else {
             Place::Rotated
         };
-        generation.continue_in(opened, path.to_owned(), place, at.now);
+        let path = Arc::<Path>::from(path);
+        generation.continue_in(opened, Arc::clone(&path), place, at.now);
         // There may be others.
         note_end(generation, journal);
         self.aliases.remove(&(input, key));
         self.release(id, input, old_key, &home);
         self.by_key.insert((input, key), id);
         if place == Place::Moved {
-            self.by_path.insert((input, path.to_owned()), id);
+            self.by_path.insert(input, path, id);
         }
         self.note_identity(id, journal, at);
     }

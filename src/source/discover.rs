@@ -14,8 +14,8 @@ const MAX_DEPTH: usize = 64;
 /// What a walk found.
 #[derive(Debug, Default)]
 pub(crate) struct Found {
-    /// Names of files that match, each once.
-    pub(crate) files: BTreeSet<PathBuf>,
+    /// Names of files that match, each once, in the order of their bytes.
+    pub(crate) files: Vec<PathBuf>,
     /// Folders in which a change can matter.
     pub(crate) folders: BTreeSet<PathBuf>,
     /// Links on the way.
@@ -88,6 +88,9 @@ impl Globs {
                 }
             }
         }
+        let files = &mut found.files;
+        files.sort_unstable_by(|a, b| a.as_os_str().cmp(b.as_os_str()));
+        files.dedup_by(|a, b| a.as_os_str() == b.as_os_str());
     }
 
     fn visit(&self, pattern: &Pattern, folder: &Path, depth: usize, found: &mut Found) {
@@ -134,7 +137,7 @@ impl Globs {
                 if is_link {
                     found.links.follow_to_file(&path, &mut found.folders);
                 }
-                found.files.insert(path);
+                found.files.push(path);
             }
         }
     }

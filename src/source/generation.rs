@@ -5,7 +5,7 @@ use std::cell::{Cell, RefCell};
 use std::fs::{File, Metadata, OpenOptions};
 use std::io;
 use std::os::unix::fs::{MetadataExt as _, OpenOptionsExt as _};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -87,7 +87,7 @@ pub(crate) struct Generation {
     /// Where it was first seen: labels are made from this path.
     pub(crate) origin: Arc<Path>,
     /// Where it was last seen.
-    pub(crate) path: PathBuf,
+    pub(crate) path: Arc<Path>,
     /// Which file it is.
     pub(crate) key: FileKey,
     /// Where it stands.
@@ -140,7 +140,7 @@ impl Generation {
         id: GenerationId,
         input: usize,
         origin: Arc<Path>,
-        path: PathBuf,
+        path: Arc<Path>,
         opened: Opened,
         (now, time): (Instant, Time),
     ) -> Self {
@@ -311,7 +311,13 @@ impl Generation {
     }
 
     /// Goes on in a copy of its content.
-    pub(super) fn continue_in(&mut self, copy: Opened, path: PathBuf, place: Place, now: Instant) {
+    pub(super) fn continue_in(
+        &mut self,
+        copy: Opened,
+        path: Arc<Path>,
+        place: Place,
+        now: Instant,
+    ) {
         self.size = copy.len();
         // One that was overtaken may be shorter than the head.
         self.head = Head::of(&copy.head);

@@ -55,12 +55,11 @@ impl Source {
             .filter(|(_, id)| is_open(id))
             .map(|((input, key), id)| ((now[&input], key), id))
             .collect();
-        let paths = std::mem::take(&mut self.by_path).into_iter();
-        self.by_path = paths
-            .filter(|(_, id)| is_open(id))
-            .map(|((input, path), id)| ((now[&input], path), id))
-            .filter(|((input, path), _)| self.inputs[*input].globs.matches(path))
-            .collect();
+        for (input, path, id) in std::mem::take(&mut self.by_path).into_names() {
+            if is_open(&id) && self.inputs[now[&input]].globs.matches(&path) {
+                self.by_path.insert(now[&input], path, id);
+            }
+        }
         // They are found again by the walk.
         self.aliases.clear();
         self.deferred.clear();

@@ -3,7 +3,8 @@
 use std::fs::Metadata;
 use std::io;
 use std::os::unix::fs::MetadataExt as _;
-use std::path::{Path, PathBuf};
+use std::path::Path;
+use std::sync::Arc;
 
 use super::generation::{FileKey, Look, Place};
 use super::{Change, Moment, Source};
@@ -12,13 +13,13 @@ use crate::span::GenerationId;
 
 impl Source {
     /// Whether a name leads to the file that it led to, which was not written since.
-    pub(super) fn is_unchanged(&self, name: &(usize, PathBuf)) -> bool {
+    pub(super) fn is_unchanged(&self, input: usize, path: &Path) -> bool {
         let holder = self
             .by_path
-            .get(name)
-            .and_then(|id| self.generations.get(id));
+            .get(input, path)
+            .and_then(|id| self.generations.get(&id));
         holder.is_some_and(|holder| {
-            std::fs::metadata(&name.1)
+            std::fs::metadata(path)
                 .is_ok_and(|it| FileKey::of(&it) == holder.key && holder.is_unchanged(&it))
         })
     }
@@ -35,7 +36,7 @@ impl Source {
         let metadata = match std::fs::metadata(path) {
             Ok(metadata) => metadata,
             Err(error) if error.kind() == io::ErrorKind::NotFound => {
-                self.by_path.remove(&(input, path.to_owned()));
+                self.by_path.remove(input, path);
                 return;
             }
             Err(error) => {
@@ -69,8 +70,19 @@ impl Source {
             },
         };
         self.problems.mended(path);
-        self.by_path.insert((input, path.to_owned()), id);
+        self.note_holder(input, path, id);
         self.look(id, &metadata, journal, at, changes);
+    }
+
+    /// A name leads to the file of a generation.
+    fn note_holder(&mut self, input: usize, path: &Path, id: GenerationId) {
+        if self.by_path.get(input, path) == Some(id) {
+            return;
+        }
+        let generation = self.generations.get(&id);
+        let known = generation.filter(|it| it.path.as_os_str() == path.as_os_str());
+        let path = known.map_or_else(|| path.into(), |it| Arc::clone(&it.path));
+        self.by_path.insert(input, path, id);
     }
 
     /// Takes note of a generation's size.
@@ -120,21 +132,19 @@ impl Source {
             return;
         }
         let input = generation.input;
-        let is_at = |path: &PathBuf| self.by_path.get(&(input, path.clone())) == Some(&id);
-        let home = generation.origin.to_path_buf();
-        let place = if is_at(&home) {
-            Some((Place::Home, home))
+        let is_at = |path: &Path| self.by_path.get(input, path) == Some(id);
+        let place = if is_at(&generation.origin) {
+            Some((Place::Home, &generation.origin))
         } else if is_at(&generation.path) {
-            Some((Place::Moved, generation.path.clone()))
+            Some((Place::Moved, &generation.path))
         } else {
-            self.by_path
-                .iter()
-                .find(|((of, _), holder)| *of == input && **holder == id)
-                .map(|((_, path), _)| (Place::Moved, path.clone()))
+            let name = self.by_path.name_of(input, id);
+            name.map(|name| (Place::Moved, name))
         };
         let Some((place, path)) = place else {
             return self.look_at_nameless(id, journal, at, changes);
         };
+        let path = Arc::clone(path);
         if let Some(generation) = self.generations.get_mut(&id) {
             generation.path = path;
             generation.place_at(place, at.now);

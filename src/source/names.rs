@@ -1,7 +1,9 @@
 //! In which order names are looked at when several changed at once: what holds a generation comes
 //! before what may be a copy of it, and the old comes before the young.
 
+use std::cmp::Ordering;
 use std::collections::BTreeSet;
+use std::ffi::OsStr;
 use std::fs::Metadata;
 use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
@@ -12,8 +14,8 @@ use crate::journal::Journal;
 use crate::record::Time;
 use crate::span::GenerationId;
 
-/// A name to look at.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+/// A name to look at. Names are compared by their bytes.
+#[derive(Debug, Clone)]
 pub(super) enum Name {
     /// One that an input means.
     Meant(usize, PathBuf),
@@ -24,10 +26,6 @@ pub(super) enum Name {
 }
 
 impl Name {
-    pub(super) fn meant((input, path): (usize, PathBuf)) -> Self {
-        Self::Meant(input, path)
-    }
-
     fn path(&self) -> Option<&Path> {
         match self {
             Self::Meant(_, path) | Self::Sibling(_, _, path) => Some(path),
@@ -35,6 +33,40 @@ impl Name {
         }
     }
 }
+
+impl Name {
+    /// What it is compared by.
+    fn bytes(&self) -> (u8, u64, &OsStr, &OsStr) {
+        let none = OsStr::new("");
+        match self {
+            Self::Meant(input, path) => (0, *input as u64, path.as_os_str(), none),
+            Self::Sibling(input, home, path) => {
+                (1, *input as u64, home.as_os_str(), path.as_os_str())
+            }
+            Self::Nameless(id) => (2, id.0, none, none),
+        }
+    }
+}
+
+impl Ord for Name {
+    fn cmp(&self, other: &Self) -> Ordering {
+        self.bytes().cmp(&other.bytes())
+    }
+}
+
+impl PartialOrd for Name {
+    fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
+        Some(self.cmp(other))
+    }
+}
+
+impl PartialEq for Name {
+    fn eq(&self, other: &Self) -> bool {
+        self.cmp(other).is_eq()
+    }
+}
+
+impl Eq for Name {}
 
 impl Source {
     /// What a path that changed is to the inputs, with the names that lead to it by links. A file
@@ -52,7 +84,7 @@ impl Source {
 
     /// What a name is to an input: one that it means, or one that rotation gives to such a one.
     pub(super) fn name_of(&self, input: usize, path: &Path) -> Option<Name> {
-        let is_held = self.by_path.contains_key(&(input, path.to_owned()));
+        let is_held = self.by_path.get(input, path).is_some();
         if is_held || self.inputs[input].globs.matches(path) {
             return Some(Name::Meant(input, path.to_owned()));
         }
@@ -75,7 +107,7 @@ impl Source {
                     moved.insert(*id);
                 }
                 Name::Meant(input, path) if self.leads_elsewhere(*input, path) => {
-                    moved.extend(self.by_path.remove(&(*input, path.clone())));
+                    moved.extend(self.by_path.remove(*input, path));
                 }
                 Name::Meant(..) | Name::Sibling(..) => {}
             }
@@ -84,9 +116,9 @@ impl Source {
         for name in self.in_order(names, journal) {
             match name {
                 Name::Meant(input, path) => {
-                    let before = self.by_path.get(&(input, path.clone())).copied();
+                    let before = self.by_path.get(input, &path);
                     self.look_at_path(input, &path, journal, at, &mut changes);
-                    let after = self.by_path.get(&(input, path)).copied();
+                    let after = self.by_path.get(input, &path);
                     if before != after || after.is_none() {
                         moved.extend(before);
                     }
@@ -116,16 +148,17 @@ impl Source {
     }
 
     /// The order in which names are looked at.
-    fn in_order(&self, names: Vec<Name>, journal: &Journal) -> Vec<Name> {
+    fn in_order(&self, names: Vec<Name>, journal: &Journal) -> impl Iterator<Item = Name> + use<> {
         let is_held = |name: &Name| match name {
-            Name::Meant(input, path) => self.by_path.contains_key(&(*input, path.clone())),
+            Name::Meant(input, path) => self.by_path.get(*input, path).is_some(),
             Name::Sibling(..) | Name::Nameless(_) => false,
         };
         let (held, others): (Vec<_>, Vec<_>) = names.into_iter().partition(is_held);
-        if others.is_empty() {
-            return held;
-        }
-        let known = known_files(journal);
+        let known = if others.is_empty() {
+            BTreeSet::new()
+        } else {
+            known_files(journal)
+        };
         let mut others: Vec<_> = others
             .into_iter()
             .map(|name| {
@@ -136,20 +169,19 @@ impl Source {
                 (!is_known, modified, rank, name)
             })
             .collect();
-        others.sort();
-        held.into_iter()
-            .chain(others.into_iter().map(|(_, _, _, name)| name))
-            .collect()
+        others.sort_unstable();
+        let others = others.into_iter().map(|(_, _, _, name)| name);
+        held.into_iter().chain(others)
     }
 
     /// Whether a name that holds a generation now leads to a file that is not open.
     fn leads_elsewhere(&self, input: usize, path: &Path) -> bool {
-        let Some(holder) = self.by_path.get(&(input, path.to_owned())) else {
+        let Some(holder) = self.by_path.get(input, path) else {
             return false;
         };
         std::fs::metadata(path).is_ok_and(|metadata| {
             self.generations
-                .get(holder)
+                .get(&holder)
                 .is_some_and(|it| it.key != FileKey::of(&metadata))
         })
     }

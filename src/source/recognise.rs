@@ -93,7 +93,12 @@ impl Source {
         (journal, at): (&mut Journal, Moment),
     ) -> GenerationId {
         let id = known.unwrap_or_else(|| journal.new_generation());
-        let path = path.to_owned();
+        let is_at_home = origin.as_os_str() == path.as_os_str();
+        let path = if is_at_home {
+            Arc::clone(&origin)
+        } else {
+            path.into()
+        };
         let mut generation = Generation::new(id, input, origin, path, opened, (at.now, at.time));
         if let Some(before) = journal.state().generations.get(&id).map(|it| &it.identity)
             && (before.inode, before.birth) != (generation.key.inode, generation.birth)

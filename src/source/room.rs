@@ -6,6 +6,7 @@ use std::collections::{BTreeSet, HashMap};
 use std::fs::Metadata;
 use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use rustix::process::{Resource, getrlimit};
 
@@ -32,7 +33,7 @@ pub(super) struct Room {
 #[derive(Debug)]
 struct Parked {
     generation: GenerationId,
-    path: PathBuf,
+    path: Arc<Path>,
     /// How long it was, and when it was last written.
     state: (u64, Time),
 }
@@ -111,7 +112,9 @@ impl Source {
             return false;
         };
         if parked.state == state_of(metadata) {
-            path.clone_into(&mut parked.path);
+            if *parked.path != *path {
+                parked.path = path.into();
+            }
             return true;
         }
         self.room.parked.remove(&key);
@@ -159,7 +162,7 @@ impl Source {
         if let Ok(metadata) = generation.content.file().metadata() {
             let parked = Parked {
                 generation: id,
-                path: generation.path.clone(),
+                path: Arc::clone(&generation.path),
                 state: state_of(&metadata),
             };
             let key = (generation.input, generation.key);
