@@ -7,7 +7,6 @@ use std::ops::Range;
 use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::sync::mpsc::error::TrySendError;
 use tokio::sync::{mpsc, oneshot};
 use tokio::task::JoinSet;
 
@@ -19,6 +18,7 @@ use crate::observe::metrics::Metrics;
 use crate::record::Time;
 use attempts::Attempts;
 use courier::Courier;
+use tray::Tray;
 
 mod answers;
 mod attempts;
@@ -29,9 +29,7 @@ mod pace;
 mod refusals;
 mod retry;
 mod tell;
-
-/// More batches of one stream than this are never on their way: the dispatcher sees to it.
-const STREAM_ROOM: usize = 256;
+mod tray;
 
 /// What an answer means. Every answer of every backend falls into one of these.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -289,9 +287,7 @@ impl Delivery {
         // An earlier configuration's streams are none of ours.
         self.health.streams_go_on();
         let attempts = Arc::new(Attempts::new(self));
-        // A channel keeps room for 32 of what it carries, and there is one for each stream: so it
-        // carries boxes.
-        let mut couriers: HashMap<StreamId, mpsc::Sender<Box<Batch>>> = HashMap::new();
+        let mut trays: HashMap<StreamId, Arc<Tray>> = HashMap::new();
         let mut running = JoinSet::new();
         let mut is_open = true;
         while is_open || !running.is_empty() {
@@ -302,24 +298,24 @@ impl Delivery {
                         continue;
                     };
                     let stream = batch.stream_id;
-                    let batch = Box::new(batch);
                     // The courier of a stream takes its batches one after the other.
-                    let left = match couriers.get(&stream) {
-                        Some(courier) => courier.try_send(batch).err().map(TrySendError::into_inner),
-                        None => Some(batch),
+                    let left = match trays.get(&stream) {
+                        Some(tray) => tray.put(batch).err(),
+                        None => Some(Box::new(batch)),
                     };
                     if let Some(batch) = left {
-                        let (sender, incoming) = mpsc::channel(STREAM_ROOM);
-                        couriers.insert(stream, sender);
-                        running.spawn(Courier::new(Arc::clone(&attempts), *batch, incoming).run());
+                        let tray = Arc::new(Tray::with(*batch));
+                        trays.insert(stream, Arc::clone(&tray));
+                        let courier = Courier::new(Arc::clone(&attempts), stream, tray);
+                        running.spawn(Box::new(courier).run());
                     }
                 }
                 Some(ended) = running.join_next() => {
                     // A task only fails by a panic, and a panic ends the process.
                     let Ok(stream) = ended else { continue };
                     // There may be a younger one.
-                    if couriers.get(&stream).is_some_and(mpsc::Sender::is_closed) {
-                        couriers.remove(&stream);
+                    if trays.get(&stream).is_some_and(|tray| tray.is_closed()) {
+                        trays.remove(&stream);
                     }
                 }
             }

@@ -7,11 +7,12 @@ use std::ops::Range;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
-use tokio::sync::{mpsc, oneshot};
+use tokio::sync::oneshot;
 
 use super::attempts::{Attempts, Doubt, Outcome};
 use super::refusals::{MOST_IN_A_ROW, Refusal, Refusals, Step};
 use super::retry::Backoff;
+use super::tray::Tray;
 use super::{Acknowledgement, Answer, Class, Refused, Report};
 use crate::batch::opened::OpenError;
 use crate::batch::parts::Fate;
@@ -29,7 +30,7 @@ const WRITE_AGAIN_AFTER: Duration = Duration::from_secs(2);
 pub(super) struct Courier {
     attempts: Arc<Attempts>,
     stream: StreamId,
-    incoming: mpsc::Receiver<Box<Batch>>,
+    tray: Arc<Tray>,
     batches: BTreeMap<BatchId, Box<Carried>>,
     refusals: Refusals,
     waits: Backoff,
@@ -37,37 +38,31 @@ pub(super) struct Courier {
 }
 
 impl Courier {
-    pub(super) fn new(
-        attempts: Arc<Attempts>,
-        first: Batch,
-        incoming: mpsc::Receiver<Box<Batch>>,
-    ) -> Self {
-        let stream = first.stream_id;
+    pub(super) fn new(attempts: Arc<Attempts>, stream: StreamId, tray: Arc<Tray>) -> Self {
         let refusals = Refusals::new(
             attempts.is_proven(stream),
             attempts.delivery.writes_all_refused,
         );
-        let mut courier = Self {
+        Self {
             attempts,
             stream,
-            incoming,
+            tray,
             batches: BTreeMap::new(),
             refusals,
             waits: Backoff::slow(),
             is_held: false,
-        };
-        courier.take_up(first);
-        courier
+        }
     }
 
     /// Delivers until there is nothing more to deliver.
-    pub(super) async fn run(mut self) -> StreamId {
+    pub(super) async fn run(mut self: Box<Self>) -> StreamId {
         loop {
-            while let Ok(batch) = self.incoming.try_recv() {
-                self.take_up(*batch);
+            for batch in self.tray.take() {
+                self.take_up(batch);
             }
             match self.refusals.next() {
-                Step::Nothing => break,
+                Step::Nothing if self.tray.close() => break,
+                Step::Nothing => {}
                 Step::Done(id) => self.done(id),
                 Step::Send(id, records) => self.send(id, records).await,
                 Step::Condemn(id, records, refusal) => self.condemn(id, records, &refusal).await,
@@ -357,7 +352,7 @@ impl Courier {
             }
         }
         tokio::select! {
-            Some(batch) = self.incoming.recv() => self.take_up(*batch),
+            () = self.tray.news() => {}
             () = tokio::time::sleep(self.waits.next()) => {}
         }
         self.refusals.try_again();

@@ -30,7 +30,8 @@ pub(super) struct Refusal {
 /// The batches of one stream, as far as records of them were or may be refused.
 #[derive(Debug)]
 pub(super) struct Refusals {
-    cases: BTreeMap<BatchId, Case>,
+    /// Boxed: there is mostly one, and a tree has room for eleven.
+    cases: BTreeMap<BatchId, Box<Case>>,
     /// Whether the stream took a record, and it was not held since.
     is_proven: bool,
     /// Records refused since one was taken.
@@ -88,14 +89,12 @@ impl Refusals {
     /// Adds a batch behind the others.
     pub(super) fn add(&mut self, id: BatchId, records: u32, parts: Parts) {
         let marks = BTreeMap::new();
-        self.cases.insert(
-            id,
-            Case {
-                records,
-                parts,
-                marks,
-            },
-        );
+        let case = Case {
+            records,
+            parts,
+            marks,
+        };
+        self.cases.insert(id, Box::new(case));
     }
 
     /// What is to be done next.
