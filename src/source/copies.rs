@@ -8,7 +8,8 @@ use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use super::generation::{FileKey, Generation, Opened, Place, birth_of, modified};
+use super::generation::{FileKey, Generation, Place, birth_of, modified};
+use super::opened::Opened;
 use super::recognise::Recognised;
 use super::rotation::PROOF_ENOUGH;
 use super::{Change, Moment, Name, Source, names, reader, rotation};
