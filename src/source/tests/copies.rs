@@ -314,3 +314,34 @@ fn a_compressed_file_that_begins_anew_is_still_a_compressed_one() {
     let changes = bench.events();
     assert!(matches!(changes[..], [Change::Opened(_)]), "{changes:?}");
 }
+
+#[test]
+fn a_file_that_was_rotated_behind_its_link_is_known_there_and_not_missing() {
+    let mut bench = bench(&["a.log"]);
+    for folder in ["hop", "end"] {
+        fs::create_dir(bench.path(folder)).unwrap();
+    }
+    std::os::unix::fs::symlink("hop/b.log", bench.path("a.log")).unwrap();
+    std::os::unix::fs::symlink("../end/c.log", bench.path("hop/b.log")).unwrap();
+    bench.write("end/c.log", &lines("first", 8000));
+    let id = bench.opened();
+    bench.deliver(id, 5000);
+
+    bench.restart(&["a.log"]);
+    bench.rename("end/c.log", "end/c.log.1");
+    assert_eq!(bench.opened(), id);
+    let generation = bench.source.get(id).unwrap();
+    assert_eq!(*generation.origin, *bench.path("a.log"));
+    assert_eq!(generation.place, Place::Rotated);
+    let whereabouts = |bench: &Bench| {
+        let identity = &bench.journal.state().generations[&id].identity;
+        bench.source.whereabouts(identity)
+    };
+    assert_eq!(whereabouts(&bench), Whereabouts::Unknown);
+    // An empty folder may stand in for another; a file that is at no name of it is gone.
+    bench.rename("end", "away");
+    fs::create_dir(bench.path("end")).unwrap();
+    assert_eq!(whereabouts(&bench), Whereabouts::Unknown);
+    bench.write("end/c.log", "another\n");
+    assert_eq!(whereabouts(&bench), Whereabouts::Nowhere);
+}
