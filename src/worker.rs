@@ -361,7 +361,8 @@ impl Worker {
         self.pause.is_none() && !ending.is_some_and(|ending| ending.is_closing(now))
     }
 
-    /// Tells the journal when all names were last looked at: with other news, never for itself.
+    /// Tells the journal when all names were last looked at: the first time, and with other news,
+    /// never for itself.
     fn note_look(&mut self) {
         let Some(looked_at) = self.source.looked_at() else {
             return;
@@ -372,7 +373,7 @@ impl Worker {
             let later = looked_at.nanos_since(noted);
             !(0..=NOTE_LOOK_AFTER).contains(&later)
         });
-        if is_old && self.journal.has_news() {
+        if noted.is_none() || is_old && self.journal.has_news() {
             self.journal.append(&Entry::Looked(looked_at));
         }
     }

@@ -39,7 +39,7 @@ impl Container {
         Self {
             scene,
             config,
-            series: Numbered::wide("container", 100),
+            series: Numbered::wide("container", 300),
             end,
             rotated: Vec::new(),
         }
