@@ -59,7 +59,9 @@ impl Source {
                     if !self.links.is_way(path) && path.is_symlink() {
                         self.next_walk = at.now;
                     }
-                    id
+                    self.problems.mended(path);
+                    // It was looked at just now, later than its name was.
+                    return self.note_holder(input, path, id);
                 }
                 Ok(None) => return,
                 Err(error) if error.kind() == io::ErrorKind::NotFound => return,
