@@ -47,6 +47,7 @@ pub(crate) mod reader;
 mod recognise;
 mod room;
 pub(crate) mod rotation;
+mod siblings;
 pub(crate) mod stock;
 mod times;
 mod watch;

@@ -1,27 +1,21 @@
 //! Files that hold what another one holds or held: copies that a rotation made before it emptied
-//! the original, compressed ones, and rotated ones that nobody saw under their own name. Decides
-//! by content; only names that rotation gives to a meant name are ever looked at.
+//! the original, and compressed ones. Decides by content; only names that rotation gives to a
+//! meant name are ever looked at.
 
 use std::fs::File;
-use std::io;
 use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use super::generation::{FileKey, Generation, Place, birth_of, modified};
 use super::opened::Opened;
-use super::recognise::Recognised;
 use super::rotation::PROOF_ENOUGH;
-use super::{Change, Moment, Name, Source, names, reader, rotation};
+use super::{Moment, Source, reader};
 use crate::journal::{Entry, Journal};
 use crate::span::{GenerationId, Position};
 
 /// A copy that is not written for this long is complete, in nanoseconds.
 const COPIED_AFTER: i64 = 1_000_000_000;
-/// A compressed file that is not whole and not written for this long never will be, in
-/// nanoseconds.
-const COMPRESSED_AFTER: i64 = 60_000_000_000;
-
 /// Whether a file has an original among the open generations.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Original {
@@ -294,130 +288,6 @@ impl Source {
         overtaken
     }
 
-    /// What is not written any more will never be whole.
-    pub(super) fn forget_never_finished(&mut self, at: Moment) {
-        self.unfinished
-            .retain(|(_, path)| is_being_written(path, at));
-    }
-
-    /// Looks at a name that is not meant but that rotation gives to one that is: a generation
-    /// that was never seen under its own name is owed from its beginning. Those that are older
-    /// than the last look are history.
-    pub(super) fn look_at_sibling(
-        &mut self,
-        input: usize,
-        home: &Path,
-        path: &Path,
-        journal: &mut Journal,
-        at: Moment,
-        changes: &mut Vec<Change>,
-    ) {
-        let name = (input, path.to_owned());
-        if !self.has_room_for(input, path) {
-            return;
-        }
-        let opened = match Opened::at(path) {
-            Ok(opened) => opened,
-            Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => {
-                if is_being_written(path, at) {
-                    self.unfinished.insert(name);
-                }
-                return;
-            }
-            Err(error) => {
-                self.unfinished.remove(&name);
-                self.has_missed |= error.kind() == io::ErrorKind::NotFound;
-                return;
-            }
-        };
-        self.unfinished.remove(&name);
-        let key = (input, FileKey::of(&opened.metadata));
-        if self.by_key.contains_key(&key) || self.is_alias(key, opened.metadata.len()) {
-            return;
-        }
-        match self.original_of(input, path, &opened, journal, at) {
-            Original::Is(original) => {
-                return self.note_alias(input, path, &opened, original, journal);
-            }
-            Original::Unsettled => {
-                self.deferred.insert(name);
-                return;
-            }
-            Original::Shorter(id) => {
-                self.go_on_in(id, path, opened, journal, at);
-                return changes.push(Change::Grew(id));
-            }
-            Original::None => {}
-        }
-        let known = match self.recognise(input, path, &opened, journal) {
-            Recognised::Copy(of) => return self.note_alias(input, path, &opened, of, journal),
-            Recognised::Later => {
-                self.deferred.insert((input, path.to_owned()));
-                return;
-            }
-            Recognised::Known(id) => Some(id),
-            Recognised::New => None,
-        };
-        // Another content in a file that an earlier run knew is no history either.
-        let is_unseen = self.clock.is_news(birth_of(&opened.metadata))
-            || (self.clock.is_first_look()
-                && opened.len() > 0
-                && names::is_known(&names::known_files(journal), &opened.metadata));
-        let origin: Arc<Path> = match known {
-            Some(id) if journal.state().is_delivered(id, opened.len()) => {
-                self.rotated_away.insert(id, key.1);
-                return;
-            }
-            Some(id) => {
-                let known = journal.state().generations.get(&id);
-                known.map_or(home, |it| it.identity.path.as_path()).into()
-            }
-            None if is_unseen => home.into(),
-            None => return,
-        };
-        let id = self.take(input, path, origin, opened, known, (journal, at));
-        if let Some(generation) = self.generations.get_mut(&id) {
-            generation.place_at(Place::Rotated, at.now);
-        }
-        changes.push(Change::Opened(id));
-    }
-
-    /// The names in a folder that rotation gave to meant ones; with `only_news` those of files
-    /// that were made since the last look.
-    pub(super) fn siblings_in(&self, folder: &Path, only_news: bool) -> Vec<Name> {
-        let Ok(listing) = std::fs::read_dir(folder) else {
-            return Vec::new();
-        };
-        let mut siblings = Vec::new();
-        for path in listing.flatten().map(|entry| entry.path()) {
-            let names = (0..self.inputs.len()).filter_map(|input| self.sibling_of(input, &path));
-            let names: Vec<_> = names.collect();
-            let is_news =
-                || std::fs::metadata(&path).is_ok_and(|it| self.clock.is_news(birth_of(&it)));
-            if !names.is_empty() && (!only_news || is_news()) {
-                siblings.extend(names);
-            }
-        }
-        siblings
-    }
-
-    /// A name that an input does not mean, but that rotation gives to one that it means: whether
-    /// that one is there now or was ever seen says nothing.
-    pub(super) fn sibling_of(&self, input: usize, path: &Path) -> Option<Name> {
-        let globs = &self.inputs[input].globs;
-        if globs.matches(path) {
-            return None;
-        }
-        let lineage = self.links.lineage_of(path);
-        let home = lineage.originals().find(|it| globs.matches(it))?;
-        // What a link ends at is meant by that link, whatever lies beside it.
-        let is_meant = || self.links.names_of(path).any(|it| globs.matches(it));
-        if !rotation::is_rotation(home, path) && is_meant() {
-            return None;
-        }
-        Some(Name::Sibling(input, home.to_owned(), path.to_owned()))
-    }
-
     /// Compares a file with a generation that may have been copied into it.
     fn likeness(&self, generation: &Generation, opened: &Opened, at: Moment) -> Likeness {
         let birth = birth_of(&opened.metadata);
@@ -489,12 +359,6 @@ fn note_copy(of: GenerationId, end: Position, journal: &mut Journal) {
     if !journal.state().copies_of(of).contains(&end) {
         journal.append(&Entry::Copied(of, end));
     }
-}
-
-/// Whether a compressed file that is not whole can still become so.
-fn is_being_written(path: &Path, at: Moment) -> bool {
-    let written = std::fs::metadata(path).map(|metadata| modified(&metadata));
-    written.is_ok_and(|written| at.time.nanos_since(written) < COMPRESSED_AFTER)
 }
 
 /// What a file is to a generation.
