@@ -98,7 +98,7 @@ impl Source {
                 Likeness::Longer if is_in_copy(generation, journal) => longer = Some(generation.id),
                 Likeness::MayBecome => is_unsettled = true,
                 // It may have been emptied while it was compared: then the comparison says nothing.
-                Likeness::Other if !generation.is_as_seen() => {
+                Likeness::Longer | Likeness::Other if !generation.is_as_seen() => {
                     self.doubted.insert(generation.id);
                     is_unsettled = true;
                 }

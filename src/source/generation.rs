@@ -362,7 +362,8 @@ impl Generation {
     /// Where it ended when last seen, with the proof of what lies before. Nothing for a gzip, whose
     /// end is far to read.
     pub(super) fn seen_end(&self) -> Option<Position> {
-        (!self.content.is_whole()).then(|| self.position(self.size).ok())?
+        let may_tell = !self.content.is_whole() && self.is_as_seen();
+        may_tell.then(|| self.position(self.size).ok())?
     }
 
     /// How long it is at this moment.
