@@ -5,6 +5,7 @@
 pub(crate) enum Figure {
     Throughput,
     TimesYardstick,
+    TimesPlain,
     Core,
     LatencyHalf,
     LatencyMost,
@@ -24,6 +25,7 @@ impl Figure {
         match self {
             Self::Throughput => "MB per CPU-second",
             Self::TimesYardstick => "CPU, times the yardstick",
+            Self::TimesPlain => "MB per CPU-second, times that of lines shipped as they are",
             Self::Core => "% of a core",
             Self::LatencyHalf => "latency p50, ms",
             Self::LatencyMost => "latency p99, ms",
@@ -45,6 +47,7 @@ impl Figure {
                 format!("{value:.0}")
             }
             Self::TimesYardstick
+            | Self::TimesPlain
             | Self::IdleCpu
             | Self::TimesSmall
             | Self::TimesFew

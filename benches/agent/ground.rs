@@ -43,7 +43,7 @@ impl Ground {
             })),
             ..Options::default()
         };
-        if !matches!(program, Program::Pinnace | Program::WithoutJournal) {
+        if matches!(program, Program::Yardstick | Program::Peer(_)) {
             // Whether they keep to every rule is not the question here.
             options.loki = LokiLimits::default().any_time();
             options.cloudwatch = CloudwatchLimits {

@@ -1,6 +1,6 @@
 //! What the agent costs, as the operating system accounts it for its process alone: each scenario
-//! beside the yardstick (the least that can be done), beside the agent without its journal, and
-//! beside the peers that are at hand. `make bench` runs all of it.
+//! beside the yardstick (the least that can be done), beside the agent without its journal or its
+//! look at the lines, and beside the peers that are at hand. `make bench` runs all of it.
 //!
 //! `BENCH_QUICK=1` does a tenth of the work once; `BENCH_CASE=text` takes the scenarios with that
 //! in their name; `BENCH_RUNS=3` is how often each is run; `FLUENT_BIT` and `VECTOR` name programs
@@ -89,6 +89,7 @@ fn main() -> Result<ExitCode> {
     let mut programs = vec![
         Program::Pinnace,
         Program::WithoutJournal,
+        Program::AsTheyAre,
         Program::Yardstick,
     ];
     programs.extend(peers.into_iter().map(Program::Peer));
@@ -158,14 +159,18 @@ fn measure(
             }
             round.push(ended.ok());
         }
-        let yardstick = programs
-            .iter()
-            .position(|program| matches!(program, Program::Yardstick))
-            .and_then(|at| throughput(round[at].as_ref()?));
+        let of = |wanted: fn(&Program) -> bool| {
+            let at = programs.iter().position(|program| wanted(program))?;
+            throughput(round[at].as_ref()?)
+        };
+        let yardstick = of(|it| matches!(it, Program::Yardstick));
+        let as_they_are = of(|it| matches!(it, Program::AsTheyAre));
         for (figures, all) in round.into_iter().zip(&mut all) {
             let Some(mut figures) = figures else { continue };
-            if let (Some(least), Some(own)) = (yardstick, throughput(&figures)) {
-                figures.push((Figure::TimesYardstick, least / own));
+            if let Some(own) = throughput(&figures) {
+                let least = yardstick.map(|least| (Figure::TimesYardstick, least / own));
+                let plain = as_they_are.map(|plain| (Figure::TimesPlain, own / plain));
+                figures.extend(least.into_iter().chain(plain));
             }
             all.push(figures);
         }

@@ -1,5 +1,5 @@
 //! The programs that are measured, and how each is started for the same job: the agent, the agent
-//! without a journal, the yardstick, and the peers that are at hand.
+//! without a journal or without a look at the lines, the yardstick, and the peers that are at hand.
 
 use std::fmt::Write as _;
 use std::fs;
@@ -91,6 +91,8 @@ pub(crate) enum Program {
     Pinnace,
     /// Pinnace where its state directory cannot be made: what the journal costs is the difference.
     WithoutJournal,
+    /// Pinnace told to take the lines as they are: what looking into them costs is the difference.
+    AsTheyAre,
     Yardstick,
     Peer(Peer),
 }
@@ -100,6 +102,7 @@ impl Program {
         match self {
             Self::Pinnace => "Pinnace",
             Self::WithoutJournal => "without journal",
+            Self::AsTheyAre => "lines as they are",
             Self::Yardstick => "yardstick",
             Self::Peer(peer) => &peer.name,
         }
@@ -121,6 +124,13 @@ impl Program {
                 let file = job.scratch.join("no-folder");
                 fs::write(&file, "")?;
                 start_agent(job, &file.join("state"), "degrade")
+            }
+            Self::AsTheyAre => {
+                let job = Job {
+                    is_plain: true,
+                    ..*job
+                };
+                Self::Pinnace.start(&job)
             }
             Self::Yardstick => start_yardstick(job),
             Self::Peer(peer) => peer.start(job),
