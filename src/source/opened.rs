@@ -7,7 +7,10 @@ use std::path::Path;
 
 use super::content::Content;
 use super::reader;
-use crate::span::{Anchor, Position};
+use crate::span::{Anchor, PROOF_BYTES, Position};
+
+/// A file that is found shorter than the system has just said is asked again so often.
+const SETTLES_WITHIN: u8 = 8;
 
 /// A file that was just opened.
 #[derive(Debug)]
@@ -15,6 +18,8 @@ pub(super) struct Opened {
     pub(super) content: Content,
     pub(super) metadata: Metadata,
     pub(super) head: Vec<u8>,
+    /// Where it ended then, with the proof of what lay before; of a gzip only when it is asked for.
+    end: Option<Position>,
 }
 
 impl Opened {
@@ -30,16 +35,37 @@ impl Opened {
 
     /// Looks at an open file anew; `may_be_gzip` says whether its name promises a gzip.
     pub(super) fn of(file: File, may_be_gzip: bool) -> io::Result<Self> {
-        let metadata = file.metadata()?;
+        let mut metadata = file.metadata()?;
         if !metadata.is_file() {
             return Err(io::Error::other("it is not a regular file"));
         }
         let content = Content::of(file, may_be_gzip)?;
         let head = reader::read_head(&content)?;
+        let mut end = None;
+        for _ in 0..SETTLES_WITHIN {
+            if end.is_some() || content.is_whole() {
+                break;
+            }
+            // There is less of it when it is emptied just now: then it is what it is by now.
+            metadata = content.file().metadata()?;
+            end = end_of(&content, metadata.len())?;
+        }
+        #[cfg(test)]
+        meanwhile::happen();
         Ok(Self {
             content,
             metadata,
             head,
+            end,
+        })
+    }
+
+    /// Whether it still holds what it was opened with: what was found out of it meanwhile says
+    /// something of this content only then. One that is written on holds it.
+    pub(super) fn is_as_opened(&self) -> bool {
+        self.end.is_none_or(|end| {
+            reader::read_head(&self.content).is_ok_and(|head| head.starts_with(&self.head))
+                && reader::holds(&self.content, end).unwrap_or(false)
         })
     }
 
@@ -50,9 +76,11 @@ impl Opened {
 
     /// Where it ends, with the proof of what lies before.
     pub(super) fn position_at_end(&self) -> io::Result<Position> {
-        let offset = self.len();
-        let anchor = Anchor::at_end_of(&reader::read_before(&self.content, offset)?);
-        Ok(Position { offset, anchor })
+        let end = match self.end {
+            None => end_of(&self.content, self.len())?,
+            some => some,
+        };
+        end.ok_or_else(|| io::ErrorKind::UnexpectedEof.into())
     }
 
     /// Whether it ends where one of these copies does, with the same bytes.
@@ -64,5 +92,36 @@ impl Opened {
     /// Whether it holds what lies before `position`.
     pub(super) fn proves(&self, position: Position) -> bool {
         position.offset <= self.len() && reader::holds(&self.content, position).unwrap_or(false)
+    }
+}
+
+/// An end with the proof of what lies before; nothing where the content does not reach that far.
+fn end_of(content: &Content, offset: u64) -> io::Result<Option<Position>> {
+    let before = reader::read_before(content, offset)?;
+    let is_there = before.len() as u64 == offset.min(PROOF_BYTES as u64);
+    let anchor = Anchor::at_end_of(&before);
+    Ok(is_there.then_some(Position { offset, anchor }))
+}
+
+/// What happens, in a test, between the opening of a file and the look at what it is.
+#[cfg(test)]
+pub(super) mod meanwhile {
+    use std::cell::RefCell;
+
+    type Event = Box<dyn FnOnce()>;
+
+    std::thread_local! {
+        static NEXT: RefCell<Option<Event>> = const { RefCell::new(None) };
+    }
+
+    /// Lets it happen after the next opening.
+    pub(in crate::source) fn let_happen(event: impl FnOnce() + 'static) {
+        NEXT.with_borrow_mut(|next| *next = Some(Box::new(event)));
+    }
+
+    pub(super) fn happen() {
+        if let Some(event) = NEXT.with_borrow_mut(Option::take) {
+            event();
+        }
     }
 }

@@ -15,14 +15,17 @@ use crate::span::GenerationId;
 
 /// What a file proves to be.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Recognised {
+pub(super) enum Identified {
     /// A generation of the journal that is not open.
     Known(GenerationId),
-    /// A copy of one that was read as far or further: there is nothing new in it.
+    /// A copy of an open one, or of one that was read as far or further: there is nothing new in it.
     Copy(GenerationId),
-    /// One whose own bytes are gone, with batches on their way: to be asked again after those.
+    /// All that is in the copy in which this open one lies, and more.
+    Longer(GenerationId),
+    /// That cannot be told yet: to be asked again once other changes are dealt with, or what is on
+    /// its way.
     Later,
-    /// Neither.
+    /// None that is known.
     New,
 }
 
@@ -43,44 +46,56 @@ impl Source {
             Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => return Ok(None),
             Err(error) => return Err(error),
         };
-        match self.original_of(input, path, &opened, journal, at) {
-            Original::Is(original) => {
-                self.note_alias(input, path, &opened, original, journal);
+        let known = match self.identify(input, path, &opened, journal, at) {
+            Identified::Copy(of) => {
+                self.note_alias(input, path, &opened, of, journal);
                 return Ok(None);
             }
-            Original::Unsettled => {
+            Identified::Later => {
                 self.deferred.insert((input, path.to_owned()));
                 return Ok(None);
             }
-            Original::Shorter(id) => {
+            Identified::Longer(id) => {
                 self.go_on_in(id, path, opened, journal, at);
                 changes.push(Change::Grew(id));
                 return Ok(Some(id));
             }
-            Original::None => {}
-        }
-        let recognised = match self.recognise(input, path, &opened, journal) {
-            Recognised::Copy(of) => {
-                self.note_alias(input, path, &opened, of, journal);
-                return Ok(None);
-            }
-            Recognised::Later => {
-                self.deferred.insert((input, path.to_owned()));
-                return Ok(None);
-            }
-            Recognised::Known(id) => Some(id),
-            Recognised::New => None,
+            Identified::Known(id) => Some(id),
+            Identified::New => None,
         };
-        let origin = match recognised {
+        let origin = match known {
             Some(id) => {
                 let known = journal.state().generations.get(&id);
                 Arc::<Path>::from(known.map_or(path, |known| known.identity.path.as_path()))
             }
             None => Arc::<Path>::from(path),
         };
-        let id = self.take(input, path, origin, opened, recognised, (journal, at));
+        let id = self.take(input, path, origin, opened, known, (journal, at));
         changes.push(Change::Opened(id));
         Ok(Some(id))
+    }
+
+    /// Finds out which content a file holds that was just opened.
+    pub(super) fn identify(
+        &mut self,
+        input: usize,
+        path: &Path,
+        opened: &Opened,
+        journal: &Journal,
+        at: Moment,
+    ) -> Identified {
+        let identified = match self.original_of(input, path, opened, journal, at) {
+            Original::Is(original) => Identified::Copy(original),
+            Original::Unsettled => Identified::Later,
+            Original::Shorter(id) => Identified::Longer(id),
+            Original::None => self.recognise(input, path, opened, journal),
+        };
+        if opened.is_as_opened() {
+            identified
+        } else {
+            // It was emptied meanwhile: what it did not prove says nothing.
+            Identified::Later
+        }
     }
 
     /// Takes an open file as a generation: a known one, or a new one.
@@ -152,20 +167,20 @@ impl Source {
         let file = generation.content.file().try_clone().ok()?;
         let opened = Opened::of(file, is_gzip).ok()?;
         match self.recognise(generation.input, &generation.path, &opened, journal) {
-            Recognised::Known(known) => Some(known),
-            Recognised::Copy(_) | Recognised::Later | Recognised::New => None,
+            Identified::Known(known) => Some(known),
+            _ => None,
         }
     }
 
     /// Finds the generation that this file proves to be, among those that are known and have no
     /// bytes of their own.
-    pub(super) fn recognise(
+    fn recognise(
         &self,
         input: usize,
         path: &Path,
         opened: &Opened,
         journal: &Journal,
-    ) -> Recognised {
+    ) -> Identified {
         let lineage = self.links.lineage_of(path);
         let candidate = rotation::Candidate {
             name: &lineage,
@@ -203,7 +218,7 @@ impl Source {
             && (known.identity.inode, known.identity.birth) != (candidate.inode, candidate.birth)
             && state.is_read(id, opened.len())
         {
-            return Recognised::Copy(id);
+            return Identified::Copy(id);
         }
         let identities = known.iter().map(|(id, known)| (*id, &known.identity));
         let furthest_of = |id| {
@@ -224,10 +239,10 @@ impl Source {
         let copied = copied.map(|(id, _)| *id);
         let whole = proven.filter(|id| furthest_of(*id) >= opened.len());
         match whole.or(copied).or(proven) {
-            Some(id) if !self.generations.contains_key(&id) => Recognised::Known(id),
-            Some(id) if state.is_read(id, opened.len()) => Recognised::Copy(id),
-            Some(_) => Recognised::Later,
-            None => Recognised::New,
+            Some(id) if !self.generations.contains_key(&id) => Identified::Known(id),
+            Some(id) if state.is_read(id, opened.len()) => Identified::Copy(id),
+            Some(_) => Identified::Later,
+            None => Identified::New,
         }
     }
 

@@ -5,10 +5,9 @@ use std::io;
 use std::path::Path;
 use std::sync::Arc;
 
-use super::copies::Original;
 use super::generation::{FileKey, Place, birth_of, modified};
 use super::opened::Opened;
-use super::recognise::Recognised;
+use super::recognise::Identified;
 use super::{Change, Moment, Name, Source, names, rotation};
 use crate::journal::Journal;
 
@@ -58,28 +57,18 @@ impl Source {
         if self.by_key.contains_key(&key) || self.is_alias(key, opened.metadata.len()) {
             return;
         }
-        match self.original_of(input, path, &opened, journal, at) {
-            Original::Is(original) => {
-                return self.note_alias(input, path, &opened, original, journal);
-            }
-            Original::Unsettled => {
+        let known = match self.identify(input, path, &opened, journal, at) {
+            Identified::Copy(of) => return self.note_alias(input, path, &opened, of, journal),
+            Identified::Later => {
                 self.deferred.insert(name);
                 return;
             }
-            Original::Shorter(id) => {
+            Identified::Longer(id) => {
                 self.go_on_in(id, path, opened, journal, at);
                 return changes.push(Change::Grew(id));
             }
-            Original::None => {}
-        }
-        let known = match self.recognise(input, path, &opened, journal) {
-            Recognised::Copy(of) => return self.note_alias(input, path, &opened, of, journal),
-            Recognised::Later => {
-                self.deferred.insert((input, path.to_owned()));
-                return;
-            }
-            Recognised::Known(id) => Some(id),
-            Recognised::New => None,
+            Identified::Known(id) => Some(id),
+            Identified::New => None,
         };
         // Another content in a file that an earlier run knew is no history either.
         let is_unseen = self.clock.is_news(birth_of(&opened.metadata))

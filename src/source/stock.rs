@@ -8,13 +8,12 @@ use std::io;
 use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 
-use super::copies::Original;
 use super::discover::Found;
 use super::family::Kin;
-use super::generation::{FileKey, modified};
+use super::generation::{FileKey, Generation, modified};
 use super::names::Name;
 use super::opened::Opened;
-use super::recognise::Recognised;
+use super::recognise::Identified;
 use super::rotation::is_rotation;
 use super::writers::open_for_writing;
 use super::{Moment, Place, Source};
@@ -134,14 +133,12 @@ impl Source {
         if FileKey::of(&opened.metadata) != file.key {
             return None;
         }
-        let generation = match self.original_of(file.input, &file.path, &opened, journal, at) {
-            Original::Is(original) if self.get(original)?.is_at_home() => return None,
-            Original::Is(original) => original,
-            Original::Unsettled | Original::Shorter(_) => return None,
-            Original::None => match self.recognise(file.input, &file.path, &opened, journal) {
-                Recognised::Known(id) | Recognised::Copy(id) => id,
-                Recognised::Later | Recognised::New => return None,
-            },
+        let generation = match self.identify(file.input, &file.path, &opened, journal, at) {
+            Identified::Copy(of) if self.get(of).is_some_and(Generation::is_at_home) => {
+                return None;
+            }
+            Identified::Known(id) | Identified::Copy(id) => id,
+            Identified::Longer(_) | Identified::Later | Identified::New => return None,
         };
         let len = opened.len();
         Some(Holding { generation, len })

@@ -251,6 +251,22 @@ impl Bench {
             .append(&Entry::Cursor(id, "out".into(), cursor));
     }
 
+    /// Looks until nothing waits any more; what holds another content begins anew.
+    fn settle(&mut self) {
+        let mut changes = self.source.walk(&mut self.journal, Moment::now());
+        while !changes.is_empty() || self.source.has_deferred() {
+            let at = Moment::now();
+            for change in std::mem::take(&mut changes) {
+                if let Change::Shrunk(id) | Change::Touched(id) | Change::Doubted(id) = change
+                    && self.source.get(id).is_some_and(Generation::is_another)
+                {
+                    self.source.begin_anew(id, &[], &mut self.journal, at);
+                }
+            }
+            changes = self.source.walk(&mut self.journal, at);
+        }
+    }
+
     /// As after a restart of the agent.
     fn restart(&mut self, globs: &[&str]) {
         if let Some(looked_at) = self.source.looked_at() {

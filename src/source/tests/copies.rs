@@ -1,6 +1,7 @@
 //! Contents that are known again: after a restart, in copies, compressed.
 
 use super::*;
+use std::os::unix::fs::MetadataExt as _;
 
 #[test]
 fn after_a_restart_a_file_is_recognised_by_its_content() {
@@ -112,6 +113,33 @@ fn what_was_copied_and_emptied_goes_on_in_the_copy() {
                     row("a.log", "a.log", Place::Home, 5)
                 ]
             );
+        }
+    }
+}
+
+/// After a restart a rotation ends in the moment in which the log is opened. It holds nothing more of
+/// what the journal knows then, and must not pass for a new content, for which the copy would be
+/// read a second time.
+#[test]
+fn what_is_emptied_while_it_is_recognised_is_no_new_content() {
+    for glob in ["*.log", "a.log*"] {
+        for anew in ["a banner\n", ""] {
+            let mut bench = bench(&[glob]);
+            bench.write("a.log", &lines("one", 8000));
+            let old = bench.opened();
+            bench.deliver(old, 8000);
+
+            bench.restart(&[glob]);
+            fs::copy(bench.path("a.log"), bench.path("a.log.1")).unwrap();
+            let log = bench.path("a.log");
+            opened::meanwhile::let_happen(move || fs::write(log, anew).unwrap());
+            bench.settle();
+
+            let copy = fs::metadata(bench.path("a.log.1")).unwrap().ino();
+            let readers = bench.source.generations().filter(|it| it.key.inode == copy);
+            let readers: Vec<_> = readers.map(|it| it.id).collect();
+            assert_eq!(readers, [old], "{glob}, {anew:?}");
+            assert_eq!(bench.source.generations().count(), 2, "{glob}, {anew:?}");
         }
     }
 }
