@@ -16,6 +16,7 @@ pub(crate) mod loki;
 pub(crate) mod opened;
 mod order;
 pub(crate) mod parts;
+mod push_request;
 
 /// Where a batch belongs at its destination.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]

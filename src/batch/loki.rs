@@ -1,10 +1,9 @@
 //! The Loki wire form: a protobuf `PushRequest` with one stream, in one snappy block; where labels
-//! differ by record, one such request for each label set. Owns the byte layout (grafana/loki `pkg/push/push.proto`: `PushRequest{streams=1}`,
-//! `Stream{labels=1, entries=2}`, `Entry{timestamp=1{seconds=1, nanos=2}, line=2,
-//! structuredMetadata=3{name=1, value=2}}`); never sends.
+//! differ by record, one such request for each label set. Never sends.
 
-use bytes::Bytes;
-
+use super::push_request::{
+    front, header, key, literal_block, pack, room_for, stamp_len, varint_len,
+};
 use super::{Push, Sealed, StreamName, Tally, order};
 use crate::record::{Line, Time};
 pub(crate) use labels::{encode_metadata, label_set, put_label, put_metadata};
@@ -12,20 +11,6 @@ use sets::Sets;
 
 mod labels;
 mod sets;
-
-/// Protobuf keys: field number × 8 + 2 for a length-delimited field, + 0 for a varint.
-pub(super) mod key {
-    pub(in crate::batch) const STREAM: u8 = 0x0A;
-    pub(in crate::batch) const LABELS: u8 = 0x0A;
-    pub(in crate::batch) const ENTRY: u8 = 0x12;
-    pub(in crate::batch) const TIMESTAMP: u8 = 0x0A;
-    pub(in crate::batch) const SECONDS: u8 = 0x08;
-    pub(in crate::batch) const NANOS: u8 = 0x10;
-    pub(in crate::batch) const LINE: u8 = 0x12;
-    pub(in crate::batch) const METADATA: u8 = 0x1A;
-    pub(in crate::batch) const NAME: u8 = 0x0A;
-    pub(in crate::batch) const VALUE: u8 = 0x12;
-}
 
 /// How the request body is compressed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -197,124 +182,6 @@ impl Encoder {
         let blocks = self.sets.as_ref().map_or(1, |_| sets::MOST);
         snap::raw::max_compress_len(self.max_bytes) + (blocks - 1) * snap::raw::max_compress_len(0)
     }
-}
-
-/// Room for what stands in front of the entries: two keys and two lengths of at most five bytes
-/// each, then the labels.
-fn room_for(labels: &str) -> usize {
-    12 + labels.len()
-}
-
-/// What stands in an entry before so many bytes behind its timestamp.
-#[inline]
-pub(super) fn front(time: Time, content_len: usize) -> Front {
-    let (seconds, nanos) = time.seconds_and_nanos();
-    let stamp_len = stamp_len(time);
-    let mut front = Front::default();
-    front.put(key::ENTRY, (2 + stamp_len + content_len) as u64);
-    front.put(key::TIMESTAMP, stamp_len as u64);
-    front.put(key::SECONDS, seconds.cast_unsigned());
-    front.put(key::NANOS, u64::from(nanos));
-    front
-}
-
-#[inline]
-fn stamp_len(time: Time) -> usize {
-    let (seconds, nanos) = time.seconds_and_nanos();
-    1 + varint_len(seconds.cast_unsigned()) + 1 + varint_len(u64::from(nanos))
-}
-
-/// What stands in front of the entries of a stream, which take this many bytes.
-pub(super) fn header(labels: &[u8], entries_len: usize) -> Vec<u8> {
-    let stream_len = 1 + varint_len(labels.len() as u64) + labels.len() + entries_len;
-    let mut header = Vec::with_capacity(12 + labels.len());
-    header.push(key::STREAM);
-    put_varint(&mut header, stream_len as u64);
-    header.push(key::LABELS);
-    put_varint(&mut header, labels.len() as u64);
-    header.extend_from_slice(labels);
-    header
-}
-
-/// One snappy block, made in a buffer that is used again.
-pub(super) fn pack(snappy: &mut snap::raw::Encoder, buffer: &mut Vec<u8>, plain: &[u8]) -> Bytes {
-    buffer.resize(snap::raw::max_compress_len(plain.len()), 0);
-    match snappy.compress(plain, buffer) {
-        Ok(len) => Bytes::copy_from_slice(&buffer[..len]),
-        // Only for a buffer that is too small or a body above 4 GiB: neither is here.
-        Err(_) => literal_block(plain),
-    }
-}
-
-/// A snappy block that holds `plain` as literals: the length, then pieces of up to 64 KiB.
-fn literal_block(plain: &[u8]) -> Bytes {
-    const PIECE: usize = 65_536;
-    const LITERAL_WITH_TWO_LENGTH_BYTES: u8 = 61 << 2;
-    let mut out = Vec::with_capacity(plain.len() + 3 * plain.len().div_ceil(PIECE) + 10);
-    put_varint(&mut out, plain.len() as u64);
-    for piece in plain.chunks(PIECE) {
-        let less_one = u16::try_from(piece.len() - 1).unwrap_or(u16::MAX);
-        out.push(LITERAL_WITH_TWO_LENGTH_BYTES);
-        out.extend_from_slice(&less_one.to_le_bytes());
-        out.extend_from_slice(piece);
-    }
-    Bytes::from(out)
-}
-
-/// What stands in an entry before its text: gathered, so that room in the body is asked for once.
-pub(super) struct Front {
-    /// Five keys, and five numbers of at most ten bytes each.
-    bytes: [u8; Self::ROOM],
-    len: usize,
-}
-
-impl Default for Front {
-    fn default() -> Self {
-        Self {
-            bytes: [0; Self::ROOM],
-            len: 0,
-        }
-    }
-}
-
-impl Front {
-    /// A power of two: an index is kept inside by a mask, at no cost.
-    const ROOM: usize = 64;
-
-    #[inline]
-    fn put(&mut self, key: u8, mut value: u64) {
-        self.push(key);
-        while value >= 0x80 {
-            self.push((value & 0x7F) as u8 | 0x80);
-            value >>= 7;
-        }
-        self.push((value & 0x7F) as u8);
-    }
-
-    #[inline]
-    fn push(&mut self, byte: u8) {
-        self.bytes[self.len % Self::ROOM] = byte;
-        self.len += 1;
-    }
-
-    pub(super) fn bytes(&self) -> &[u8] {
-        &self.bytes[..self.len]
-    }
-}
-
-#[inline]
-fn varint_len(value: u64) -> usize {
-    // 64 bits in groups of seven; zero takes one byte.
-    (70 - (value | 1).leading_zeros() as usize) / 7
-}
-
-#[inline]
-fn put_varint(out: &mut Vec<u8>, mut value: u64) {
-    while value >= 0x80 {
-        out.push((value & 0x7F) as u8 | 0x80);
-        value >>= 7;
-    }
-    out.push((value & 0x7F) as u8);
 }
 
 #[cfg(test)]

@@ -8,7 +8,7 @@ use super::{Sealed, StreamName};
 use crate::record::Time;
 
 mod cloudwatch;
-pub(super) mod loki;
+mod loki;
 
 /// The records of a sealed batch.
 #[derive(Debug)]

@@ -4,8 +4,7 @@
 
 use std::ops::Range;
 
-use super::loki::{front, key};
-use super::opened::loki::{bytes_field, time_of};
+use super::push_request::{bytes_field, front, key, time_of};
 use crate::record::Time;
 
 /// Most bytes by which an entry of Loki grows when its time is moved by nanoseconds.

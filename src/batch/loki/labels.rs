@@ -1,6 +1,6 @@
 //! Labels as Loki writes them, and structured metadata on the wire.
 
-use super::{key, put_varint, varint_len};
+use super::super::push_request::{key, put_varint, varint_len};
 
 /// The structured metadata that goes with every record of a generation, encoded once.
 pub(crate) fn encode_metadata<'a>(pairs: impl Iterator<Item = (&'a str, &'a str)>) -> Vec<u8> {

@@ -4,8 +4,8 @@
 
 use bytes::Bytes;
 
+use super::super::push_request::{header, key, room_for};
 use super::super::{Push, Share, order};
-use super::{header, key, room_for};
 use crate::record::Time;
 
 /// A batch has at most so many label sets: each is a request.

@@ -6,9 +6,8 @@ use std::ops::Range;
 use bytes::Bytes;
 
 use super::super::Sealed;
-use super::super::loki::{header, key, pack};
+use super::super::push_request::{bytes_field, header, key, pack, time_of};
 use super::{Form, OpenError, Opened, Record};
-use crate::record::Time;
 
 pub(super) fn open(sealed: &Sealed) -> Result<Opened, OpenError> {
     // A damaged length must not make us reserve more than there is.
@@ -67,17 +66,6 @@ pub(super) fn record(bytes: &[u8]) -> Option<Record<'_>> {
     })
 }
 
-/// The time that a timestamp at this place says.
-pub(in crate::batch) fn time_of(bytes: &[u8], stamp: Range<usize>) -> Option<Time> {
-    let mut at = stamp.start;
-    let seconds = number_field(bytes, &mut at, key::SECONDS)?.cast_signed();
-    let nanos = number_field(bytes, &mut at, key::NANOS)?;
-    let nanos = seconds
-        .checked_mul(1_000_000_000)?
-        .checked_add(i64::try_from(nanos).ok()?)?;
-    Some(Time(nanos))
-}
-
 /// A body of these labels and entries, whether it is gzip, and its length before compression.
 pub(super) fn seal(labels: &[u8], entries: &[u8]) -> (Bytes, bool, usize) {
     let mut plain = header(labels, entries.len());
@@ -88,29 +76,4 @@ pub(super) fn seal(labels: &[u8], entries: &[u8]) -> (Bytes, bool, usize) {
 
 fn text(bytes: &[u8], place: Range<usize>) -> Option<&str> {
     std::str::from_utf8(bytes.get(place)?).ok()
-}
-
-/// Moves over a field with this key; returns where its content lies.
-pub(in crate::batch) fn bytes_field(bytes: &[u8], at: &mut usize, key: u8) -> Option<Range<usize>> {
-    let len = usize::try_from(number_field(bytes, at, key)?).ok()?;
-    let end = at.checked_add(len).filter(|end| *end <= bytes.len())?;
-    Some(std::mem::replace(at, end)..end)
-}
-
-/// Moves over a key and a number; returns the number.
-fn number_field(bytes: &[u8], at: &mut usize, key: u8) -> Option<u64> {
-    if *bytes.get(*at)? != key {
-        return None;
-    }
-    *at += 1;
-    let mut value = 0;
-    for shift in (0..64).step_by(7) {
-        let byte = *bytes.get(*at)?;
-        *at += 1;
-        value |= u64::from(byte & 0x7F) << shift;
-        if byte < 0x80 {
-            return Some(value);
-        }
-    }
-    None
 }
