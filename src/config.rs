@@ -8,10 +8,12 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 mod ages;
+mod choices;
 mod connection;
 mod decode;
 mod describe;
 mod effective;
+mod environment;
 mod fields;
 mod interpolate;
 mod json_schema;
@@ -34,9 +36,10 @@ mod warnings;
 
 pub use ages::{Ages, TooOld};
 pub use connection::{AssumeRole, Auth, Connection, Proxy, Secret, Tls};
+pub use environment::Environment;
 pub use problem::{Place, Problem, Problems};
 pub use records::{Filter, FilterAction, Format, Found, Multiline, Records};
-pub use source::{DEFAULT_FILE, Environment, Source, TEXT_VARIABLE};
+pub use source::{DEFAULT_FILE, Source, TEXT_VARIABLE};
 pub use template::{BUILT_IN_NAMES, Template, TemplateError};
 pub(crate) use template::{LEVEL, Piece, field_of};
 pub use units::{ByteSize, UnitError};

@@ -4,6 +4,7 @@
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 
+use super::choices::{Choice, word};
 use super::describe::{Kind, Section};
 use super::fields::{Fields, Notes};
 use super::keys::ROOT;
@@ -14,9 +15,8 @@ use super::rules::with_push_path;
 use super::scalars::{Listen, Word};
 use super::template::{OF_CONTAINERS, Template, may_be_of_containers};
 use super::{
-    AfterDelivery, Batch, CloudWatchCompression, CloudWatchLogs, Compression, Config, Create,
-    DeadLetters, Disk, HoldDeleted, Input, LogClass, Loki, Output, OutputKind, ReadFrom, Server,
-    Shutdown, VerifyAfterError, WhenAllRefused, WhenFull, WhenLettersFull,
+    AfterDelivery, Batch, CloudWatchCompression, CloudWatchLogs, Config, Create, DeadLetters, Disk,
+    HoldDeleted, Input, Loki, Output, OutputKind, Server, Shutdown,
 };
 
 mod ages;
@@ -343,96 +343,6 @@ fn section_by_type(
             .near(near),
     );
     None
-}
-
-/// A setting that is one of a few words.
-pub(super) trait Choice: Default {
-    fn from_word(word: &str) -> Self;
-}
-
-pub(super) fn word<T: Choice>(fields: &Fields<'_>, name: &str, notes: &mut Notes) -> T {
-    let Word(word) = fields.scalar(name, notes);
-    T::from_word(word)
-}
-
-impl Choice for ReadFrom {
-    fn from_word(word: &str) -> Self {
-        if word == "end" {
-            Self::End
-        } else {
-            Self::Beginning
-        }
-    }
-}
-
-impl Choice for WhenFull {
-    fn from_word(word: &str) -> Self {
-        if word == "drop_oldest" {
-            Self::DropOldest
-        } else {
-            Self::Hold
-        }
-    }
-}
-
-impl Choice for WhenLettersFull {
-    fn from_word(word: &str) -> Self {
-        if word == "drop" {
-            Self::Drop
-        } else {
-            Self::Hold
-        }
-    }
-}
-
-impl Choice for WhenAllRefused {
-    fn from_word(word: &str) -> Self {
-        if word == "write" {
-            Self::Write
-        } else {
-            Self::Hold
-        }
-    }
-}
-
-impl Choice for Compression {
-    fn from_word(word: &str) -> Self {
-        if word == "none" {
-            Self::None
-        } else {
-            Self::Snappy
-        }
-    }
-}
-
-impl Choice for CloudWatchCompression {
-    fn from_word(word: &str) -> Self {
-        if word == "none" {
-            Self::None
-        } else {
-            Self::Gzip
-        }
-    }
-}
-
-impl Choice for LogClass {
-    fn from_word(word: &str) -> Self {
-        match word {
-            "infrequent_access" => Self::InfrequentAccess,
-            "delivery" => Self::Delivery,
-            _ => Self::Standard,
-        }
-    }
-}
-
-impl Choice for VerifyAfterError {
-    fn from_word(word: &str) -> Self {
-        match word {
-            "never" => Self::Never,
-            "require" => Self::Require,
-            _ => Self::Auto,
-        }
-    }
 }
 
 #[cfg(test)]

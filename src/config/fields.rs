@@ -5,8 +5,7 @@
 use std::collections::BTreeMap;
 
 use super::describe::{Absent, Key, Kind, Section, TextRule};
-use super::interpolate::join;
-use super::node::{Content, Entry, Node, Scalar};
+use super::node::{Content, Entry, Node, Scalar, join};
 use super::problem::{Place, Problem, nearest};
 use super::scalars::FromScalar;
 

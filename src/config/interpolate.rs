@@ -1,10 +1,10 @@
 //! `${VAR}`, `${VAR:-default}` and `$$` in values. Works on values after parsing, so that no
 //! variable can change the structure of the configuration.
 
+use super::environment::{Environment, Variable};
 use super::mask::{is_secret_name, mask_defaults};
-use super::node::{Content, Node, Reference, Scalar};
+use super::node::{Content, Node, Reference, Scalar, join};
 use super::problem::{Place, Problem, nearest};
-use super::source::{Environment, Variable};
 
 /// Replaces the references in every value below `node`.
 pub(crate) fn interpolate(
@@ -30,15 +30,6 @@ pub(crate) fn interpolate(
                 interpolate(&mut entry.value, &path, environment, problems);
             }
         }
-    }
-}
-
-/// The path of a key below another.
-pub(crate) fn join(path: &str, key: &str) -> String {
-    if path.is_empty() {
-        key.to_owned()
-    } else {
-        format!("{path}.{key}")
     }
 }
 

@@ -1,6 +1,6 @@
 //! Which zone this machine is in, by name. The rules of the zone itself are inside the program.
 
-use super::source::{Environment, Variable};
+use super::environment::{Environment, Variable};
 
 /// Where systems say it, as a link into their zone database.
 const LINK: &str = "/etc/localtime";

@@ -6,7 +6,6 @@ use std::collections::BTreeMap;
 
 use saphyr_parser::{Event, Parser, ScalarStyle, Span};
 
-use super::interpolate::join;
 use super::problem::{Place, Problem};
 
 /// A value and where it stands.
@@ -388,6 +387,15 @@ fn measure(node: &Node) -> (usize, usize) {
         1 + below.iter().map(|(count, _)| *count).sum::<usize>(),
         1 + deepest,
     )
+}
+
+/// The path of a key below another.
+pub(crate) fn join(path: &str, key: &str) -> String {
+    if path.is_empty() {
+        key.to_owned()
+    } else {
+        format!("{path}.{key}")
+    }
 }
 
 #[cfg(test)]

@@ -4,7 +4,7 @@
 use std::net::SocketAddr;
 use std::path::PathBuf;
 
-use super::source::Variable;
+use super::environment::Variable;
 use super::{Environment, Source, keys};
 
 /// The state directory and the HTTP address as far as they can be made out, else the defaults.

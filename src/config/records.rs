@@ -4,7 +4,7 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use super::decode::{Choice, word};
+use super::choices::{Choice, word};
 use super::effective::Writer;
 use super::fields::{Fields, Notes};
 use super::problem::Problem;

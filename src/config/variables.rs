@@ -1,9 +1,9 @@
 //! The smallest setups: a configuration made of `PINNACE_*` variables alone. Turns them into the
 //! tree that the YAML would give; checks nothing that decoding checks.
 
+use super::environment::{Environment, Variable};
 use super::node::{Content, Entry, Node, Scalar};
 use super::problem::{Place, Problem, nearest};
-use super::source::{Environment, Variable};
 
 /// A variable, what it sets, and an example, for the reference.
 pub(crate) struct Described {

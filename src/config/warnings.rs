@@ -7,9 +7,10 @@ use std::path::{Path, PathBuf};
 use rustix::fs::{Access, access};
 
 use super::effective::HIDDEN;
+use super::environment::Environment;
 use super::keys::LOKI_DEFAULT_MAX_LINE;
 use super::mask::mask_url;
-use super::source::{Environment, Source, TEXT_VARIABLE, permissions};
+use super::source::{Source, TEXT_VARIABLE, permissions};
 use super::units::ByteSize;
 use super::{Auth, Input, Loaded, OutputKind, Secret, Tls, variables};
 

@@ -3,8 +3,8 @@
 use std::time::Duration;
 
 use super::super::ages::{Ages, TooOld};
+use super::super::choices::{Choice, word};
 use super::super::fields::{Fields, Notes};
-use super::{Choice, word};
 
 /// What Loki takes by default, less a day for an outage after the time was moved.
 const RESCUED_FOR_LOKI: Duration = Duration::from_hours(6 * 24);
