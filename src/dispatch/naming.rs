@@ -10,14 +10,12 @@ use std::time::Instant;
 pub(crate) use super::admission::Merged;
 use super::admission::Streams;
 use super::containers::Container;
-use super::varying::{Varying, wanted};
+use super::varying::{MAX_LABEL_VALUE, Varying, wanted};
 use crate::batch::{StreamName, loki};
 use crate::config::{OutputKind, Template};
 
 /// Most characters in the name of a CloudWatch log group or stream.
 const MAX_CLOUDWATCH_NAME: usize = 512;
-/// Most bytes in a Loki label's value.
-pub(super) const MAX_LABEL_VALUE: usize = 2048;
 /// Names in templates that have another value for each file.
 const OF_EACH_FILE: [&str; 3] = ["path", "file", "pod"];
 

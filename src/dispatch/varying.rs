@@ -5,13 +5,15 @@ use std::ops::Range;
 use std::time::Instant;
 
 use super::admission::{Merged, Streams};
-use super::naming::MAX_LABEL_VALUE;
 use crate::batch::{Encoder, Push, loki};
 use crate::config::{LEVEL, OutputKind, Piece, Template, field_of};
 use crate::record::fields::Fields;
 use crate::record::json;
 use crate::record::level::Level;
 use crate::record::redact::Redactor;
+
+/// Most bytes in a Loki label's value.
+pub(super) const MAX_LABEL_VALUE: usize = 2048;
 
 /// Loki takes 64 KB of metadata with a line; what would exceed it is left out, in bytes.
 const MOST_METADATA: usize = 60_000;

@@ -6,8 +6,10 @@ use std::io;
 use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Path, PathBuf};
 
-use super::volume::PRIVATE;
 use crate::crash_point;
+
+/// The lines of an application are nobody else's business.
+pub(super) const PRIVATE: u32 = 0o600;
 
 /// Why a state directory cannot be used.
 #[derive(Debug, thiserror::Error)]

@@ -7,10 +7,7 @@ use std::io;
 use std::os::unix::fs::{FileExt as _, OpenOptionsExt as _};
 use std::path::Path;
 
-use super::lock::{Lock, OpenError};
-
-/// The lines of an application are nobody else's business.
-pub(super) const PRIVATE: u32 = 0o600;
+use super::lock::{Lock, OpenError, PRIVATE};
 
 /// Where the journal's files are.
 pub(crate) trait Volume: fmt::Debug + Clone {
