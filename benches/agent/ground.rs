@@ -11,8 +11,9 @@ use pinnace::receiver::{
     Backend, CloudwatchLimits, Digest, Keep, LokiLimits, Observer, Options, Receiver,
 };
 
+use crate::job::{Job, Wire};
 use crate::process::Process;
-use crate::shipper::{Job, Program, Wire};
+use crate::shipper::Program;
 
 /// When no line has come for so long, no more come: from ourselves, and from peers, some of which
 /// never send their last lines.

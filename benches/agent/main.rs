@@ -16,6 +16,7 @@ mod corpus;
 mod figures;
 mod front;
 mod ground;
+mod job;
 mod peers;
 mod process;
 mod report;
@@ -31,10 +32,11 @@ use anyhow::{Context as _, Result, bail, ensure};
 
 use corpus::Corpus;
 use figures::Figure;
+use job::Wire;
 use report::{Report, Result as Outcome};
 use run::Figures;
 use scenarios::Scenario;
-use shipper::{Program, Wire};
+use shipper::Program;
 
 /// How it is to be run.
 struct Settings {

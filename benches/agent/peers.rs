@@ -9,8 +9,8 @@ use std::process::Command;
 
 use anyhow::{Context as _, Result, ensure};
 
+use crate::job::Job;
 use crate::process::Process;
-use crate::shipper::Job;
 
 /// A peer that can be started.
 pub(crate) struct Peer {

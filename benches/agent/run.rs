@@ -12,9 +12,10 @@ use crate::corpus::{Corpus, Lines};
 use crate::figures::{Figure, median};
 use crate::front::Front;
 use crate::ground::Ground;
+use crate::job::Wire;
 use crate::process::Process;
 use crate::scenarios::Kind;
-use crate::shipper::{Program, Wire, agent};
+use crate::shipper::{Program, agent};
 
 /// After this the agent has given its buffers back.
 const SETTLING: Duration = Duration::from_secs(5);

@@ -4,7 +4,8 @@ use std::time::Duration;
 
 use crate::corpus::Shape;
 use crate::figures::{Figure, Target};
-use crate::shipper::{Program, Wire};
+use crate::job::Wire;
+use crate::shipper::Program;
 
 /// What is done.
 pub(crate) enum Kind {

@@ -16,7 +16,7 @@ use flate2::write::GzEncoder;
 use memchr::memchr;
 use rustls::pki_types::{CertificateDer, ServerName, pem::PemObject as _};
 
-use crate::shipper::Wire;
+use crate::job::Wire;
 
 /// As the agent reads and sends.
 const CHUNK: usize = 256 * 1024;
