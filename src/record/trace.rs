@@ -16,6 +16,8 @@ pub(crate) enum Mode {
     PythonNamed,
     /// Python: a blank line behind it. Another traceback may follow.
     PythonGap,
+    /// Python: the traceback of a group of exceptions, behind bars.
+    PythonGroup,
     /// Indented frames below the name of an exception: Java, .NET, Ruby, JavaScript.
     Frames,
     /// PHP.
@@ -43,9 +45,11 @@ impl Mode {
     pub(crate) fn name(self) -> Option<&'static str> {
         Some(match self {
             Self::None => return None,
-            Self::Python | Self::PythonFrames | Self::PythonNamed | Self::PythonGap => {
-                "Python traceback"
-            }
+            Self::Python
+            | Self::PythonFrames
+            | Self::PythonNamed
+            | Self::PythonGap
+            | Self::PythonGroup => "Python traceback",
             Self::Frames => "stack trace",
             Self::Php => "PHP stack trace",
             Self::GoPanic | Self::Goroutine | Self::GoGap => "Go panic",
@@ -60,6 +64,7 @@ impl Mode {
         let has = |prefix: &str| line.starts_with(prefix.as_bytes());
         match line.first() {
             Some(b'T') if has("Traceback (most recent call last):") => Self::Python,
+            Some(b' ') if begins_group(line) => Self::PythonGroup,
             Some(b'E') if has("Exception in thread \"") => Self::Frames,
             Some(b'C') if has("Caused by: ") => Self::Frames,
             Some(b'U' | b'u')
@@ -97,6 +102,9 @@ impl Mode {
             Self::Python | Self::PythonFrames | Self::PythonNamed | Self::PythonGap => {
                 self.python(line, is_blank, is_indented)
             }
+            // The group may be the cause of another exception.
+            Self::PythonGroup if is_blank => Some(Self::PythonGap),
+            Self::PythonGroup => is_behind_bars(line).then_some(Self::PythonGroup),
             Self::Frames => {
                 let is_more = is_indented
                     || has("Caused by: ")
@@ -161,7 +169,9 @@ impl Mode {
                 Some(Self::Python)
             }
             Self::Python => {
-                if is_indented {
+                if begins_group(line) {
+                    Some(Self::PythonGroup)
+                } else if is_indented {
                     Some(Self::PythonFrames)
                 } else {
                     (is_blank || announces).then_some(Self::Python)
@@ -190,6 +200,18 @@ pub(crate) fn within_record(mode: Mode, line: &[u8]) -> Option<Mode> {
 /// Whether the beginning of a line holds a text.
 pub(crate) fn holds(line: &[u8], text: &[u8]) -> bool {
     memchr::memmem::find(&line[..line.len().min(1024)], text).is_some()
+}
+
+/// `  + Exception Group Traceback (most recent call last):`.
+fn begins_group(line: &[u8]) -> bool {
+    line.trim_ascii_start()
+        .starts_with(b"+ Exception Group Traceback (most recent call last):")
+}
+
+/// `  |   File "a.py", line 1`, `  +-+---------------- 1 ----------------`.
+fn is_behind_bars(line: &[u8]) -> bool {
+    let text = line.trim_ascii_start();
+    text.len() < line.len() && (text.starts_with(b"|") || text.starts_with(b"+-"))
 }
 
 /// `goroutine 1 [running]:`.
@@ -267,6 +289,8 @@ mod tests {
             "Unhandled exception. System.InvalidOperationException: no\n ---> System.IO.IOException: x\n   at A.B() in /a.cs:line 1\n   --- End of inner exception stack trace ---\n   at A.C()",
             "PHP Fatal error:  Uncaught Exception: x in /a.php:3\nStack trace:\n#0 /a.php(7): f()\n#1 {main}\n  thrown in /a.php on line 3",
             "-----BEGIN RSA PRIVATE KEY-----\nMIIE\nabc=\n-----END RSA PRIVATE KEY-----",
+            "  + Exception Group Traceback (most recent call last):\n  |   File \"a.py\", line 9, in f\n  | ExceptionGroup: two (2 sub-exceptions)\n  +-+---------------- 1 ----------------\n    | ValueError: 1\n    |\n    +---------------- 2 ----------------\n    | TypeError: 2\n    +------------------------------------\n\nThe above exception was the direct cause of the following exception:\n\nTraceback (most recent call last):\n  File \"a.py\", line 12, in g\nRuntimeError: x",
+            "Traceback (most recent call last):\n  File \"a.py\", line 7\nKeyError: 'x'\n\nDuring handling of the above exception, another exception occurred:\n\n  + Exception Group Traceback (most recent call last):\n  | ExceptionGroup: one (1 sub-exception)\n  +-+---------------- 1 ----------------\n    | ValueError: 1\n    +------------------------------------",
         ] {
             assert_eq!(
                 length(&format!("{text}\nanother line")),
