@@ -300,7 +300,7 @@ impl Cutter {
         };
         if is_mid_line || first.line.is_cut {
             if !is_mid_line {
-                joiner.begin(first.line.bytes, head, rules);
+                record.trace = joiner.begin(first.line.bytes, head, rules).trace;
             }
             joiner.before = if first.line.is_cut {
                 Before::MidLine
@@ -312,6 +312,7 @@ impl Cutter {
         let before = joiner.before;
         let mut open = joiner.begin(first.line.bytes, head, rules);
         record.is_continued = open.continues && before == Before::Waited;
+        record.trace = open.trace;
         if open.is_whole {
             joiner.before = Before::Whole;
             return self.found(record, joiner, first.consumed, None);
@@ -363,7 +364,7 @@ impl Cutter {
         }
         record.head = open.head;
         record.lines = open.lines;
-        record.trace = joiner.mode();
+        record.trace = open.trace;
         record.line = Line {
             bytes: &bytes[..end],
             is_utf8,

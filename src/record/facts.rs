@@ -21,6 +21,23 @@ pub(crate) struct Facts {
 /// Reads a record. A format of the configuration goes before those that are known.
 #[inline]
 pub(crate) fn of(record: &Record<'_>, format: Option<&custom::Format>) -> Facts {
+    let mut facts = told_by_head(record, format);
+    if record.trace.is_death() {
+        facts.level = Some(with_death(facts.level));
+    }
+    facts
+}
+
+/// The level of a record that holds what a runtime prints when a program dies. A line without a
+/// head continues the record before it, so the death of a program stands in whatever the program
+/// said last; it is not to be let go of, or passed over, with that.
+fn with_death(level: Option<Level>) -> Level {
+    level
+        .filter(|it| *it >= Level::Warn)
+        .unwrap_or(Level::Error)
+}
+
+fn told_by_head(record: &Record<'_>, format: Option<&custom::Format>) -> Facts {
     let Some(head) = record.head else {
         return Facts::default();
     };
@@ -130,16 +147,62 @@ mod tests {
     use super::*;
     use crate::record::Time;
     use crate::record::cut::{Behind, Cut, Cutter, Learned};
-    use crate::record::rules::Rules;
+    use crate::record::rules::{Multiline, Pattern, Rules};
 
     fn facts(line: &str) -> Facts {
+        facts_by(&Rules::default(), line)
+    }
+
+    fn facts_by(rules: &Rules, text: &str) -> Facts {
         let mut cutter = Cutter::new(4096);
         cutter.begin(Learned::default());
-        let rules = Rules::default();
-        match cutter.next(line.as_bytes(), 0, Behind::Nothing, &rules) {
+        match cutter.next(text.as_bytes(), 0, Behind::Nothing, rules) {
             Cut::Record(record) => of(&record, None),
-            Cut::None { .. } => panic!("{line} is a record"),
+            Cut::None { .. } => panic!("{text} is a record"),
         }
+    }
+
+    #[test]
+    fn the_death_of_a_program_is_an_error_at_least_whatever_it_said_last() {
+        let python = "Traceback (most recent call last):\n  File \"a\"\nKeyError: 'x'\nlast words";
+        let group = "  + Exception Group Traceback (most recent call last):\n  | ExceptionGroup: x";
+        let go = "panic: boom\n\ngoroutine 1 [running]:\nmain.main()\nexit status 2";
+        let rust = "thread 'main' panicked at src/main.rs:2:5:\nboom";
+        let node =
+            "/app/x.js:3\n  throw new Error('boom');\n  ^\n\nError: boom\n    at f (/app/x.js:3:9)";
+        let java = "Exception in thread \"main\" java.lang.IllegalStateException: no\n\tat a.B.c(B.java:1)";
+        let caught = "java.lang.IllegalStateException: no\n\tat a.B.c(B.java:1)";
+        let start = Rules {
+            multiline: Multiline::Start(Pattern::new(r"^\d").unwrap()),
+            ..Rules::default()
+        };
+        for (said, trace, expected) in [
+            ("DEBUG", python, Some(Level::Error)),
+            ("INFO", python, Some(Level::Error)),
+            ("WARNING", python, Some(Level::Warn)),
+            ("CRITICAL", python, Some(Level::Fatal)),
+            ("INFO", group, Some(Level::Error)),
+            ("INFO", go, Some(Level::Error)),
+            ("INFO", rust, Some(Level::Error)),
+            ("INFO", node, Some(Level::Error)),
+            ("INFO", java, Some(Level::Error)),
+            ("DEBUG", caught, Some(Level::Debug)),
+            ("DEBUG", "  -----BEGIN CERTIFICATE-----", Some(Level::Debug)),
+        ] {
+            let text = format!("2026-11-22 22:08:23,702 - app - {said} - x\n{trace}\n");
+            for rules in [&Rules::default(), &start] {
+                assert_eq!(facts_by(rules, &text).level, expected, "{text}");
+            }
+        }
+        for trace in [python, group, go, rust, node, java] {
+            assert_eq!(facts(trace).level, Some(Level::Error), "{trace}");
+        }
+        assert_eq!(facts(caught).level, None);
+        let off = Rules {
+            multiline: Multiline::Off,
+            ..Rules::default()
+        };
+        assert_eq!(facts_by(&off, "panic: boom").level, Some(Level::Error));
     }
 
     #[test]

@@ -75,6 +75,8 @@ pub(super) struct Open {
     /// Whether it continues a record that was given out.
     pub(super) continues: bool,
     pub(super) lines: u32,
+    /// The trace that is in it.
+    pub(super) trace: Mode,
 }
 
 impl Open {
@@ -86,6 +88,7 @@ impl Open {
             is_whole: true,
             continues: false,
             lines: 1,
+            trace: Mode::None,
         }
     }
 }
@@ -94,11 +97,6 @@ impl Joiner {
     /// Whether the file's lines have heads.
     pub(crate) fn is_trusted(self) -> bool {
         self.trust >= TRUSTED
-    }
-
-    /// The trace that the record went into, if it did.
-    pub(crate) fn mode(self) -> Mode {
-        self.mode
     }
 
     /// Begins a record with a line. `head` is that of the line.
@@ -110,13 +108,23 @@ impl Joiner {
             ..Open::rest_of_line()
         };
         let mode = std::mem::take(&mut self.mode);
+        let mode = if was_cut { mode } else { Mode::None };
         match &rules.multiline {
-            Multiline::Off => return open,
+            Multiline::Off => {
+                if head.is_none() && rules.reads_heads() {
+                    open.trace = Mode::begun_by(line);
+                }
+                return open;
+            }
             Multiline::Auto => {}
             Multiline::Start(pattern) | Multiline::Continue(pattern) => {
                 let is_start = matches!(rules.multiline, Multiline::Start(_));
                 open.is_whole = false;
                 open.continues = was_cut && pattern.is_match(line) != is_start;
+                if head.is_none() && rules.reads_heads() {
+                    self.mode = trace::within_record(mode, line).unwrap_or_default();
+                    open.trace = self.mode;
+                }
                 return open;
             }
         }
@@ -146,6 +154,7 @@ impl Joiner {
                     self.trust = self.trust.saturating_sub(1);
                 }
                 open.is_whole = !is_shaped && !open.takes_all;
+                open.trace = self.mode;
             }
         }
         open
@@ -161,11 +170,17 @@ impl Joiner {
         rules: &Rules,
         head: impl FnOnce() -> Option<Head>,
     ) -> Option<Self> {
-        match &rules.multiline {
-            Multiline::Off => return None,
-            Multiline::Start(pattern) => return (!pattern.is_match(line)).then_some(self),
-            Multiline::Continue(pattern) => return pattern.is_match(line).then_some(self),
-            Multiline::Auto => {}
+        let is_told = match &rules.multiline {
+            Multiline::Off => Some(false),
+            Multiline::Start(pattern) => Some(!pattern.is_match(line)),
+            Multiline::Continue(pattern) => Some(pattern.is_match(line)),
+            Multiline::Auto => None,
+        };
+        if let Some(is_continued) = is_told {
+            if is_continued && rules.reads_heads() {
+                self.enter(trace::within_record(self.mode, line), open);
+            }
+            return is_continued.then_some(self);
         }
         if self.mode != Mode::Pem
             && let Some(head) = head()
@@ -178,18 +193,24 @@ impl Joiner {
             {
                 first.level = first.level.or(head.level);
             }
-            self.mode = trace::within_record(self.mode, line).unwrap_or_default();
+            self.enter(trace::within_record(self.mode, line), open);
             return Some(self);
         }
-        if let Some(mode) = trace::within_record(self.mode, line) {
-            self.mode = mode;
-        } else if open.takes_all {
-            self.mode = Mode::None;
+        let mode = trace::within_record(self.mode, line);
+        if mode.is_none() {
+            if !open.takes_all {
+                return None;
+            }
             self.trust = self.trust.saturating_sub(1);
-        } else {
-            return None;
         }
+        self.enter(mode, open);
         Some(self)
+    }
+
+    /// The open record goes on in this trace, or in none.
+    fn enter(&mut self, mode: Option<Mode>, open: &mut Open) {
+        self.mode = mode.unwrap_or_default();
+        open.trace = open.trace.or_graver(self.mode);
     }
 
     /// Whether a line with a head belongs to the open record all the same: the second line of

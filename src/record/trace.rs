@@ -20,6 +20,8 @@ pub(crate) enum Mode {
     PythonGroup,
     /// Indented frames below the name of an exception: Java, .NET, Ruby, JavaScript.
     Frames,
+    /// The same of an exception that nobody caught, as the runtime says.
+    Uncaught,
     /// PHP.
     Php,
     /// Go: the message of a panic.
@@ -51,6 +53,7 @@ impl Mode {
             | Self::PythonGap
             | Self::PythonGroup => "Python traceback",
             Self::Frames => "stack trace",
+            Self::Uncaught => "uncaught exception",
             Self::Php => "PHP stack trace",
             Self::GoPanic | Self::Goroutine | Self::GoGap => "Go panic",
             Self::RustMessage | Self::Rust => "Rust panic",
@@ -59,18 +62,34 @@ impl Mode {
         })
     }
 
+    /// Whether a runtime prints such a thing when a program dies. Stack traces below the name of an
+    /// exception are none: loggers print them of what they are given, whatever the level.
+    pub(crate) fn is_death(self) -> bool {
+        !matches!(self, Self::None | Self::Frames | Self::Pem)
+    }
+
+    /// The trace that stands for a record, when a line leads into another one: a death before all
+    /// else.
+    pub(super) fn or_graver(self, other: Self) -> Self {
+        if other == Self::None || self.is_death() {
+            self
+        } else {
+            other
+        }
+    }
+
     /// The trace that a line begins.
     pub(crate) fn begun_by(line: &[u8]) -> Self {
         let has = |prefix: &str| line.starts_with(prefix.as_bytes());
         match line.first() {
             Some(b'T') if has("Traceback (most recent call last):") => Self::Python,
             Some(b' ') if begins_group(line) => Self::PythonGroup,
-            Some(b'E') if has("Exception in thread \"") => Self::Frames,
+            Some(b'E') if has("Exception in thread \"") => Self::Uncaught,
             Some(b'C') if has("Caused by: ") => Self::Frames,
             Some(b'U' | b'u')
                 if has("Unhandled exception") || has("Unhandled Exception") || has("Uncaught ") =>
             {
-                Self::Frames
+                Self::Uncaught
             }
             Some(b'P') if has("PHP Fatal error: ") || has("PHP Parse error: ") => Self::Php,
             Some(b'p') if has("panic: ") => Self::GoPanic,
@@ -105,7 +124,7 @@ impl Mode {
             // The group may be the cause of another exception.
             Self::PythonGroup if is_blank => Some(Self::PythonGap),
             Self::PythonGroup => is_behind_bars(line).then_some(Self::PythonGroup),
-            Self::Frames => {
+            Self::Frames | Self::Uncaught => {
                 let is_more = is_indented
                     || has("Caused by: ")
                     || has("Suppressed: ")
@@ -113,7 +132,7 @@ impl Mode {
                     || has("--- ")
                     || has("---> ")
                     || has("}");
-                is_more.then_some(Self::Frames)
+                is_more.then_some(self)
             }
             Self::Php => {
                 let is_more = is_indented || has("Stack trace:") || has("#") || has("PHP   ");
@@ -190,11 +209,14 @@ impl Mode {
 /// Where a record with a head goes on to with a line that has none: into a trace, if the line
 /// begins one.
 pub(crate) fn within_record(mode: Mode, line: &[u8]) -> Option<Mode> {
-    mode.continued_by(line)
-        .or_else(|| match Mode::begun_by(line) {
-            Mode::None => None,
-            begun => Some(begun),
-        })
+    let begun = || Some(Mode::begun_by(line)).filter(|begun| *begun != Mode::None);
+    let continued = || mode.continued_by(line);
+    // Outside of traces any indented line goes on, one that begins a trace too.
+    if mode == Mode::None {
+        begun().or_else(continued)
+    } else {
+        continued().or_else(begun)
+    }
 }
 
 /// Whether the beginning of a line holds a text.

@@ -107,7 +107,7 @@ pub(super) static RECORDS: &[Key] = &[
             ("off", "not looked for"),
         ]),
         absent: Absent::Default("auto"),
-        doc: "How grave a record is: trace, debug, info, warn, error or fatal. On Loki it goes with the record as structured metadata `level`, unless a label or other metadata of the output has that name (`labels: { level: \"{level}\" }` makes it a label); it is counted in `pinnace_records_by_level_total`.",
+        doc: "How grave a record is: trace, debug, info, warn, error or fatal. On Loki it goes with the record as structured metadata `level`, unless a label or other metadata of the output has that name (`labels: { level: \"{level}\" }` makes it a label); it is counted in `pinnace_records_by_level_total`. A record that holds what a runtime prints when a program dies (a panic, a traceback of Python, an exception that nobody caught) is an error where its head says less than warn, or nothing.",
         example: "off",
     },
     Key {

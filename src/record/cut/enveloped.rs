@@ -14,6 +14,7 @@ use crate::record::head::Head;
 use crate::record::join::{Before, Joiner, Open, head_of};
 use crate::record::json;
 use crate::record::rules::Rules;
+use crate::record::trace::Mode;
 
 /// The longest line of a runtime: it cuts at 16 KiB, and escapes make six bytes of one.
 pub(super) const LONGEST_PART: usize = 128 * 1024;
@@ -279,7 +280,7 @@ impl Group {
             },
             head: open.and_then(|open| open.head),
             lines: slot.open.map_or(1, |open| open.lines),
-            trace: slot.joiner.mode(),
+            trace: slot.open.map_or(Mode::None, |open| open.trace),
             is_continued: open.is_some_and(|open| open.continues),
             pipe: Some(pipe),
             time: slot.time,
