@@ -326,6 +326,7 @@ pub(crate) fn level_in(text: &[u8]) -> Option<Level> {
         let (word, behind) = rest.split_at(len.unwrap_or(rest.len()));
         let told = match *word {
             [letter] => Level::of_letter(letter).map(|level| (level, true)),
+            _ if programs::is_mysql_system(word, behind) => return Some(Level::Info),
             _ => Level::told_by(word),
         };
         if let Some((level, is_a_word_too)) = told

@@ -1,5 +1,5 @@
-//! Heads that a single program writes: Redis, Erlang, and servers that log in the extended format
-//! of the W3C.
+//! Heads that a single program writes: Redis, Erlang, `MySQL`, and servers that log in the extended
+//! format of the W3C.
 
 use super::{Head, Kind};
 use crate::record::level::Level;
@@ -63,4 +63,11 @@ pub(super) fn redis(line: &[u8], start: usize) -> Option<Head> {
         _ => None,
     };
     Some(head.with_level(level))
+}
+
+/// `[System] [MY-010931]`: where `MySQL` names how grave it is, `System` is that of starts, stops and
+/// the like. The number of the message tells it from a part of another program with that name.
+#[inline]
+pub(super) fn is_mysql_system(word: &[u8], behind: &[u8]) -> bool {
+    word == b"System" && behind.starts_with(b"] [MY-")
 }

@@ -112,6 +112,16 @@ fn heads_are_found() {
         ),
         ("12345:M 22 Nov 2026 22:08:23.702 * Ready", Text, Some(Info)),
         (
+            "2026-11-22T22:08:23.702311Z 0 [System] [MY-010931] [Server] x",
+            Text,
+            Some(Info),
+        ),
+        (
+            "2026-11-22T22:08:23.702311Z 0 [System] [main] ERROR x",
+            Text,
+            Some(Error),
+        ),
+        (
             "2026-11-22T22:08:23.702311Z 0 [Warning] [MY-010068] [Server] x",
             Text,
             Some(Warn),
