@@ -227,19 +227,19 @@ impl Taker<'_> {
             }
             let wished = seen.max(oldest);
             let given = self.placing.place(wished);
-            let was_in_key = cutter.learned().is_in_key;
             let end = self.at + framed.line.bytes.len();
-            if was_in_key || redactor.may_be_in(self.bytes, self.at..end) {
-                redactor.find(framed.line.bytes, was_in_key);
-                let is_in_key = redactor.ends_in_key(framed.line.bytes, was_in_key);
-                let line = redactor.redacted(&framed.line, framer.max_line());
-                if self.encoder.push(given, &line, metadata) == Push::Full {
-                    return Ended::Full;
-                }
+            let mut line = framed.line;
+            let mut is_in_key = cutter.learned().is_in_key;
+            let is_looked_at = is_in_key || redactor.may_be_in(self.bytes, self.at..end);
+            if is_looked_at {
+                line = redactor.pass(&line, &mut is_in_key, framer.max_line());
+            }
+            if self.encoder.push(given, &line, metadata) == Push::Full {
+                return Ended::Full;
+            }
+            if is_looked_at {
                 counters.count_redacted(redactor);
                 cutter.note_key(is_in_key);
-            } else if self.encoder.push(given, &framed.line, metadata) == Push::Full {
-                return Ended::Full;
             }
             if let Some(emf) = &mut counters.emf {
                 emf.look_at(framed.line.bytes);
@@ -334,12 +334,10 @@ impl Taker<'_> {
             } else {
                 redactor.may_be_alone_in(line.bytes)
             };
-            let is_redacted = learned.is_in_key || may_be;
-            let mut is_in_key = false;
-            if is_redacted {
-                redactor.find(line.bytes, learned.is_in_key);
-                is_in_key = redactor.ends_in_key(line.bytes, learned.is_in_key);
-                line = redactor.redacted(&line, framer.max_line());
+            let mut is_in_key = learned.is_in_key;
+            let is_looked_at = is_in_key || may_be;
+            if is_looked_at {
+                line = redactor.pass(&line, &mut is_in_key, framer.max_line());
             }
             let tells = (
                 found.level.filter(|_| own_metadata.level),
@@ -384,7 +382,7 @@ impl Taker<'_> {
             if own.is_none() && found.stamp.is_some() {
                 counters.far_off.inc();
             }
-            if is_redacted {
+            if is_looked_at {
                 counters.count_redacted(redactor);
             }
             if let Some((stamp, _)) = found.stamp

@@ -3,6 +3,7 @@
 
 use std::collections::BTreeMap;
 
+use super::Time;
 use super::cut::{Behind, Cut, Cutter, Learned};
 use super::envelope::Envelope;
 use super::fields::Fields;
@@ -11,7 +12,6 @@ use super::level::Level;
 use super::redact::Redactor;
 use super::rules::Rules;
 use super::stamp::{Shape, Stamp};
-use super::{Line, Time};
 
 pub(crate) mod forced;
 
@@ -59,36 +59,25 @@ pub(crate) fn explain(
     cutter.begin(Learned::default());
     let mut zone = rules.zone.clone();
     let mut last = Time::default();
+    let mut is_in_key = false;
     let mut records = Vec::new();
     let mut at = 0;
     while let Cut::Record(record) = cutter.next(&bytes[at..], 0, Behind::Nothing, rules) {
         let facts = rules.facts_of(&record);
         let time = zone.time_of(record.time, facts.stamp, written, last);
         last = time.unwrap_or(last);
-        let mut plain = Vec::new();
-        record
-            .line
-            .for_each_piece(|piece| plain.extend_from_slice(piece.as_bytes()));
-        redactor.find(&plain, false);
+        let kind = record.head.map(|head| head.kind);
+        let line = redactor.pass(&record.line, &mut is_in_key, max_line);
+        let fields = fields_of(&Fields::of(line.bytes, kind, None));
+        let mut text = String::new();
+        line.for_each_piece(|piece| text.push_str(piece));
         let redacted = redactor.found_by().map(|by| redactor.name(by).to_owned());
-        let redacted = redacted.collect();
-        let line = Line {
-            bytes: &plain,
-            is_utf8: true,
-            is_cut: false,
-        };
-        let text = redactor.redacted(&line, usize::MAX).bytes;
-        let fields = Fields::of(text, record.head.map(|head| head.kind), None);
-        let named = fields.names().into_iter().filter_map(|name| {
-            let value = fields.value_of(&name)?.into_owned();
-            Some((name, value))
-        });
         records.push(Explained {
-            fields: named.collect(),
-            text: String::from_utf8_lossy(text).into_owned(),
+            fields,
+            text,
             head_len: record.head.map_or(0, |head| head.len),
             lines: record.lines,
-            kind: record.head.map(|head| head.kind.name()),
+            kind: kind.map(Kind::name),
             shape: facts.stamp.map(|(_, shape)| shape),
             has_zone: record.time.is_some()
                 || matches!(facts.stamp, None | Some((Stamp::Instant(_), _))),
@@ -98,7 +87,7 @@ pub(crate) fn explain(
             trace: record.trace.name(),
             pipe: record.pipe.map(super::envelope::Pipe::name),
             is_cut: record.line.is_cut,
-            redacted,
+            redacted: redacted.collect(),
         });
         at += cutter.take();
     }
@@ -107,6 +96,16 @@ pub(crate) fn explain(
         envelope: Envelope::name(envelope),
         records,
     }
+}
+
+fn fields_of(fields: &Fields<'_>) -> Vec<(String, String)> {
+    let names = fields.names().into_iter();
+    names
+        .filter_map(|name| {
+            let value = fields.value_of(&name)?.into_owned();
+            Some((name, value))
+        })
+        .collect()
 }
 
 impl Explanation {
@@ -143,5 +142,45 @@ impl Explanation {
             }
         }
         kinds
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::record::redact::Detector;
+    use crate::record::rules::Multiline;
+
+    fn of(text: &str, max_line: usize, rules: &Rules) -> Vec<Explained> {
+        let mut redactor = Redactor::new(&Detector::USUAL, Vec::new());
+        let written = Time(4_000_000_000_000_000_000);
+        explain(text.as_bytes(), max_line, rules, &mut redactor, written).records
+    }
+
+    #[test]
+    fn a_key_over_several_records_is_redacted_in_each_of_them() {
+        let text = "before\n-----BEGIN EC PRIVATE KEY-----\nMHcCAQEE\nIabcdef=\n-----END EC PRIVATE KEY-----\nafter\n";
+        let off = Rules {
+            multiline: Multiline::Off,
+            ..Rules::default()
+        };
+        let texts = |max_line, rules| -> Vec<String> {
+            let records = of(text, max_line, rules).into_iter();
+            records.map(|record| record.text).collect()
+        };
+        let mark = "[redacted private_key]";
+        let end = "-----END EC PRIVATE KEY-----";
+        assert_eq!(
+            texts(4096, &off),
+            ["before", mark, mark, mark, end, "after"]
+        );
+        assert_eq!(texts(4096, &Rules::default()), ["before", mark, "after"]);
+    }
+
+    #[test]
+    fn where_the_names_of_secrets_have_no_room_there_are_stars_as_the_agent_has_them() {
+        let records = of("http://a:secret@host/path\n", 26, &Rules::default());
+        assert_eq!(records[0].text, "http://a:******@host/path");
+        assert_eq!(records[0].redacted, ["url_password"]);
     }
 }

@@ -176,6 +176,19 @@ impl Redactor {
         may_be
     }
 
+    /// The line with its secrets replaced, of at most `longest` bytes. `is_in_key` says that it
+    /// begins within a private key, and then whether what follows does.
+    pub(crate) fn pass<'a>(
+        &'a mut self,
+        line: &Line<'a>,
+        is_in_key: &mut bool,
+        longest: usize,
+    ) -> Line<'a> {
+        self.find(line.bytes, *is_in_key);
+        *is_in_key = self.ends_in_key(line.bytes, *is_in_key);
+        self.redacted(line, longest)
+    }
+
     /// Everything in a text, in order and without overlaps. `is_in_key` says that it begins
     /// within a private key.
     pub(crate) fn find(&mut self, text: &[u8], is_in_key: bool) -> &[Found] {
