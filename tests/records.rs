@@ -3,6 +3,8 @@
 
 use pinnace::receiver::{Backend, CloudwatchLimits, LokiLimits, Options, Record};
 
+#[path = "records/defects.rs"]
+mod defects;
 #[path = "records/fields.rs"]
 mod fields;
 #[path = "records/filters.rs"]

@@ -171,6 +171,7 @@ fn as_json(file: &Path, explanation: &Explanation, zone: &str) -> String {
     let value = json!({
         "file": file.to_string_lossy(),
         "envelope": explanation.envelope,
+        "broken_envelopes": explanation.broken,
         "timezone": zone,
         "configuration": forced::keys(explanation, zone),
         "records": records,
@@ -203,7 +204,11 @@ fn as_text(
         ),
     );
     if let Some(envelope) = explanation.envelope {
-        line("envelope", format!("{envelope}, taken off"));
+        let lacking = match explanation.broken {
+            0 => String::new(),
+            count => format!("; {count} lines lack it"),
+        };
+        line("envelope", format!("{envelope}, taken off{lacking}"));
     }
     let kinds = explanation.kinds();
     line(

@@ -6,7 +6,7 @@ use std::time::Instant;
 
 use super::admission::{Merged, Streams};
 use super::placing::Placing;
-use super::reading::Reading;
+use super::reading::{Reading, Tally};
 use super::seen::Times;
 use super::varying::Varying;
 use crate::batch::{Encoder, Push, loki};
@@ -138,15 +138,15 @@ impl Filler<'_> {
                     Err(error) => error.valid_up_to(),
                 },
                 at: begin,
-                levels: [0; 7],
+                tally: Tally::default(),
             };
             let ended = if taker.reading.rules.is_plain() {
                 taker.take_lines(behind)
             } else {
                 taker.take_records(behind)
             };
-            let (at, levels) = (taker.at, taker.levels);
-            self.reading.counters.count_levels(levels);
+            let (at, tally) = (taker.at, taker.tally);
+            self.reading.counters.count(&tally);
             position = chunk.position_after(at);
             read_in_all += at as u64;
             // Nothing may have come of all that was read: others have their turn too.
@@ -186,8 +186,7 @@ struct Taker<'a> {
     known_utf8: usize,
     /// Up to here the bytes are taken.
     at: usize,
-    /// How many records had which level, in the order of the counters.
-    levels: [u64; 7],
+    tally: Tally,
 }
 
 impl Taker<'_> {
@@ -294,6 +293,7 @@ impl Taker<'_> {
                 if let Some(action) = let_go {
                     let is_in_key = redactor.ends_in_key(record.line.bytes, learned.is_in_key);
                     counters.count_filtered(action);
+                    self.tally.broken += u64::from(record.broken);
                     cutter.note_key(is_in_key);
                     self.at += cutter.take();
                     continue;
@@ -367,7 +367,7 @@ impl Taker<'_> {
             counters.count_merged(merged);
             *self.last_time = time;
             self.placing.note(wished, given);
-            self.levels[found.level.map_or(Level::ALL.len(), |level| level as usize)] += 1;
+            self.tally.note_level(found.level);
             if record.is_continued {
                 counters.continued.inc();
             }
@@ -379,9 +379,10 @@ impl Taker<'_> {
             } else if own.is_some() && given.nanos_since(time) >= 1_000_000 {
                 counters.behind.inc();
             }
-            if own.is_none() && found.stamp.is_some() {
-                counters.far_off.inc();
+            if own.is_none() && rules.reads_times() {
+                self.tally.note_untimed(found.stamp.is_some());
             }
+            self.tally.broken += u64::from(record.broken);
             if is_looked_at {
                 counters.count_redacted(redactor);
             }

@@ -10,6 +10,7 @@ use crate::config::OutputKind;
 use crate::record::cut::Cutter;
 use crate::record::fields::{Capture, Captured};
 use crate::record::filter::Action;
+use crate::record::level::Level;
 use crate::record::redact::Redactor;
 use crate::record::rules::Rules;
 use crate::record::zone::{self, Zone};
@@ -76,6 +77,10 @@ pub(crate) struct Counters {
     pub(crate) filtered: [Counter; 3],
     /// Timestamps that can be no time of the record.
     pub(crate) far_off: Counter,
+    /// Records without a timestamp, where timestamps are looked for.
+    pub(crate) untimed: Counter,
+    /// Lines without the envelope that the lines of their file have.
+    pub(crate) broken: Counter,
     /// Times that lie before the last batch of their stream.
     pub(crate) behind: Counter,
     /// Times that were moved up, being older than the destination takes.
@@ -95,6 +100,32 @@ pub(crate) struct EmfCounters {
     pub(crate) invalid: Counter,
     /// Somebody was told of an invalid one.
     pub(crate) has_told: bool,
+}
+
+/// What is noted of the records of a chunk, to be counted at once.
+#[derive(Debug, Default)]
+pub(super) struct Tally {
+    levels: [u64; 7],
+    far_off: u64,
+    untimed: u64,
+    /// Lines without the envelope that the lines of their file have.
+    pub(super) broken: u64,
+}
+
+impl Tally {
+    #[inline]
+    pub(super) fn note_level(&mut self, level: Option<Level>) {
+        self.levels[level.map_or(Level::ALL.len(), |level| level as usize)] += 1;
+    }
+
+    /// A record has no time of its own, or has a timestamp that can be none.
+    pub(super) fn note_untimed(&mut self, has_stamp: bool) {
+        if has_stamp {
+            self.far_off += 1;
+        } else {
+            self.untimed += 1;
+        }
+    }
 }
 
 impl EmfCounters {
@@ -119,11 +150,17 @@ impl EmfCounters {
 }
 
 impl Counters {
-    /// So many records had which level.
-    pub(super) fn count_levels(&self, records: [u64; 7]) {
-        for (counter, records) in self.levels.iter().zip(records) {
-            if records > 0 {
-                counter.inc_by(records);
+    /// Counts what was noted.
+    pub(super) fn count(&self, tally: &Tally) {
+        let others = [
+            (&self.far_off, tally.far_off),
+            (&self.untimed, tally.untimed),
+            (&self.broken, tally.broken),
+        ];
+        let levels = self.levels.iter().zip(tally.levels);
+        for (counter, count) in levels.chain(others) {
+            if count > 0 {
+                counter.inc_by(count);
             }
         }
     }

@@ -104,6 +104,8 @@ pub(crate) struct Record<'a> {
     pub(crate) pipe: Option<Pipe>,
     /// When, as the envelope says.
     pub(crate) time: Option<Time>,
+    /// How many of its lines have no envelope although the file's lines have.
+    pub(crate) broken: u32,
 }
 
 /// What came of asking for a record.
@@ -297,6 +299,7 @@ impl Cutter {
             is_continued: false,
             pipe: None,
             time: None,
+            broken: 0,
         };
         if is_mid_line || first.line.is_cut {
             if !is_mid_line {

@@ -47,6 +47,8 @@ pub(crate) struct Inner<'a> {
     pub(crate) text: &'a [u8],
     /// Whether `text` holds escapes of JSON.
     pub(crate) is_escaped: bool,
+    /// Whether the line has no envelope, or one that cannot be read.
+    pub(crate) is_broken: bool,
 }
 
 impl Envelope {
@@ -83,6 +85,7 @@ impl Envelope {
             is_part: false,
             text: line,
             is_escaped: false,
+            is_broken: !matches!(self, Self::Unknown | Self::Bare),
         })
     }
 }
@@ -113,6 +116,7 @@ fn cri(line: &[u8]) -> Option<Inner<'_>> {
         is_part,
         text: words.next().unwrap_or_default(),
         is_escaped: false,
+        is_broken: false,
     })
 }
 
@@ -144,6 +148,7 @@ fn docker(line: &[u8]) -> Option<Inner<'_>> {
         is_part: ended.is_none(),
         text: ended.unwrap_or(raw),
         is_escaped: is_escaped && ended.unwrap_or(raw).contains(&b'\\'),
+        is_broken: false,
     })
 }
 
@@ -193,6 +198,7 @@ mod tests {
             );
             let inner = Envelope::Cri.open(line.as_bytes());
             assert_eq!((inner.text, inner.is_part), (line.as_bytes(), false));
+            assert!(inner.is_broken, "{line}");
         }
     }
 }

@@ -44,6 +44,8 @@ pub(crate) struct Explained {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Explanation {
     pub(crate) envelope: Option<&'static str>,
+    /// How many lines lack it.
+    pub(crate) broken: u32,
     pub(crate) records: Vec<Explained>,
 }
 
@@ -61,6 +63,7 @@ pub(crate) fn explain(
     let mut last = Time::default();
     let mut is_in_key = false;
     let mut records = Vec::new();
+    let mut broken = 0;
     let mut at = 0;
     while let Cut::Record(record) = cutter.next(&bytes[at..], 0, Behind::Nothing, rules) {
         let facts = rules.facts_of(&record);
@@ -89,11 +92,13 @@ pub(crate) fn explain(
             is_cut: record.line.is_cut,
             redacted: redacted.collect(),
         });
+        broken += record.broken;
         at += cutter.take();
     }
     let envelope = cutter.learned().envelope;
     Explanation {
         envelope: Envelope::name(envelope),
+        broken,
         records,
     }
 }

@@ -139,6 +139,11 @@ impl Rules {
         Fields::of(text, record.head.map(|head| head.kind), found)
     }
 
+    /// Whether timestamps are looked for.
+    pub(crate) fn reads_times(&self) -> bool {
+        self.is_timed && self.format != Format::Plain
+    }
+
     /// Whether heads are looked for.
     pub(super) fn reads_heads(&self) -> bool {
         self.format != Format::Plain || matches!(self.multiline, Multiline::Auto)

@@ -46,6 +46,8 @@ pub(crate) struct RecordMetrics {
     filtered: Family<OfAction, Counter>,
     continued: Family<OfOutput, Counter>,
     far_off: Family<OfOutput, Counter>,
+    untimed: Family<OfOutput, Counter>,
+    broken: Family<OfOutput, Counter>,
     too_old: Family<OfOutput, Counter>,
     merged: Family<OfOutput, Counter>,
     behind: Family<OfOutput, Counter>,
@@ -79,6 +81,16 @@ impl RecordMetrics {
             "timestamps_far_off",
             "Timestamps that can be no time of their record; the text keeps them",
             self.far_off.clone(),
+        );
+        registry.register(
+            "untimed_records",
+            "Records without a timestamp, where timestamps are looked for",
+            self.untimed.clone(),
+        );
+        registry.register(
+            "broken_envelopes",
+            "Lines without the envelope of a container runtime that the lines of their file have",
+            self.broken.clone(),
         );
         registry.register(
             "times_moved_up",
@@ -150,6 +162,8 @@ impl RecordMetrics {
             filtered: ["drop", "keep", "sample"].map(action),
             continued: self.continued.get_or_create(&of_output).clone(),
             far_off: self.far_off.get_or_create(&of_output).clone(),
+            untimed: self.untimed.get_or_create(&of_output).clone(),
+            broken: self.broken.get_or_create(&of_output).clone(),
             behind: self.behind.get_or_create(&of_output).clone(),
             too_old: self.too_old.get_or_create(&of_output).clone(),
             merged: self.merged.get_or_create(&of_output).clone(),

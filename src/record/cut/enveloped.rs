@@ -51,6 +51,8 @@ struct Slot {
     /// How it ended.
     ended: Option<Before>,
     is_cut: bool,
+    /// So many lines without an envelope are in it, and not yet told.
+    broken: u32,
 }
 
 impl Slot {
@@ -64,6 +66,7 @@ impl Slot {
             time: None,
             ended: None,
             is_cut: false,
+            broken: 0,
         }
     }
 
@@ -113,6 +116,7 @@ impl Slot {
             self.begin(inner, text, rules);
         }
         self.is_part = inner.is_part;
+        self.broken += u32::from(inner.is_broken);
         if !self.is_part && self.open.is_some_and(|open| open.is_whole) {
             let was_mid_line = self.joiner.before == Before::MidLine;
             self.end(
@@ -143,6 +147,7 @@ impl Slot {
         };
         self.open = Some(open);
         self.is_begun = false;
+        self.broken = 0;
         self.time = inner.time;
         self.text.clear();
         self.text.extend_from_slice(text);
@@ -284,6 +289,7 @@ impl Group {
             is_continued: open.is_some_and(|open| open.continues),
             pipe: Some(pipe),
             time: slot.time,
+            broken: slot.broken,
         }
     }
 
@@ -293,6 +299,7 @@ impl Group {
         self.given += 1;
         let slot = self.slot(pipe);
         slot.is_begun = true;
+        slot.broken = 0;
         slot.text.drain(..len);
         if slot.text.is_empty()
             && let Some(before) = slot.ended.take()

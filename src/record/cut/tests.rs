@@ -215,6 +215,37 @@ fn docker_lines_lose_their_envelope_and_its_escapes() {
     );
 }
 
+#[test]
+fn lines_without_the_envelope_of_their_file_are_counted_once_however_often_they_are_offered() {
+    let rules = Rules::default();
+    let text = concat!(
+        "2026-11-22T22:08:23.702Z stdout F a\n",
+        "torn\n",
+        "2026-11-22T22:08:23.7 stderr F no zone\n",
+        "2026-11-22T22:08:23.702Z stderr F b\n",
+        "2026-11-22T22:08:23.702Z stdout F c\n",
+    );
+    let mut cutter = Cutter::new(4096);
+    cutter.begin(Learned::default());
+    let (mut at, mut broken) = (0, Vec::new());
+    while at < text.len() {
+        cutter.rewind();
+        let next = |cutter: &mut Cutter| match cutter.next(
+            &text.as_bytes()[at..],
+            0,
+            Behind::Nothing,
+            &rules,
+        ) {
+            Cut::Record(record) => record.broken,
+            Cut::None { .. } => panic!("there is a record at {at}"),
+        };
+        next(&mut cutter);
+        broken.push(next(&mut cutter));
+        at += cutter.take();
+    }
+    assert_eq!(broken.iter().sum::<u32>(), 2, "{broken:?}");
+}
+
 /// Lines of every kind.
 fn line() -> impl Strategy<Value = String> {
     prop_oneof![
