@@ -12,10 +12,11 @@ use serde_json::json;
 use crate::config::{Environment, local_zone};
 use crate::exit;
 use crate::record::Time;
-use crate::record::explain::{Explained, Explanation, explain, forced};
+use crate::record::explain::{Dates, Explained, Explanation, WrongZone, explain, forced};
 use crate::record::level::Level;
 use crate::record::redact::{Detector, Redactor};
 use crate::record::rules::Rules;
+use crate::record::skew::{self, Sign};
 use crate::record::stamp::{Shape, Stamp, whole};
 use crate::record::zone::Zone;
 
@@ -92,20 +93,21 @@ pub(super) fn run(arguments: &Arguments) -> u8 {
     let paint = Paint::new(arguments.json);
     let mut code = exit::OK;
     for file in &arguments.files {
-        let (bytes, is_all, modified) = match read(file) {
+        let (bytes, is_all, of_system) = match read(file) {
             Ok(read) => read,
             Err(error) => {
                 code = tell(&format!("{} cannot be read: {error}", file.display()));
                 continue;
             }
         };
-        let explanation = explain(
-            &bytes,
-            MAX_LINE,
-            &rules,
-            &mut redactor,
-            written.unwrap_or(modified),
-        );
+        let asked = written.map(|written| Dates {
+            made: None,
+            written,
+        });
+        let dates = asked.unwrap_or(of_system);
+        let mut explanation = explain(&bytes, MAX_LINE, &rules, &mut redactor, dates);
+        // What was written last is not among what was read.
+        explanation.wrong_zone = explanation.wrong_zone.filter(|_| is_all);
         let text = if arguments.json {
             as_json(file, &explanation, &zone_name)
         } else {
@@ -130,14 +132,15 @@ fn tell(sentence: &str) -> u8 {
     exit::FAILED
 }
 
-/// The beginning of a file, up to its last whole line, whether that is all, and when it was last
-/// written.
-fn read(path: &Path) -> io::Result<(Vec<u8>, bool, Time)> {
+/// The beginning of a file, up to its last whole line, whether that is all, and when it was made
+/// and last written.
+fn read(path: &Path) -> io::Result<(Vec<u8>, bool, Dates)> {
     let file = File::open(path)?;
-    let modified = file
-        .metadata()?
-        .modified()
-        .map_or(Time::default(), Time::from);
+    let metadata = file.metadata()?;
+    let dates = Dates {
+        made: metadata.created().ok().map(Time::from),
+        written: metadata.modified().map_or(Time::default(), Time::from),
+    };
     let mut bytes = Vec::new();
     file.take(MOST + 1).read_to_end(&mut bytes)?;
     let is_all = bytes.len() as u64 <= MOST;
@@ -145,7 +148,7 @@ fn read(path: &Path) -> io::Result<(Vec<u8>, bool, Time)> {
         let end = memchr::memrchr(b'\n', &bytes).map_or(bytes.len(), |at| at + 1);
         bytes.truncate(end);
     }
-    Ok((bytes, is_all, modified))
+    Ok((bytes, is_all, dates))
 }
 
 fn as_json(file: &Path, explanation: &Explanation, zone: &str) -> String {
@@ -173,6 +176,12 @@ fn as_json(file: &Path, explanation: &Explanation, zone: &str) -> String {
         "envelope": explanation.envelope,
         "broken_envelopes": explanation.broken,
         "timezone": zone,
+        "wrong_zone": explanation.wrong_zone.as_ref().map(|wrong| json!({
+            "ahead_by": skew::in_words(wrong.quarters),
+            "is_certain": wrong.sign != Sign::EarlierAtTheEnd,
+            "written_in": wrong.written_in,
+            "example": wrong.example,
+        })),
         "configuration": forced::keys(explanation, zone),
         "records": records,
     });
@@ -227,7 +236,9 @@ fn as_text(
     }
     line("times", times);
     let far_off = count(|record| record.is_far_off);
-    if far_off > 0 {
+    if let Some(wrong) = &explanation.wrong_zone {
+        line("", wrong_zone(wrong));
+    } else if far_off > 0 {
         line(
             "",
             format!("{far_off} are later than the file itself: is the zone right?"),
@@ -287,6 +298,25 @@ fn as_text(
     }
     out.push('\n');
     out
+}
+
+/// That the lines are read in a wrong zone, why, and which zone would fit.
+fn wrong_zone(wrong: &WrongZone) -> String {
+    let by = skew::in_words(wrong.quarters.abs());
+    let by = by.trim_start_matches('+');
+    let sign = match wrong.sign {
+        Sign::Later => format!("the last is {by} later than the file's last write"),
+        Sign::EarlierAtBothEnds => {
+            format!("the first is {by} earlier than the file, and the last than its last write")
+        }
+        Sign::EarlierAtTheEnd => format!(
+            "the last is {by} earlier than the file's last write; if that wrote it, and the file is no copy"
+        ),
+    };
+    format!(
+        "{sign}: they are written in {}, as with timezone: {}",
+        wrong.written_in, wrong.example
+    )
 }
 
 /// One record: what was understood in front, the text behind it, its head in colour.

@@ -11,7 +11,9 @@ use super::head::Kind;
 use super::level::Level;
 use super::redact::Redactor;
 use super::rules::Rules;
+use super::skew::{self, Sign};
 use super::stamp::{Shape, Stamp};
+use super::zone::{self, Zone};
 
 pub(crate) mod forced;
 
@@ -40,34 +42,59 @@ pub(crate) struct Explained {
     pub(crate) fields: Vec<(String, String)>,
 }
 
+/// When a file was made, where that is known, and when it was last written.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Dates {
+    pub(crate) made: Option<Time>,
+    pub(crate) written: Time,
+}
+
+/// The zone that the timestamps of a file are read in does not fit them.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct WrongZone {
+    pub(crate) sign: Sign,
+    /// How many quarters of an hour the lines are ahead of the clock.
+    pub(crate) quarters: i64,
+    /// The offset in which they are written, and a zone that has it.
+    pub(crate) written_in: String,
+    pub(crate) example: String,
+}
+
 /// A file, explained.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Explanation {
+    pub(crate) wrong_zone: Option<WrongZone>,
     pub(crate) envelope: Option<&'static str>,
     /// How many lines lack it.
     pub(crate) broken: u32,
     pub(crate) records: Vec<Explained>,
 }
 
-/// Explains `bytes`, the whole of a file that was last written at `written`.
+/// Explains `bytes`, the whole of a file.
 pub(crate) fn explain(
     bytes: &[u8],
     max_line: usize,
     rules: &Rules,
     redactor: &mut Redactor,
-    written: Time,
+    dates: Dates,
 ) -> Explanation {
     let mut cutter = Cutter::new(max_line);
     cutter.begin(Learned::default());
     let mut zone = rules.zone.clone();
     let mut last = Time::default();
+    let mut ends = Ends::default();
     let mut is_in_key = false;
     let mut records = Vec::new();
     let mut broken = 0;
     let mut at = 0;
     while let Cut::Record(record) = cutter.next(&bytes[at..], 0, Behind::Nothing, rules) {
         let facts = rules.facts_of(&record);
-        let time = zone.time_of(record.time, facts.stamp, written, last);
+        let time = zone.time_of(record.time, facts.stamp, dates.written, last);
+        if record.time.is_none()
+            && let Some((stamp, _)) = facts.stamp
+        {
+            ends.note(stamp, &mut zone, dates);
+        }
         last = time.unwrap_or(last);
         let kind = record.head.map(|head| head.kind);
         let line = redactor.pass(&record.line, &mut is_in_key, max_line);
@@ -97,9 +124,38 @@ pub(crate) fn explain(
     }
     let envelope = cutter.learned().envelope;
     Explanation {
+        wrong_zone: ends.wrong_zone(&zone, dates),
         envelope: Envelope::name(envelope),
         broken,
         records,
+    }
+}
+
+/// The first and the latest time that a file's lines say without a zone.
+#[derive(Debug, Default)]
+struct Ends {
+    first: Option<Time>,
+    latest: Option<Time>,
+}
+
+impl Ends {
+    fn note(&mut self, stamp: Stamp, zone: &mut Zone, dates: Dates) {
+        if self.first.is_none() {
+            self.first = zone.nearest(stamp, dates.made.unwrap_or(dates.written));
+        }
+        self.latest = self.latest.max(zone.nearest(stamp, dates.written));
+    }
+
+    fn wrong_zone(&self, zone: &Zone, dates: Dates) -> Option<WrongZone> {
+        let first = self.first.zip(dates.made);
+        let (quarters, sign) = skew::of_ends(first, (self.latest?, dates.written))?;
+        let offset = zone.offset_at(dates.written) + quarters * 900;
+        Some(WrongZone {
+            sign,
+            quarters,
+            written_in: zone::name_of_offset(offset),
+            example: zone::example_of(offset, dates.written),
+        })
     }
 }
 
@@ -158,8 +214,51 @@ mod tests {
 
     fn of(text: &str, max_line: usize, rules: &Rules) -> Vec<Explained> {
         let mut redactor = Redactor::new(&Detector::USUAL, Vec::new());
-        let written = Time(4_000_000_000_000_000_000);
-        explain(text.as_bytes(), max_line, rules, &mut redactor, written).records
+        explain(text.as_bytes(), max_line, rules, &mut redactor, DATES).records
+    }
+
+    const DATES: Dates = Dates {
+        made: None,
+        written: Time(4_000_000_000_000_000_000),
+    };
+
+    #[test]
+    fn a_wrong_zone_is_told_with_what_tells_it() {
+        // 2026-11-22T21:08:23Z, and seven minutes before.
+        let written = Time(1_795_381_703_000_000_000);
+        let made = Some(Time(written.0 - 420_000_000_000));
+        let told = |text: &str, made| {
+            let mut redactor = Redactor::new(&[], Vec::new());
+            let dates = Dates { made, written };
+            let rules = Rules::default();
+            let wrong = explain(text.as_bytes(), 4096, &rules, &mut redactor, dates).wrong_zone?;
+            Some((wrong.sign, wrong.written_in, wrong.example))
+        };
+        let paris = ["UTC+01:00", "Europe/Paris"].map(str::to_owned);
+        let lines = |hour: u32| {
+            format!(
+                "2026-11-22 {hour}:01:24,1 - a - INFO - x\n2026-11-22 {hour}:08:22,9 - a - INFO - y\n"
+            )
+        };
+        let [offset, name] = paris;
+        assert_eq!(told(&lines(22), made), Some((Sign::Later, offset, name)));
+        let sign = |text: &str, made| told(text, made).map(|it| it.0);
+        assert_eq!(sign(&lines(16), made), Some(Sign::EarlierAtBothEnds));
+        assert_eq!(sign(&lines(16), None), Some(Sign::EarlierAtTheEnd));
+        assert_eq!(sign(&lines(21), made), None);
+        assert_eq!(
+            sign(
+                "Nov 22 22:01:24 host app: x\nNov 22 22:08:23 host app: y\n",
+                made
+            ),
+            Some(Sign::Later),
+            "without a year"
+        );
+        assert_eq!(
+            sign("2026-11-22T22:08:23Z INFO x\n", made),
+            None,
+            "it names its zone"
+        );
     }
 
     #[test]

@@ -38,13 +38,10 @@ impl Skew {
     /// A line that was seen at a time says another. Returns how many quarters of an hour the lines
     /// are ahead, once that is certain and not none; it is returned once.
     pub(crate) fn note(&mut self, said: Time, seen: Time) -> Option<i64> {
-        let difference = said.nanos_since(seen);
-        let quarters = difference.saturating_add(QUARTER / 2).div_euclid(QUARTER);
-        let is_near = difference.saturating_sub(quarters * QUARTER).abs() <= NEAR;
-        if !is_near || quarters.abs() > FURTHEST {
+        let Some(quarters) = quarters_between(said, seen) else {
             *self = Self::default();
             return None;
-        }
+        };
         if self.lines == 0 || quarters != self.quarters || seen < self.last_seen {
             *self = Self {
                 quarters,
@@ -66,6 +63,48 @@ impl Skew {
             && seen.nanos_since(self.first_seen) >= LASTING;
         (self.is_settled && quarters != 0).then_some(quarters)
     }
+}
+
+/// How many whole quarters of an hour `said` is ahead of `seen`, if it is near to that and no
+/// further than zones differ.
+fn quarters_between(said: Time, seen: Time) -> Option<i64> {
+    let difference = said.nanos_since(seen);
+    let quarters = difference.saturating_add(QUARTER / 2).div_euclid(QUARTER);
+    let is_near = difference.saturating_sub(quarters * QUARTER).abs() <= NEAR;
+    (is_near && quarters.abs() <= FURTHEST).then_some(quarters)
+}
+
+/// What tells that the lines of a file, which nobody saw being written, are read in a wrong zone.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Sign {
+    /// The last line is later than the last write, which no line can be.
+    Later,
+    /// The first line is as much earlier than the file was made as the last one is earlier than
+    /// the last write.
+    EarlierAtBothEnds,
+    /// The last line is earlier than the last write. That may be by chance: a file is also copied,
+    /// or written to without a time.
+    EarlierAtTheEnd,
+}
+
+/// How many quarters of an hour the lines of a file are ahead of the clock, and what tells it.
+/// `first` is the time that the first line says and when the file was made, `last` the time of the
+/// latest line and when the file was last written.
+pub(crate) fn of_ends(first: Option<(Time, Time)>, last: (Time, Time)) -> Option<(i64, Sign)> {
+    let quarters = quarters_between(last.0, last.1).filter(|it| *it != 0)?;
+    if quarters > 0 {
+        return Some((quarters, Sign::Later));
+    }
+    let is_both = first.is_some_and(|(said, made)| {
+        // What was made and written at once says one thing, not two.
+        last.1.nanos_since(made) > 2 * NEAR && quarters_between(said, made) == Some(quarters)
+    });
+    let sign = if is_both {
+        Sign::EarlierAtBothEnds
+    } else {
+        Sign::EarlierAtTheEnd
+    };
+    Some((quarters, sign))
 }
 
 /// `+1 h`, `-3 h 30 min`: so many quarters of an hour.
@@ -133,6 +172,37 @@ mod tests {
         // What was written in a day comes in a minute, as when old files are copied into the log.
         let old = (0..1000).map(|n| (n * SECOND / 15, n * MINUTE - 24 * hour));
         assert!(told(old).is_empty(), "a backlog");
+    }
+
+    #[test]
+    fn the_ends_of_a_file_tell_what_they_can() {
+        let (made, written) = (Time(0), Time(7 * MINUTE));
+        let at = |time: Time, ahead: i64| (Time(time.0 + ahead), time);
+        let ends = |first: i64, last: i64| of_ends(Some(at(made, first)), at(written, last));
+        let hour = 60 * MINUTE;
+        assert_eq!(ends(hour, hour - SECOND), Some((4, Sign::Later)));
+        assert_eq!(ends(0, 15 * MINUTE), Some((1, Sign::Later)));
+        assert_eq!(
+            ends(SECOND - hour, -hour),
+            Some((-4, Sign::EarlierAtBothEnds))
+        );
+        assert_eq!(
+            ends(-17 * MINUTE, -hour),
+            Some((-4, Sign::EarlierAtTheEnd)),
+            "the file may be a copy"
+        );
+        assert_eq!(
+            of_ends(Some(at(written, -hour)), at(written, -hour)),
+            Some((-4, Sign::EarlierAtTheEnd)),
+            "made and written at once"
+        );
+        assert_eq!(
+            of_ends(None, at(written, -hour)),
+            Some((-4, Sign::EarlierAtTheEnd))
+        );
+        for ahead in [0, -SECOND, 5 * MINUTE, -50 * MINUTE, 27 * hour] {
+            assert_eq!(ends(ahead, ahead), None, "{ahead}");
+        }
     }
 
     #[test]

@@ -92,15 +92,18 @@ fn pattern_of(head: &str) -> String {
 mod tests {
     use super::*;
     use crate::record::Time;
-    use crate::record::explain::explain;
+    use crate::record::explain::{Dates, explain};
     use crate::record::redact::Redactor;
     use crate::record::rules::Rules;
 
     fn forced(text: &str) -> Vec<String> {
         let mut redactor = Redactor::new(&[], Vec::new());
         let rules = Rules::default();
-        let written = Time(4_000_000_000_000_000_000);
-        let explanation = explain(text.as_bytes(), 4096, &rules, &mut redactor, written);
+        let dates = Dates {
+            made: None,
+            written: Time(4_000_000_000_000_000_000),
+        };
+        let explanation = explain(text.as_bytes(), 4096, &rules, &mut redactor, dates);
         keys(&explanation, "Europe/Paris")
     }
 
