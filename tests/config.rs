@@ -18,6 +18,10 @@ use pinnace::config::{Environment, Problems, Source, load};
 mod command;
 #[path = "config/robustness.rs"]
 mod robustness;
+#[path = "harness/snapshot.rs"]
+mod snapshot;
+
+use snapshot::matches_snapshot;
 
 /// What the variables hold while snapshots are made.
 const VARIABLES: [(&str, &str); 7] = [
@@ -108,20 +112,6 @@ fn yaml_files(folder: &str) -> Vec<PathBuf> {
         .collect();
     files.sort();
     files
-}
-
-fn matches_snapshot(file: &Path, actual: &str) {
-    if std::env::var_os("UPDATE").is_some() {
-        fs::write(file, actual).unwrap();
-        return;
-    }
-    let committed = fs::read_to_string(file).unwrap_or_default();
-    assert_eq!(
-        committed,
-        actual,
-        "{} is not what the program says; UPDATE=1 rewrites it",
-        file.display()
-    );
 }
 
 /// Runs the program with these variables and no others.
