@@ -72,6 +72,11 @@ impl Head {
         }
     }
 
+    /// Whether it is a level, or something as little telling, and no timestamp.
+    pub(super) fn is_level_alone(self) -> bool {
+        self.kind == Kind::Weak && self.stamp.is_none()
+    }
+
     fn with_level(self, level: Option<Level>) -> Self {
         Self {
             level: level.or(self.level),

@@ -91,6 +91,22 @@ impl Open {
             trace: Mode::None,
         }
     }
+
+    /// Whether the level may stand on the line behind the first: some write it on a line of its
+    /// own.
+    fn awaits_level(&self) -> bool {
+        let lacks_it = |first: Head| first.kind == Kind::Text && first.level.is_none();
+        self.lines == 1 && self.head.is_some_and(lacks_it)
+    }
+
+    /// Takes the level of a line that belongs to the record.
+    fn take_level(&mut self, line: Head) {
+        if self.lines == 1
+            && let Some(first) = &mut self.head
+        {
+            first.level = first.level.or(line.level);
+        }
+    }
 }
 
 impl Joiner {
@@ -178,6 +194,12 @@ impl Joiner {
         };
         if let Some(is_continued) = is_told {
             if is_continued && rules.reads_heads() {
+                if open.awaits_level()
+                    && let Some(head) = head()
+                    && head.is_level_alone()
+                {
+                    open.take_level(head);
+                }
                 self.enter(trace::within_record(self.mode, line), open);
             }
             return is_continued.then_some(self);
@@ -188,11 +210,7 @@ impl Joiner {
             if !self.belongs(line, head, open) {
                 return None;
             }
-            if open.lines == 1
-                && let Some(first) = &mut open.head
-            {
-                first.level = first.level.or(head.level);
-            }
+            open.take_level(head);
             self.enter(trace::within_record(self.mode, line), open);
             return Some(self);
         }
@@ -217,15 +235,11 @@ impl Joiner {
     /// those who write the level on a line of its own, what Python prints of an exception, and
     /// objects that are no records.
     fn belongs(self, line: &[u8], head: Head, open: &Open) -> bool {
-        let is_text = open.head.is_some_and(|first| first.kind == Kind::Text);
-        match head.kind {
-            Kind::Weak if head.stamp.is_none() => {
-                let lacks_level = open.head.is_some_and(|first| first.level.is_none());
-                self.mode == Mode::PythonFrames || is_text && lacks_level && open.lines == 1
-            }
-            Kind::Json => open.takes_all && is_text && !json::is_record(line),
-            _ => false,
+        if head.is_level_alone() {
+            return self.mode == Mode::PythonFrames || open.awaits_level();
         }
+        let is_text = open.head.is_some_and(|first| first.kind == Kind::Text);
+        head.kind == Kind::Json && open.takes_all && is_text && !json::is_record(line)
     }
 }
 

@@ -8,7 +8,7 @@ use std::os::unix::fs::{PermissionsExt as _, chown};
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use pinnace::receiver::{Backend, Keep, Options, Receiver};
+use pinnace::receiver::{Backend, CloudwatchLimits, Keep, LokiLimits, Options, Receiver};
 use serde_json::Value;
 use tempfile::TempDir;
 
@@ -49,6 +49,18 @@ impl Scene {
     pub(crate) fn of_digests() -> Self {
         Self::with(Options {
             keep: Keep::Digest,
+            ..Options::default()
+        })
+    }
+
+    /// A scene whose receiver keeps every record and takes those of any time.
+    pub(crate) fn of_any_time() -> Self {
+        Self::with(Options {
+            loki: LokiLimits::default().any_time(),
+            cloudwatch: CloudwatchLimits {
+                too_old: None,
+                ..CloudwatchLimits::default()
+            },
             ..Options::default()
         })
     }
@@ -269,6 +281,19 @@ impl Config {
             output.status.code(),
             String::from_utf8_lossy(&output.stdout).into_owned(),
         )
+    }
+
+    /// Waits until the metrics of a running agent hold all these lines.
+    pub(crate) fn wait_for_samples<S: AsRef<str>>(&self, samples: &[S]) {
+        for sample in samples {
+            let line = format!("{}\n", sample.as_ref());
+            let mut metrics = String::new();
+            let is_there = eventually(|| {
+                metrics = super::get(self.port(), "/metrics").map_or_else(String::new, |it| it.1);
+                metrics.contains(&line)
+            });
+            assert!(is_there, "{line} is not in\n{metrics}");
+        }
     }
 
     /// Waits until every output of a running agent has nothing left.

@@ -108,17 +108,22 @@ fn one_line_with_a_head_does_not_swallow_a_file_without() {
 #[test]
 fn a_level_on_the_second_line_belongs_to_the_first() {
     let text = "Nov 22, 2026 10:08:23 PM org.x.Main run\nSEVERE: no\njava.io.IOException: x\n\tat a.B\nNov 22, 2026 10:08:24 PM org.x.Main run\nINFO: ok\n";
-    let mut cutter = Cutter::new(4096);
-    let rules = Rules::default();
-    cutter.begin(Learned::default());
-    let Cut::Record(record) = cutter.next(text.as_bytes(), 0, Behind::Nothing, &rules) else {
-        panic!("there is a record");
+    let start = Rules {
+        multiline: Multiline::Start(Pattern::new("^Nov ").unwrap()),
+        ..Rules::default()
     };
-    assert_eq!(record.lines, 4);
-    assert_eq!(
-        record.head.unwrap().level,
-        Some(crate::record::level::Level::Error)
-    );
+    for rules in [Rules::default(), start] {
+        let mut cutter = Cutter::new(4096);
+        cutter.begin(Learned::default());
+        let Cut::Record(record) = cutter.next(text.as_bytes(), 0, Behind::Nothing, &rules) else {
+            panic!("there is a record");
+        };
+        assert_eq!(record.lines, 4);
+        assert_eq!(
+            record.head.unwrap().level,
+            Some(crate::record::level::Level::Error)
+        );
+    }
 }
 
 #[test]

@@ -10,7 +10,7 @@ use crate::record::rules::Pattern;
 /// The keys of an input, one a line. `zone` is that of timestamps that name none.
 pub(crate) fn keys(explanation: &Explanation, zone: &str) -> Vec<String> {
     let records = &explanation.records;
-    let is_bare = records.iter().all(|record| record.kind.is_none());
+    let is_bare = (records.iter()).all(|record| record.kind.is_none() && record.level.is_none());
     let mut keys = vec![match explanation.envelope {
         Some(envelope) => format!("format: {envelope}"),
         None if is_bare => "format: plain".to_owned(),
@@ -76,6 +76,10 @@ fn pattern_of(head: &str) -> String {
         } else if first == ' ' {
             pattern.push_str(" +");
             same(|c| c == ' ')
+        } else if first.is_control() {
+            // A configuration takes no such signs: those that set colours, for example.
+            let _ = write!(pattern, "\\x{{{:X}}}", u32::from(first));
+            first.len_utf8()
         } else {
             if "\\.+*?()|[]{}^$".contains(first) {
                 pattern.push('\\');
@@ -121,8 +125,17 @@ mod tests {
             ]
         );
         assert_eq!(
+            forced("\x1b[2m2026-11-22T22:08:23Z\x1b[0m INFO x\n  more\n")[2],
+            r"multiline_pattern: '^\x{1B}\[\d{1,2}[A-Za-z]+\d{4}-\d{1,2}-\d{1,2}T\d{1,2}:\d{1,2}:\d{1,2}Z'"
+        );
+        assert_eq!(
             forced("line 1\nline 2\n"),
             ["format: plain", "multiline: off"]
+        );
+        assert_eq!(
+            forced("line 1\npanic: boom\n"),
+            ["format: bare", "multiline: off"],
+            "a death has a level"
         );
         assert_eq!(
             forced("2026-01-02T10:00:00Z stdout F a line\n"),
