@@ -232,15 +232,10 @@ impl Cutter {
     ) -> Cut<'a> {
         if self.learned.envelope == Envelope::Unknown {
             self.learned.envelope = match rules.envelope() {
-                Envelope::Unknown => {
-                    match self
-                        .framer
-                        .next(bytes, known_utf8, behind == Behind::Nothing)
-                    {
-                        Some(framed) => Envelope::of_first(framed.line.bytes),
-                        None => return Cut::None { is_held: false },
-                    }
-                }
+                Envelope::Unknown => match self.envelope_of(bytes, known_utf8, behind) {
+                    Some(envelope) => envelope,
+                    None => return Cut::None { is_held: false },
+                },
                 known => known,
             };
             self.group.rewind(self.learned);
@@ -262,6 +257,18 @@ impl Cutter {
             return consumed;
         }
         self.group.take(&mut self.learned)
+    }
+
+    /// The envelope of a file that begins with these bytes, once its first line is there. That of
+    /// Docker is known by its whole line, however long a record may be.
+    fn envelope_of(&self, bytes: &[u8], known_utf8: usize, behind: Behind) -> Option<Envelope> {
+        let framer = if Envelope::may_be_docker(bytes) {
+            self.group.raw
+        } else {
+            self.framer
+        };
+        let first = framer.next(bytes, known_utf8, behind == Behind::Nothing)?;
+        Some(Envelope::of_first(first.line.bytes))
     }
 
     fn next_bare<'a>(

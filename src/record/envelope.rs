@@ -72,6 +72,11 @@ impl Envelope {
         }
     }
 
+    /// Whether these bytes begin as a line of Docker does.
+    pub(crate) fn may_be_docker(bytes: &[u8]) -> bool {
+        bytes.starts_with(DOCKER_BEGINS)
+    }
+
     /// Takes the envelope off. A line that has none is a whole line of stdout.
     pub(crate) fn open(self, line: &[u8]) -> Inner<'_> {
         let inner = match self {
@@ -89,6 +94,9 @@ impl Envelope {
         })
     }
 }
+
+/// What every line of Docker begins with.
+const DOCKER_BEGINS: &[u8] = b"{\"log\":";
 
 fn pipe(word: &[u8]) -> Option<Pipe> {
     match word {
@@ -121,7 +129,7 @@ fn cri(line: &[u8]) -> Option<Inner<'_>> {
 }
 
 fn docker(line: &[u8]) -> Option<Inner<'_>> {
-    if !line.starts_with(b"{\"log\":") {
+    if !line.starts_with(DOCKER_BEGINS) {
         return None;
     }
     let (mut text, mut stream, mut time) = (None, None, None);

@@ -22,7 +22,8 @@ pub(super) const LONGEST_PART: usize = 128 * 1024;
 /// The records of both pipes from the position on.
 #[derive(Debug)]
 pub(super) struct Group {
-    raw: Framer,
+    /// Cuts the lines of the runtime.
+    pub(super) raw: Framer,
     framer: Framer,
     /// A group that is longer is ended where it stands.
     longest: usize,

@@ -251,6 +251,19 @@ fn lines_without_the_envelope_of_their_file_are_counted_once_however_often_they_
     assert_eq!(broken.iter().sum::<u32>(), 2, "{broken:?}");
 }
 
+#[test]
+fn the_envelope_of_docker_is_known_by_a_first_line_that_is_longer_than_a_record() {
+    let text = "x".repeat(300);
+    let written = format!(
+        "{{\"log\":\"{text}\\n\",\"stream\":\"stdout\",\"time\":\"2026-11-22T22:08:23Z\"}}\n"
+    );
+    for step in [7, written.len()] {
+        let seen = cut_all(written.as_bytes(), 100, &Rules::default(), step, 1);
+        let joined: String = seen.iter().map(|it| it.text.as_str()).collect();
+        assert_eq!(joined, text, "{step}");
+    }
+}
+
 /// Lines of every kind.
 fn line() -> impl Strategy<Value = String> {
     prop_oneof![
