@@ -12,12 +12,7 @@ use crate::config::{Environment, Source, load};
 use crate::deliver::loki::rejections::{Pushed, told};
 use crate::deliver::{Class, cloudwatch::answers, loki};
 use crate::record::Time;
-use crate::record::cut::{Behind, Cut, Cutter, Learned};
-use crate::record::facts;
-use crate::record::fields::Fields;
 use crate::record::frame::{CUT_MARK, Framer};
-use crate::record::redact::{Detector, Redactor};
-use crate::record::rules::Rules;
 use crate::source::{discover::Globs, rotation::is_rotation};
 
 /// What is called with the bytes.
@@ -90,61 +85,9 @@ fn cut(framer: Framer, text: &[u8], piece: usize) -> Vec<(usize, usize)> {
 }
 
 /// Records: the first byte is the limit of a record, the second the size of the pieces in which
-/// the rest arrives.
+/// the rest arrives, the third says by which rules.
 pub fn records(bytes: &[u8]) -> Result<(), String> {
-    let [limit, piece, text @ ..] = bytes else {
-        return Ok(());
-    };
-    let max_line = usize::from(*limit) + 64;
-    let at_once = cut_records(max_line, text, text.len().max(1))?;
-    if cut_records(max_line, text, usize::from(*piece) + 1)? == at_once {
-        Ok(())
-    } else {
-        Err("where records are cut depends on how their bytes arrive".to_owned())
-    }
-}
-
-/// The records of `text`, which arrives in pieces: the text of each.
-fn cut_records(max_line: usize, text: &[u8], piece: usize) -> Result<Vec<String>, String> {
-    let rules = Rules::default();
-    let mut redactor = Redactor::new(&Detector::ALL, Vec::new());
-    let mut cutter = Cutter::new(max_line);
-    cutter.begin(Learned::default());
-    let mut records = Vec::new();
-    let (mut at, mut arrived) = (0, 0);
-    loop {
-        let is_over = arrived == text.len();
-        let behind = if is_over {
-            Behind::Nothing
-        } else {
-            Behind::More
-        };
-        cutter.rewind();
-        while let Cut::Record(record) = cutter.next(&text[at..arrived], 0, behind, &rules) {
-            if record.line.shipped_len() > max_line {
-                return Err(format!("a record of {} bytes", record.line.shipped_len()));
-            }
-            let mut shipped = String::new();
-            record.line.for_each_piece(|part| shipped.push_str(part));
-            let _ = facts::of(&record, None);
-            let kind = record.head.map(|head| head.kind);
-            let fields = Fields::of(record.line.bytes, kind, None);
-            if let Some(name) = fields.names().iter().find(|it| fields.raw(it).is_none()) {
-                return Err(format!("a field {name:?} that cannot be asked for"));
-            }
-            redactor.find(shipped.as_bytes(), false);
-            records.push(shipped);
-            at += cutter.take();
-        }
-        if is_over {
-            return if at == text.len() {
-                Ok(records)
-            } else {
-                Err("bytes belong to no record".to_owned())
-            };
-        }
-        arrived = text.len().min(arrived + piece);
-    }
+    crate::record::fuzzing::check(bytes)
 }
 
 /// Answers: two bytes of status, then the text; for CloudWatch Logs its first line is the code.

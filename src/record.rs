@@ -10,6 +10,7 @@ pub(crate) mod facts;
 pub(crate) mod fields;
 pub(crate) mod filter;
 pub(crate) mod frame;
+pub(crate) mod fuzzing;
 pub(crate) mod head;
 pub(crate) mod join;
 pub(crate) mod json;

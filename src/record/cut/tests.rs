@@ -283,12 +283,30 @@ fn line() -> impl Strategy<Value = String> {
     ]
 }
 
-fn enveloped() -> impl Strategy<Value = String> {
-    (line(), any::<bool>(), 0..4u8).prop_map(|(text, is_err, part)| {
-        let stream = if is_err { "stderr" } else { "stdout" };
-        let tag = if part == 0 { "P" } else { "F" };
-        format!("2026-11-22T22:08:23.702Z {stream} {tag} {text}")
-    })
+/// A line of a pipe: its text, whether it is of stderr, whether its next part follows.
+fn piped() -> impl Strategy<Value = (String, bool, bool)> {
+    let text = prop_oneof![
+        6 => line(),
+        1 => Just("\"quoted\" \\ and a \t and a \u{1}".to_owned()),
+        1 => Just("a backslash and an n: \\n".to_owned()),
+    ];
+    (text, any::<bool>(), prop::bool::weighted(0.25))
+}
+
+/// The same as a runtime writes it.
+fn enveloped(envelope: Envelope, (text, is_err, is_part): &(String, bool, bool)) -> String {
+    let stream = pipe_of(*is_err).name();
+    if envelope == Envelope::Cri {
+        let tag = if *is_part { "P" } else { "F" };
+        return format!("2026-11-22T22:08:23.702Z {stream} {tag} {text}\n");
+    }
+    let end = if *is_part { "" } else { "\n" };
+    let text = serde_json::to_string(&format!("{text}{end}")).unwrap();
+    format!("{{\"log\":{text},\"stream\":\"{stream}\",\"time\":\"2026-11-22T22:08:23.702Z\"}}\n")
+}
+
+fn pipe_of(is_err: bool) -> Pipe {
+    if is_err { Pipe::Stderr } else { Pipe::Stdout }
 }
 
 proptest! {
@@ -309,18 +327,20 @@ proptest! {
     }
 
     #[test]
-    fn interleaved_pipes_are_cut_the_same_however_the_bytes_arrive(
-        lines in proptest::collection::vec(enveloped(), 1..40),
+    fn every_byte_of_either_pipe_is_in_exactly_one_record_however_the_bytes_arrive(
+        lines in proptest::collection::vec(piped(), 1..40),
+        envelope in prop_oneof![Just(Envelope::Cri), Just(Envelope::Docker)],
         max_line in 80usize..400,
         step in 1usize..500,
         pause in 1usize..6,
     ) {
         let rules = Rules::default();
-        let text = lines.join("\n") + "\n";
+        let text: String = lines.iter().map(|line| enveloped(envelope, line)).collect();
         let whole = cut_all(text.as_bytes(), max_line, &rules, text.len(), usize::MAX);
-        for pipe in [Pipe::Stdout, Pipe::Stderr] {
-            let joined: String = whole.iter().filter(|it| it.pipe == Some(pipe)).map(|it| it.text.replace('\n', "")).collect();
-            let written: String = lines.iter().filter(|line| line.contains(pipe.name())).map(|line| line.splitn(4, ' ').nth(3).unwrap()).collect();
+        for is_err in [false, true] {
+            let pipe = Some(pipe_of(is_err));
+            let joined: String = whole.iter().filter(|it| it.pipe == pipe).map(|it| it.text.replace('\n', "")).collect();
+            let written: String = lines.iter().filter(|it| it.1 == is_err).map(|it| it.0.as_str()).collect();
             prop_assert_eq!(joined, written);
         }
         prop_assert_eq!(cut_all(text.as_bytes(), max_line, &rules, step, pause), whole);
