@@ -1,6 +1,6 @@
 //! Random lives of files against a simple model: whatever happened to them, each line that was
 //! written arrives once, and in order within its content. In every second life the lines make
-//! records, which are joined, dropped by level and redacted.
+//! records, which are joined, dropped by level, sampled and redacted.
 //!
 //! Each sequence prints its seed when it fails. `PINNACE_TEST_SEED=N` runs that one alone,
 //! `PINNACE_TEST_SEQUENCES=N` so many from a seed of the day.
@@ -16,29 +16,21 @@ use pinnace::receiver::{Backend, Faults};
 
 use crate::harness::{Agent, Config, Numbered, PATIENCE, Scene, append, eventually};
 
+#[path = "model/dice.rs"]
+mod dice;
+#[path = "model/more.rs"]
+mod more;
+
+use dice::Dice;
+use more::{KEYS, More};
+
 /// Sequences of a usual run.
 const SEQUENCES: u64 = 24;
 /// Sequences that go on at the same time.
 const AT_ONCE: usize = 6;
 /// Actions of a sequence.
 const ACTIONS: usize = 40;
-/// The keys of an input of records.
-const KEYS: &str =
-    "timezone: UTC, multiline_wait: 100ms, filters: [{ action: drop, level: debug }]";
 const NAMES: [&str; 3] = ["a.log", "b.log", "c.log"];
-
-/// A small generator of numbers: the same seed, the same life.
-struct Dice(u64);
-
-impl Dice {
-    fn roll(&mut self, sides: u64) -> u64 {
-        self.0 = self.0.wrapping_add(0x9E37_79B9_7F4A_7C15);
-        let mut mixed = self.0;
-        mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
-        mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
-        (mixed ^ (mixed >> 31)) % sides
-    }
-}
 
 /// What the model knows of one name.
 #[derive(Debug, Default)]
@@ -268,33 +260,32 @@ impl World {
         }
     }
 
-    /// What goes behind a line as part of its record: as it is written, and as it is to arrive. It
-    /// may be a record of its own that is not to arrive.
-    fn more_of_it(&mut self) -> (String, &'static str) {
+    /// What goes behind a line.
+    fn more_of_it(&mut self, name: &'static str, offset: u64) -> More {
         let Some(at) = &self.at else {
-            return (String::new(), "");
+            return More::default();
         };
-        match self.dice.roll(4) {
-            0 => ("  and more\n".to_owned(), "\n  and more"),
-            1 => (
-                "  at x://u:s3cret@h\n".to_owned(),
-                "\n  at x://u:[redacted url_password]@h",
-            ),
-            2 => (format!("{at} - DEBUG - a step\n  of it\n"), ""),
-            _ => (String::new(), ""),
+        match self.dice.roll(5) {
+            0 => More::line(),
+            1 => More::secret(),
+            2 => More::dropped(at),
+            3 => More::sampled(&self.next_line(name), offset),
+            _ => More::default(),
         }
     }
 
     fn append_lines(&mut self, name: &'static str, count: u64) {
         self.finish_line(name);
         let mut text = String::new();
+        let begin = fs::metadata(self.path(name)).map_or(0, |it| it.len());
         for _ in 0..count {
             let line = self.next_line(name);
-            let (more, shipped) = self.more_of_it();
             text.push_str(&line);
-            text.push_str(&more);
-            let line = line.trim_end_matches('\n').to_owned() + shipped;
-            self.written.get_mut(name).unwrap().push(line);
+            let more = self.more_of_it(name, begin + text.len() as u64);
+            text.push_str(&more.written);
+            let written = self.written.get_mut(name).unwrap();
+            written.push(line.trim_end_matches('\n').to_owned() + more.shipped);
+            written.extend(more.behind);
         }
         append(&self.path(name), text);
         self.files.get_mut(name).unwrap().exists = true;
