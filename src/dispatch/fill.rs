@@ -228,7 +228,7 @@ impl Taker<'_> {
             let given = self.placing.place(wished);
             let end = self.at + framed.line.bytes.len();
             let mut line = framed.line;
-            let mut is_in_key = cutter.learned().is_in_key;
+            let mut is_in_key = cutter.learned().is_in_key(None);
             let is_looked_at = is_in_key || redactor.may_be_in(self.bytes, self.at..end);
             if is_looked_at {
                 line = redactor.pass(&line, &mut is_in_key, framer.max_line());
@@ -238,7 +238,7 @@ impl Taker<'_> {
             }
             if is_looked_at {
                 counters.count_redacted(redactor);
-                cutter.note_key(is_in_key);
+                cutter.note_key(None, is_in_key);
             }
             if let Some(emf) = &mut counters.emf {
                 emf.look_at(framed.line.bytes);
@@ -284,6 +284,8 @@ impl Taker<'_> {
                 Cut::Record(record) => record,
                 Cut::None { is_held } => return Ended::Drained { is_held },
             };
+            let pipe = record.pipe;
+            let mut is_in_key = learned.is_in_key(pipe);
             let found = rules.facts_of(&record);
             if !rules.filters.is_empty() {
                 let offset = self.times.start + self.at as u64;
@@ -291,10 +293,10 @@ impl Taker<'_> {
                 let let_go =
                     filter::let_go_by(&rules.filters, &record, fields, found.level, offset);
                 if let Some(action) = let_go {
-                    let is_in_key = redactor.ends_in_key(record.line.bytes, learned.is_in_key);
+                    is_in_key = redactor.ends_in_key(record.line.bytes, is_in_key);
                     counters.count_filtered(action);
                     self.tally.broken += u64::from(record.broken);
-                    cutter.note_key(is_in_key);
+                    cutter.note_key(pipe, is_in_key);
                     self.at += cutter.take();
                     continue;
                 }
@@ -334,7 +336,6 @@ impl Taker<'_> {
             } else {
                 redactor.may_be_alone_in(line.bytes)
             };
-            let mut is_in_key = learned.is_in_key;
             let is_looked_at = is_in_key || may_be;
             if is_looked_at {
                 line = redactor.pass(&line, &mut is_in_key, framer.max_line());
@@ -398,7 +399,7 @@ impl Taker<'_> {
             if own.is_some() {
                 cutter.note_timed();
             }
-            cutter.note_key(is_in_key);
+            cutter.note_key(pipe, is_in_key);
             self.at += cutter.take();
         }
     }

@@ -40,9 +40,13 @@ pub(crate) struct Learned {
     /// Whether records had times of their own.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     pub(crate) is_timed: bool,
-    /// Whether the position lies within a private key.
+    /// Whether the next record of stdout, or of a file without an envelope, begins within a private
+    /// key.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     pub(crate) is_in_key: bool,
+    /// The same of stderr.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub(crate) is_err_in_key: bool,
 }
 
 #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde asks for it so")]
@@ -61,6 +65,14 @@ fn is_new(joiner: &Joiner) -> bool {
 }
 
 impl Learned {
+    /// Whether the next record of a pipe begins within a private key.
+    pub(crate) fn is_in_key(&self, pipe: Option<Pipe>) -> bool {
+        match pipe {
+            Some(Pipe::Stderr) => self.is_err_in_key,
+            Some(Pipe::Stdout) | None => self.is_in_key,
+        }
+    }
+
     /// Whether there is nothing to remember.
     pub(crate) fn is_nothing(&self) -> bool {
         *self == Self::default()
@@ -215,9 +227,13 @@ impl Cutter {
         self.learned.is_timed = true;
     }
 
-    /// Notes whether the record behind the one at hand begins within a private key.
-    pub(crate) fn note_key(&mut self, is_in_key: bool) {
-        self.learned.is_in_key = is_in_key;
+    /// Notes whether the record behind the one at hand, in the same pipe, begins within a private
+    /// key.
+    pub(crate) fn note_key(&mut self, pipe: Option<Pipe>, is_in_key: bool) {
+        match pipe {
+            Some(Pipe::Stderr) => self.learned.is_err_in_key = is_in_key,
+            Some(Pipe::Stdout) | None => self.learned.is_in_key = is_in_key,
+        }
     }
 
     /// The record at the position, which is where `bytes` begin. The first `known_utf8` bytes are

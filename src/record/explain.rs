@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 
 use super::Time;
 use super::cut::{Behind, Cut, Cutter, Learned};
-use super::envelope::Envelope;
+use super::envelope::{Envelope, Pipe};
 use super::fields::Fields;
 use super::head::Kind;
 use super::level::Level;
@@ -83,11 +83,16 @@ pub(crate) fn explain(
     let mut zone = rules.zone.clone();
     let mut last = Time::default();
     let mut ends = Ends::default();
-    let mut is_in_key = false;
     let mut records = Vec::new();
     let mut broken = 0;
     let mut at = 0;
-    while let Cut::Record(record) = cutter.next(&bytes[at..], 0, Behind::Nothing, rules) {
+    loop {
+        let learned = cutter.learned();
+        let Cut::Record(record) = cutter.next(&bytes[at..], 0, Behind::Nothing, rules) else {
+            break;
+        };
+        let pipe = record.pipe;
+        let mut is_in_key = learned.is_in_key(pipe);
         let facts = rules.facts_of(&record);
         let time = zone.time_of(record.time, facts.stamp, dates.written, last);
         if record.time.is_none()
@@ -115,11 +120,12 @@ pub(crate) fn explain(
             time,
             level: facts.level,
             trace: record.trace.name(),
-            pipe: record.pipe.map(super::envelope::Pipe::name),
+            pipe: pipe.map(Pipe::name),
             is_cut: record.line.is_cut,
             redacted: redacted.collect(),
         });
         broken += record.broken;
+        cutter.note_key(pipe, is_in_key);
         at += cutter.take();
     }
     let envelope = cutter.learned().envelope;
@@ -279,6 +285,28 @@ mod tests {
             ["before", mark, mark, mark, end, "after"]
         );
         assert_eq!(texts(4096, &Rules::default()), ["before", mark, "after"]);
+    }
+
+    #[test]
+    fn a_key_in_one_pipe_takes_nothing_of_the_other() {
+        let off = Rules {
+            multiline: Multiline::Off,
+            ..Rules::default()
+        };
+        let lines = [
+            ("stderr", "-----BEGIN EC PRIVATE KEY-----"),
+            ("stdout", "one"),
+            ("stderr", "MHcCAQEE"),
+            ("stdout", "two -----END of it"),
+            ("stderr", "Iabcdef="),
+            ("stderr", "-----END EC PRIVATE KEY-----"),
+        ];
+        let lines = lines.map(|(pipe, text)| format!("2026-11-22T21:08:23Z {pipe} F {text}\n"));
+        let records = of(&lines.concat(), 4096, &off);
+        let texts: Vec<_> = records.iter().map(|it| it.text.as_str()).collect();
+        let mark = "[redacted private_key]";
+        let end = "-----END EC PRIVATE KEY-----";
+        assert_eq!(texts, [mark, "one", mark, "two -----END of it", mark, end]);
     }
 
     #[test]

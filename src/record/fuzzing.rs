@@ -103,7 +103,6 @@ fn filters() -> Result<Vec<Filter>, String> {
 /// What looks at records, and what came of them.
 struct Looked {
     redactor: Redactor,
-    is_in_key: bool,
     records: Vec<String>,
 }
 
@@ -115,7 +114,6 @@ impl Looked {
         };
         Ok(Self {
             redactor: Redactor::new(&Detector::ALL, vec![own]),
-            is_in_key: false,
             records: Vec::new(),
         })
     }
@@ -141,7 +139,13 @@ impl Looked {
                 Behind::More
             };
             cutter.rewind();
-            while let Cut::Record(record) = cutter.next(&text[at..arrived], 0, behind, rules) {
+            loop {
+                let learned = cutter.learned();
+                let Cut::Record(record) = cutter.next(&text[at..arrived], 0, behind, rules) else {
+                    break;
+                };
+                let pipe = record.pipe;
+                let mut is_in_key = learned.is_in_key(pipe);
                 if record.line.shipped_len() > max_line {
                     return Err(format!("a record of {} bytes", record.line.shipped_len()));
                 }
@@ -152,8 +156,8 @@ impl Looked {
                     return Err(format!("a field {name:?} that cannot be asked for"));
                 }
                 filter::let_go_by(&rules.filters, &record, fields, facts.level, at as u64);
-                let line = record.line;
-                self.ship(&line, max_line)?;
+                self.ship(&record.line, &mut is_in_key, max_line)?;
+                cutter.note_key(pipe, is_in_key);
                 at += cutter.take();
             }
             if is_over {
@@ -168,8 +172,13 @@ impl Looked {
         }
     }
 
-    fn ship(&mut self, line: &Line<'_>, max_line: usize) -> Result<(), String> {
-        let line = self.redactor.pass(line, &mut self.is_in_key, max_line);
+    fn ship(
+        &mut self,
+        line: &Line<'_>,
+        is_in_key: &mut bool,
+        max_line: usize,
+    ) -> Result<(), String> {
+        let line = self.redactor.pass(line, is_in_key, max_line);
         if line.shipped_len() > max_line {
             return Err(format!("redacted it has {} bytes", line.shipped_len()));
         }
