@@ -1,8 +1,9 @@
 //! Rotated files that nobody saw under their own name: which names beside a meant one are looked at,
 //! and what is owed of what lies there.
 
+use std::fs::Metadata;
 use std::io;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use super::generation::{FileKey, Place, birth_of, modified};
@@ -47,8 +48,7 @@ impl Source {
                 return;
             }
             Err(error) => {
-                self.unfinished.remove(&name);
-                self.has_missed |= error.kind() == io::ErrorKind::NotFound;
+                self.note_unopened(name, &error, at);
                 return;
             }
         };
@@ -92,6 +92,24 @@ impl Source {
             generation.place_at(Place::Rotated, at.now);
         }
         changes.push(Change::Opened(id));
+    }
+
+    /// A name that is not meant could not be looked into. What is news stays so for a while, where
+    /// that may pass.
+    fn note_unopened(&mut self, name: (usize, PathBuf), error: &io::Error, at: Moment) {
+        self.unfinished.remove(&name);
+        let is_gone = error.kind() == io::ErrorKind::NotFound;
+        self.has_missed |= is_gone;
+        // What the system did not say itself is said of the content.
+        if is_gone || error.raw_os_error().is_none() {
+            return;
+        }
+        let path = &name.1;
+        let is_news = |it: &Metadata| it.is_file() && self.clock.is_news(birth_of(it));
+        if std::fs::metadata(path).is_ok_and(|it| is_news(&it)) && is_being_written(path, at) {
+            self.problems.note(path, "open", error);
+            self.unfinished.insert(name);
+        }
     }
 
     /// The names in a folder that rotation gave to meant ones; with `only_news` those of files

@@ -3,6 +3,7 @@
 
 use std::fs::{self, File, OpenOptions};
 use std::io::Write as _;
+use std::os::unix::fs::PermissionsExt as _;
 
 use pinnace::receiver::Backend;
 
@@ -339,4 +340,38 @@ fn a_file_emptied_and_filled_and_gone_between_two_looks_is_read_to_its_end() {
         assert_eq!(arrived, series.all());
         scene.assert_flawless(Backend::Loki);
     }
+}
+
+#[test]
+fn a_rotation_that_nobody_saw_and_that_cannot_be_opened_is_read_once_it_can_be() {
+    let scene = Scene::new();
+    let (path, rotated) = (scene.log("app.log"), scene.log("app.log.1"));
+    let mut series = Numbered::new("unopened");
+    series.append_to(&path, 10);
+    let Some(agent) = scene.launch_powerless(&scene.loki_config(), &["--on-error=exit"]) else {
+        return;
+    };
+    scene.wait_for_stored(Backend::Loki, 10);
+    agent.freeze();
+    scene.rotate(0);
+    let mut unopened = Numbered::new("rotated");
+    unopened.append_to(&path, 10);
+    scene.rotate(1);
+    let allow = |mode| fs::set_permissions(&rotated, fs::Permissions::from_mode(mode)).unwrap();
+    allow(0o000);
+    series.append_to(&path, 10);
+    agent.thaw();
+    scene.wait_for_stored(Backend::Loki, 20);
+    // Others are looked at meanwhile.
+    for _ in 0..3 {
+        series.append_to(&path, 10);
+        scene.wait_for_stored(Backend::Loki, series.next);
+    }
+    let told = agent.wait_for_log("cannot open");
+    assert!(told.contains("app.log.1"), "{told}");
+    allow(0o644);
+    scene.wait_for_stored(Backend::Loki, series.next + 10);
+    agent.stop_well();
+    scene.assert_series_arrived(Backend::Loki, &series);
+    scene.assert_series_arrived(Backend::Loki, &unopened);
 }
