@@ -327,7 +327,9 @@ impl Source {
             .collect();
         let is_first = !std::mem::replace(&mut self.has_walked, true);
         if is_first {
-            self.clock.resume(journal.state().looked_at, at);
+            let known = journal.state().generations.values();
+            let youngest = known.map(|known| known.identity.birth).max();
+            self.clock.resume(journal.state().looked_at, youngest, at);
         }
         // After that only those can be news that were made since: an event may have been missed. A
         // folder that comes back brings all that was in it.

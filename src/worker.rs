@@ -368,12 +368,10 @@ impl Worker {
             return;
         };
         let noted = self.journal.state().looked_at;
-        let is_old = noted.is_none_or(|noted| {
-            // Earlier than noted: the clock was set back.
-            let later = looked_at.nanos_since(noted);
-            !(0..=NOTE_LOOK_AFTER).contains(&later)
-        });
-        if noted.is_none() || is_old && self.journal.has_news() {
+        let later = noted.map_or(-1, |noted| looked_at.nanos_since(noted));
+        // Earlier than noted: the clock was set back. Should it be put forward again before another
+        // run looks, what is made by then would count as seen.
+        if later < 0 || later > NOTE_LOOK_AFTER && self.journal.has_news() {
             self.journal.append(&Entry::Looked(looked_at));
         }
     }

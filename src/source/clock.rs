@@ -56,14 +56,20 @@ impl Clock {
         }
     }
 
-    /// Takes up when an earlier run looked last.
-    pub(super) fn resume(&mut self, looked_at: Option<Time>, at: Moment) {
+    /// Takes up when an earlier run looked last, and when the youngest file was made that is known.
+    pub(super) fn resume(&mut self, looked_at: Option<Time>, youngest: Option<Time>, at: Moment) {
         // Before the very first look, what is made while the agent starts is not history.
         let earlier = self.looked_at.or(looked_at).unwrap_or(self.started);
         self.looked_at = Some(earlier);
         let ahead = earlier.nanos_since(at.time);
         if ahead > IS_SET {
             self.add(ahead.saturating_add(LONGEST_ABSENCE));
+        }
+        // A file is from the future: the clock was set back in an earlier run. By when it was seen
+        // that says nothing.
+        let ahead = youngest.map_or(0, |youngest| youngest.nanos_since(at.time));
+        if ahead > self.set_back.max(IS_SET) {
+            self.set_back = ahead.saturating_add(LONGEST_ABSENCE);
         }
     }
 
@@ -138,7 +144,7 @@ mod tests {
         };
         let second = |time: i64| Time(time * 1_000_000_000);
         let mut clock = Clock::new(at(0, 1000));
-        clock.resume(None, at(0, 1000));
+        clock.resume(None, None, at(0, 1000));
         clock.looked(at(0, 1000));
         clock.note(at(10, 1010));
         clock.looked(at(10, 1010));
@@ -155,7 +161,13 @@ mod tests {
         // And in the next run the one file is from the future.
         let mut clock = Clock::new(at(30, 530));
         assert!(!clock.is_older(second(525), second(1005)));
-        clock.resume(Some(second(1010)), at(30, 530));
+        clock.resume(Some(second(1010)), None, at(30, 530));
         assert!(clock.is_news(second(400)) && !clock.is_news(second(400 - 25 * 3600)));
+        // In one after that, which looked by the new clock, it is put forward again.
+        let mut clock = Clock::new(at(40, 540));
+        clock.resume(Some(second(520)), Some(second(1005)), at(40, 540));
+        clock.note(at(50, 1050));
+        assert!(!clock.is_older(second(541), second(1005)));
+        assert!(clock.is_news(second(541)) && !clock.is_news(second(400)));
     }
 }
