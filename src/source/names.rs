@@ -1,8 +1,8 @@
 //! In which order names are looked at when several changed at once: what holds a generation comes
 //! before what may be a copy of it, and the old comes before the young.
 
-use std::cmp::Ordering;
-use std::collections::BTreeSet;
+use std::cmp::{Ordering, Reverse};
+use std::collections::{BTreeMap, BTreeSet};
 use std::ffi::OsStr;
 use std::fs::Metadata;
 use std::os::unix::fs::MetadataExt as _;
@@ -159,18 +159,34 @@ impl Source {
         } else {
             known_files(journal)
         };
+        let others = others.into_iter().map(|name| {
+            let metadata = name.path().and_then(|path| std::fs::metadata(path).ok());
+            let rank = name.path().map(rotation::age_rank);
+            (metadata, rank, name)
+        });
+        let others: Vec<_> = others.collect();
+        // One file with several names is as young as the youngest of them, which is its own name.
+        let mut youngest = BTreeMap::new();
+        for (metadata, rank, _) in &others {
+            let linked = metadata.as_ref().filter(|it| it.nlink() > 1);
+            if let Some(key) = linked.map(FileKey::of) {
+                let known = youngest.entry(key).or_insert(*rank);
+                *known = (*known).max(*rank);
+            }
+        }
         let mut others: Vec<_> = others
             .into_iter()
-            .map(|name| {
-                let metadata = name.path().and_then(|path| std::fs::metadata(path).ok());
+            .map(|(metadata, rank, name)| {
                 let is_known = metadata.as_ref().is_some_and(|it| is_known(&known, it));
-                let modified = metadata.map(|it| generation::modified(&it));
-                let rank = name.path().map(rotation::age_rank);
-                (!is_known, modified, rank, name)
+                let modified = metadata.as_ref().map(generation::modified);
+                let key = metadata.as_ref().map(FileKey::of);
+                let of_file = key.and_then(|key| youngest.get(&key)).copied();
+                let of_file = of_file.unwrap_or(rank);
+                (!is_known, modified, of_file, Reverse(rank), name)
             })
             .collect();
         others.sort_unstable();
-        let others = others.into_iter().map(|(_, _, _, name)| name);
+        let others = others.into_iter().map(|(.., name)| name);
         held.into_iter().chain(others)
     }
 
