@@ -1,17 +1,39 @@
 //! What must have arrived, what may be missing, and what did arrive.
+//!
+//! What nobody can tell from the files is excused, and nothing else:
+//!
+//! 1. Bytes that were emptied away, overwritten or deleted while no agent held them, and that were in
+//!    no batch by then, are lost.
+//! 2. Of a log that was emptied when nothing but its banner was in batches, the next content with
+//!    that banner may be taken for it: the banner may be missing once.
+//! 3. What lies under a rotated name, or nowhere, when an output is configured for the first time is
+//!    no debt to it.
+//! 4. Batches of an output that is taken out of the configuration are given up. What was stored of
+//!    them, unheard, comes again should the output come back, and its order and times begin anew.
+//! 5. A line without an end is over in a file that is copied, rotated, or away for some seconds: its
+//!    beginning arrives.
+//!
+//! And some things do not happen in a life, since they could not be told apart: a copy is made of a
+//! log that no agent has seen and that is read on; the clock is set back and put forward again
+//! between two looks, or set back while no agent runs.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use proptest::prelude::*;
 
+use super::backend::{Backend, refuses};
 use super::files::Files;
-use super::stage::{Backend, OUTPUTS};
+use super::stage::OUTPUTS;
 
 /// What is excused, for each output.
 #[derive(Debug, Default)]
 pub(super) struct Excused {
-    /// Lines that were out of reach before they were read, each so often.
-    missing: [HashMap<String, usize>; 2],
+    /// Lines that were out of reach before they were read: of which content, and which.
+    missing: [BTreeSet<(usize, usize)>; 2],
+    /// So often the banner may be missing.
+    banners: usize,
+    /// Outputs that were ever configured.
+    is_met: [bool; 2],
     /// Beginnings of lines: they are lines where nothing more was to come.
     beginnings: HashMap<String, usize>,
 }
@@ -24,18 +46,29 @@ impl Excused {
             let content = &files.contents[id];
             for (backend, missing) in backends.iter().zip(&mut self.missing) {
                 let is_taken = |line: &String| backend.sealed.contains_key(line);
+                let own = format!("c{id} ");
+                let is_own = |line: &str| line.starts_with(&own);
                 // Lines that are the same everywhere say nothing.
-                let taken = content
-                    .lines
-                    .iter()
-                    .rposition(|(line, _)| line.starts_with(&format!("c{id} ")) && is_taken(line));
-                let rest = &content.lines[taken.map_or(0, |it| it + 1)..];
-                for (line, _) in rest.iter().filter(|(_, end)| *end > reach) {
-                    let in_all = files.contents.iter().flat_map(|it| &it.lines);
-                    let in_all = in_all.filter(|(other, _)| other == line).count();
-                    let missing = missing.entry(line.clone()).or_default();
-                    *missing = (*missing + 1).min(in_all);
-                }
+                let mut lines = content.lines.iter();
+                let first = lines.position(|(line, _)| is_own(line) && !is_taken(line));
+                let read = &content.lines[..first.unwrap_or(content.lines.len())];
+                let taken = read.iter().rposition(|(line, _)| is_own(line));
+                let from = taken.map_or(0, |it| it + 1);
+                let rest = (from..).zip(&content.lines[from..]);
+                let lost = rest
+                    .filter(|(_, (line, end))| *end > reach && !(is_own(line) && is_taken(line)));
+                missing.extend(lost.map(|(number, _)| (id, number)));
+            }
+        }
+    }
+
+    /// An output is configured. What lies under rotated names by then, or nowhere, is no debt to one
+    /// that is new.
+    pub(super) fn note_met(&mut self, files: &Files, output: usize) {
+        if !std::mem::replace(&mut self.is_met[output], true) {
+            for id in files.not_at_home() {
+                let lines = 0..files.contents[id].lines.len();
+                self.missing[output].extend(lines.map(|number| (id, number)));
             }
         }
     }
@@ -52,18 +85,24 @@ impl Excused {
             let mut sealed = backends.iter().map(|it| it.sealed.contains_key(line));
             line.starts_with(&own) && sealed.any(|it| it)
         });
-        if !is_proven {
-            for missing in &mut self.missing {
-                for line in files.banner() {
-                    *missing.entry(line).or_default() += 1;
-                }
-            }
-        }
+        self.banners += usize::from(!is_proven);
     }
 
     /// The beginning of a line may arrive as a line.
     pub(super) fn note_beginning(&mut self, line: Option<String>) {
         *self.beginnings.entry(line.unwrap_or_default()).or_default() += 1;
+    }
+
+    /// How often each line may be missing.
+    fn excused<'a>(&self, files: &'a Files, output: usize) -> BTreeMap<&'a String, usize> {
+        let mut excused = BTreeMap::new();
+        let missing = self.missing[output].iter();
+        let missing = missing.map(|&(id, number)| &files.contents[id].lines[number].0);
+        let banners = (0..self.banners).flat_map(|_| &files.banner);
+        for line in missing.chain(banners) {
+            *excused.entry(line).or_default() += 1;
+        }
+        excused
     }
 
     /// Compares what is stored with what was written.
@@ -72,31 +111,39 @@ impl Excused {
         files: &Files,
         output: usize,
         backend: &Backend,
+        letters: &[String],
     ) -> Result<(), TestCaseError> {
         let name = OUTPUTS[output];
         let mut written: BTreeMap<&String, usize> = BTreeMap::new();
         for (line, _) in files.contents.iter().flat_map(|it| &it.lines) {
             *written.entry(line).or_default() += 1;
         }
-        let mut arrived: BTreeMap<&String, usize> = BTreeMap::new();
-        for stored in &backend.stored {
-            *arrived.entry(&stored.line).or_default() += 1;
+        let (mut arrived, mut refused) = (BTreeMap::new(), BTreeMap::new());
+        for stored in backend.stored() {
+            *arrived.entry(&stored.line).or_insert(0usize) += 1;
         }
+        for letter in letters {
+            let is_bad = refuses(output, letter);
+            prop_assert!(is_bad, "{name}: {letter:?} is in the dead letters");
+            *refused.entry(letter).or_insert(0usize) += 1;
+        }
+        let excused = self.excused(files, output);
         let last_words = files.last_words();
         for (line, most) in &written {
-            let got = arrived.remove(line).unwrap_or(0);
-            let excused = self.missing[output].get(*line).copied().unwrap_or(0);
+            let got = arrived.remove(line).unwrap_or(0) + refused.remove(line).unwrap_or(0);
+            let excused = excused.get(line).copied().unwrap_or(0);
             let least = most.saturating_sub(excused);
+            let most = most + backend.come_again.get(*line).copied().unwrap_or(0);
             prop_assert!(
                 got >= least,
                 "{name}: {got} of {least}..={most} {line:?}: LOST"
             );
             prop_assert!(
-                got <= *most,
+                got <= most,
                 "{name}: {got} of {least}..={most} {line:?}: TWICE"
             );
         }
-        for (line, got) in arrived {
+        for (line, got) in arrived.into_iter().chain(refused) {
             let most = self.beginnings.get(line).copied().unwrap_or(0)
                 + usize::from(last_words.contains(line));
             prop_assert!(
@@ -112,7 +159,7 @@ impl Excused {
 fn in_order(name: &str, backend: &Backend) -> Result<(), TestCaseError> {
     let mut times: HashMap<&str, i64> = HashMap::new();
     let mut numbers: HashMap<(&str, &str), &str> = HashMap::new();
-    for stored in &backend.stored {
+    for stored in backend.stored_for_good() {
         if let Some(before) = times.insert(&stored.stream, stored.time) {
             let rises = if name == OUTPUTS[0] {
                 stored.time > before

@@ -15,6 +15,8 @@ pub(super) struct Setup {
     pub(super) batch_bytes: usize,
     /// Nothing waits longer for its batch, in milliseconds.
     pub(super) max_wait: u64,
+    /// Which outputs are configured at the beginning.
+    pub(super) takers: [bool; 2],
 }
 
 /// How the records are named at the destination, and who takes them.
@@ -24,15 +26,21 @@ pub(super) struct Labels {
     pub(super) is_one_stream: bool,
     /// Part of every stream's name.
     pub(super) version: u8,
+    /// Which outputs are configured.
+    pub(super) takers: [bool; 2],
 }
 
 /// What becomes of a batch on its way.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Outcome {
-    /// Stored and acknowledged.
+    /// Stored and acknowledged; refused as it is when there is a bad record in it.
     Delivered,
-    /// Stored, but nobody hears of it.
+    /// The same, but nobody hears of it.
     Open,
+    /// The good records are stored, and the bad ones named.
+    Partial,
+    /// Refused as it is, unless it is one record.
+    TooLarge,
 }
 
 #[derive(Debug, Clone)]
@@ -45,6 +53,12 @@ pub(super) enum Act {
     AppendSame {
         log: usize,
         lines: usize,
+    },
+    /// Lines that some outputs refuse: a bit for each.
+    AppendBad {
+        log: usize,
+        lines: usize,
+        mask: u8,
     },
     AppendPart {
         log: usize,
@@ -65,6 +79,14 @@ pub(super) enum Act {
         log: usize,
         lines: usize,
     },
+    /// Emptied and filled at once further than it was.
+    Refill {
+        log: usize,
+    },
+    /// The file gets another name, as a rotated one, and keeps its own.
+    Link {
+        log: usize,
+    },
     Delete {
         log: usize,
     },
@@ -77,8 +99,11 @@ pub(super) enum Act {
         is_slow: bool,
     },
     NewDay,
-    #[expect(dead_code, reason = "what it finds is to be judged first")]
-    FolderFlickers,
+    /// The folder is away for some time. Another one stands in for it, or none.
+    FolderFlickers {
+        millis: u64,
+        is_empty: bool,
+    },
     Pass {
         millis: u64,
     },
@@ -94,6 +119,10 @@ pub(super) enum Act {
     AnswerAll {
         output: usize,
     },
+    /// The agent goes on by another configuration.
+    Reload {
+        labels: Labels,
+    },
     Stop {
         labels: Labels,
         is_kill: bool,
@@ -105,12 +134,27 @@ pub(super) fn setup(means_all: bool, own_lines: usize) -> impl Strategy<Value = 
     let banner = prop_oneof![2 => Just(0usize), 1 => Just(1), 2 => Just(16), 1 => Just(30)];
     let bytes = prop_oneof![Just(700usize), Just(3000), Just(1 << 16)];
     let wait = prop_oneof![Just(0u64), Just(50), Just(1000)];
-    (banner, bytes, wait).prop_map(move |(banner_lines, batch_bytes, max_wait)| Setup {
+    let all = (banner, bytes, wait, takers());
+    all.prop_map(move |(banner_lines, batch_bytes, max_wait, takers)| Setup {
         means_all,
         banner_lines,
         own_lines,
         batch_bytes,
         max_wait,
+        takers,
+    })
+}
+
+fn takers() -> impl Strategy<Value = [bool; 2]> {
+    prop_oneof![8 => Just([true, true]), 1 => Just([true, false]), 1 => Just([false, true])]
+}
+
+fn labels() -> impl Strategy<Value = Labels> {
+    let all = (any::<bool>(), 0u8..2, takers());
+    all.prop_map(|(is_one_stream, version, takers)| Labels {
+        is_one_stream,
+        version,
+        takers,
     })
 }
 
@@ -121,12 +165,16 @@ fn to_files() -> impl Strategy<Value = Act> {
     prop_oneof![
         8 => (log(), 1usize..12, width).prop_map(|(log, lines, width)| Act::Append { log, lines, width }),
         1 => (log(), 2usize..20).prop_map(|(log, lines)| Act::AppendSame { log, lines }),
+        1 => (log(), 1usize..8, 1u8..4)
+            .prop_map(|(log, lines, mask)| Act::AppendBad { log, lines, mask }),
         2 => log().prop_map(|log| Act::AppendPart { log }),
         1 => log().prop_map(|log| Act::AppendToRotated { log }),
         3 => log().prop_map(|log| Act::Rename { log }),
         3 => log().prop_map(|log| Act::CopyTruncate { log }),
         1 => log().prop_map(|log| Act::Copy { log }),
         1 => (log(), 0usize..12).prop_map(|(log, lines)| Act::Truncate { log, lines }),
+        1 => log().prop_map(|log| Act::Refill { log }),
+        1 => log().prop_map(|log| Act::Link { log }),
         1 => log().prop_map(|log| Act::Delete { log }),
         1 => log().prop_map(|log| Act::DeleteOldest { log }),
         2 => (log(), 0usize..3, any::<bool>())
@@ -149,23 +197,41 @@ fn pass() -> impl Strategy<Value = Act> {
     .prop_map(|millis| Act::Pass { millis })
 }
 
+/// Somebody puts the clock forward.
+fn jump() -> impl Strategy<Value = Act> {
+    let seconds = prop_oneof![Just(1i64), Just(3600), Just(10_000_000)];
+    seconds.prop_map(|seconds| Act::Jump { seconds })
+}
+
+/// Or back, which the agent sees.
+fn jump_back() -> impl Strategy<Value = Act> {
+    let seconds = prop_oneof![Just(-1i64), Just(-3600), Just(-10_000_000)];
+    seconds.prop_map(|seconds| Act::Jump { seconds })
+}
+
 pub(super) fn act() -> impl Strategy<Value = Act> {
     let output = || 0usize..2;
-    let outcome = prop_oneof![2 => Just(Outcome::Delivered), 1 => Just(Outcome::Open)];
-    let labels = (any::<bool>(), 0u8..2).prop_map(|(is_one_stream, version)| Labels {
-        is_one_stream,
-        version,
-    });
-    let seconds = prop_oneof![Just(1i64), Just(3600), Just(10_000_000)];
+    let outcome = prop_oneof![
+        3 => Just(Outcome::Delivered),
+        2 => Just(Outcome::Open),
+        1 => Just(Outcome::Partial),
+        1 => Just(Outcome::TooLarge),
+    ];
+    let away = proptest::collection::vec(prop_oneof![20 => to_files(), 1 => jump()], 0..8);
+    let flicker = prop_oneof![Just(700u64), Just(400_000)];
     prop_oneof![
         20 => to_files(),
         4 => pass(),
         6 => Just(Act::Turn),
-        1 => seconds.prop_map(|seconds| Act::Jump { seconds }),
+        1 => jump(),
+        1 => jump_back(),
+        1 => (flicker, any::<bool>())
+            .prop_map(|(millis, is_empty)| Act::FolderFlickers { millis, is_empty }),
         4 => (output(), 0usize..4, outcome)
             .prop_map(|(output, which, outcome)| Act::Answer { output, which, outcome }),
         5 => output().prop_map(|output| Act::AnswerAll { output }),
-        3 => (labels, any::<bool>(), proptest::collection::vec(to_files(), 0..8))
+        1 => labels().prop_map(|labels| Act::Reload { labels }),
+        3 => (labels(), any::<bool>(), away)
             .prop_map(|(labels, is_kill, away)| Act::Stop { labels, is_kill, away }),
     ]
 }

@@ -1,7 +1,7 @@
-//! The application's side: writes and rotates its logs, and remembers which bytes lie where.
+//! The application's side: writes its logs, and remembers which bytes lie where.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::fs::{self, File, OpenOptions};
+use std::fs::{File, OpenOptions};
 use std::io::Write as _;
 use std::os::unix::fs::MetadataExt as _;
 use std::time::{Duration, SystemTime};
@@ -9,10 +9,13 @@ use std::time::{Duration, SystemTime};
 use super::stage::Stage;
 use crate::source::births;
 
+mod rotation;
+
 /// All that was ever written.
 #[derive(Debug)]
 pub(super) struct Files {
-    banner_lines: usize,
+    /// What every content begins with.
+    pub(super) banner: Vec<String>,
     own_lines: usize,
     /// One life of a log's content after the other.
     pub(super) contents: Vec<Content>,
@@ -53,8 +56,9 @@ const OWN_WIDTH: usize = 400;
 
 impl Files {
     pub(super) fn new(banner_lines: usize, own_lines: usize) -> Self {
+        let line = |number| format!("# {number:03} {:=<120}", "");
         Self {
-            banner_lines,
+            banner: (0..banner_lines).map(line).collect(),
             own_lines,
             contents: Vec::new(),
             places: BTreeMap::new(),
@@ -91,6 +95,16 @@ impl Files {
         self.add(stage, &self.name(log), texts);
     }
 
+    /// Lines that some outputs refuse.
+    pub(super) fn append_bad(&mut self, stage: &mut Stage, log: usize, lines: usize, mask: u8) {
+        self.begin(stage, log);
+        let name = self.name(log);
+        let place = self.places[&name];
+        let from = self.contents[place.content].lines.len();
+        let text = |number: usize| format!("c{} {number:04} bad {mask}", place.content);
+        self.add(stage, &name, (from..from + lines).map(text).collect());
+    }
+
     pub(super) fn append_part(&mut self, stage: &mut Stage, log: usize) {
         self.begin(stage, log);
         let name = self.name(log);
@@ -117,17 +131,11 @@ impl Files {
         let name = self.name(log);
         let is_empty = self.places.get(&name).is_none_or(|it| it.len == 0);
         if is_empty {
-            self.add(stage, &name, self.banner());
+            self.add(stage, &name, self.banner.clone());
             self.add_lines(stage, &name, self.own_lines, OWN_WIDTH);
         }
         self.finish(stage, &name);
         is_empty
-    }
-
-    /// What every content begins with.
-    pub(super) fn banner(&self) -> Vec<String> {
-        let line = |number| format!("# {number:03} {:=<120}", "");
-        (0..self.banner_lines).map(line).collect()
     }
 
     /// What is in a log.
@@ -200,69 +208,16 @@ impl Files {
         });
         let content = &mut contents[place.content];
         content.len += text.len();
-        place.len = content.len;
-    }
-
-    /// Gives every rotated name the next number.
-    fn shift(&mut self, stage: &Stage, log: usize) {
-        for number in (1..=self.rotations(log)).rev() {
-            for end in ["", ".gz"] {
-                let (from, to) = (
-                    self.rotated(log, number, end),
-                    self.rotated(log, number + 1, end),
-                );
-                if let Some(place) = self.places.remove(&from) {
-                    fs::rename(stage.path(&from), stage.path(&to)).unwrap();
-                    self.places.insert(to, place);
-                }
-            }
+        let len = content.len;
+        for place in self.names_of(inode) {
+            place.len = len;
         }
     }
 
-    fn rotated(&self, log: usize, number: usize, end: &str) -> String {
-        format!("{}.{number}{end}", self.name(log))
-    }
-
-    fn rotations(&self, log: usize) -> usize {
-        let is_there = |number: &usize| {
-            let mut names = ["", ".gz"]
-                .map(|end| self.rotated(log, *number, end))
-                .into_iter();
-            names.any(|name| self.places.contains_key(&name))
-        };
-        (1..40).filter(is_there).max().unwrap_or(0)
-    }
-
-    pub(super) fn rename(&mut self, stage: &mut Stage, log: usize) {
-        let name = self.name(log);
-        if !self.places.contains_key(&name) {
-            return;
-        }
-        stage.blink();
-        self.shift(stage, log);
-        let to = self.rotated(log, 1, "");
-        fs::rename(stage.path(&name), stage.path(&to)).unwrap();
-        let mut place = self.places.remove(&name).unwrap();
-        // Of one that was emptied while nobody looked, nothing tells that it is not history.
-        place.was_renamed = place.len > 0 || stage.holds(place.inode);
-        self.places.insert(to, place);
-    }
-
-    /// Returns the line without an end that now lies in a copy, if there is one.
-    pub(super) fn copy(&mut self, stage: &mut Stage, log: usize) -> Option<String> {
-        let name = self.name(log);
-        let place = *self.places.get(&name)?;
-        let content = &mut self.contents[place.content];
-        if std::mem::replace(&mut content.is_copied, true) {
-            return None;
-        }
-        stage.blink();
-        self.shift(stage, log);
-        let to = self.rotated(log, 1, "");
-        fs::copy(stage.path(&name), stage.path(&to)).unwrap();
-        let inode = stamp(stage, &File::open(stage.path(&to)).unwrap(), true);
-        self.places.insert(to, Place { inode, ..place });
-        self.contents[place.content].partial.clone()
+    /// What lies at the names of a file.
+    fn names_of(&mut self, inode: u64) -> impl Iterator<Item = &mut Place> {
+        let places = self.places.values_mut();
+        places.filter(move |it| it.inode == inode)
     }
 
     /// Whether the agent has opened what is in a log. Of a copy and an original that were never
@@ -278,94 +233,6 @@ impl Files {
             let content = &mut self.contents[place.content];
             content.is_seen |= place.len > 0 && stage.has_seen(place.inode);
         }
-    }
-
-    /// Empties a log. Returns the line without an end that goes with it.
-    pub(super) fn truncate(&mut self, stage: &mut Stage, log: usize) -> Option<String> {
-        let name = self.name(log);
-        let place = self.places.get_mut(&name)?;
-        stage.blink();
-        let file = OpenOptions::new()
-            .write(true)
-            .open(stage.path(&name))
-            .unwrap();
-        file.set_len(0).unwrap();
-        stamp(stage, &file, false);
-        let old = std::mem::replace(&mut place.content, self.contents.len());
-        place.len = 0;
-        self.contents.push(Content::default());
-        self.contents[old].partial.clone()
-    }
-
-    pub(super) fn delete(&mut self, stage: &mut Stage, log: usize) {
-        self.unlink(stage, &self.name(log));
-    }
-
-    pub(super) fn delete_oldest(&mut self, stage: &mut Stage, log: usize) {
-        let number = self.rotations(log);
-        for end in ["", ".gz"] {
-            self.unlink(stage, &self.rotated(log, number, end));
-        }
-    }
-
-    fn unlink(&mut self, stage: &mut Stage, name: &str) {
-        if let Some(place) = self.places.remove(name) {
-            stage.blink();
-            self.contents[place.content].is_held |= stage.holds(place.inode);
-            fs::remove_file(stage.path(name)).unwrap();
-        }
-    }
-
-    pub(super) fn gzip(&mut self, stage: &mut Stage, log: usize, which: usize, is_slow: bool) {
-        let plain: Vec<_> = (1..=self.rotations(log))
-            .map(|number| self.rotated(log, number, ""))
-            .filter(|name| {
-                self.places
-                    .get(name)
-                    .is_some_and(|it| !it.is_gzip && it.len > 0)
-            })
-            .collect();
-        let Some(name) = plain.get(which % plain.len().max(1)) else {
-            return;
-        };
-        stage.blink();
-        let level = flate2::Compression::fast();
-        let mut gzip = flate2::write::GzEncoder::new(Vec::new(), level);
-        gzip.write_all(&fs::read(stage.path(name)).unwrap())
-            .unwrap();
-        let bytes = gzip.finish().unwrap();
-        let to = format!("{name}.gz");
-        let mut file = File::create(stage.path(&to)).unwrap();
-        let inode = stamp(stage, &file, true);
-        let (first, second) = bytes.split_at(bytes.len() / 2);
-        for half in [first, second] {
-            file.write_all(half).unwrap();
-            stamp(stage, &file, false);
-            if is_slow {
-                stage.pass(Duration::from_millis(30));
-            }
-        }
-        // As a compressor does.
-        let plain = fs::metadata(stage.path(name)).unwrap();
-        file.set_modified(plain.modified().unwrap()).unwrap();
-        let place = self.places[name];
-        let compressed = Place {
-            inode,
-            is_gzip: true,
-            was_renamed: false,
-            ..place
-        };
-        self.places.insert(to, compressed);
-        self.unlink(stage, name);
-    }
-
-    /// The folder is elsewhere for a moment.
-    pub(super) fn flicker(stage: &mut Stage) {
-        let (here, away) = (stage.folder("logs"), stage.folder("away"));
-        fs::rename(&here, &away).unwrap();
-        stage.pass(Duration::from_millis(700));
-        fs::rename(&away, &here).unwrap();
-        stage.pass(Duration::from_millis(100));
     }
 
     /// What the agent held is closed.
@@ -389,6 +256,14 @@ impl Files {
             .zip(reach)
             .filter(|(id, reach)| *reach < self.contents[*id].len)
             .collect()
+    }
+
+    /// The contents that lie at no log's own name.
+    pub(super) fn not_at_home(&self) -> impl Iterator<Item = usize> {
+        let places = self.places.iter();
+        let at_home = places.filter(|(name, _)| name.rsplit('.').next() == Some("log"));
+        let at_home: BTreeSet<_> = at_home.map(|(_, place)| place.content).collect();
+        (0..self.contents.len()).filter(move |id| !at_home.contains(id))
     }
 
     /// The lines without an end that nobody will finish.

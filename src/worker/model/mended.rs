@@ -10,6 +10,7 @@ fn setup(means_all: bool, banner_lines: usize, batch_bytes: usize) -> Setup {
         own_lines: 12,
         batch_bytes,
         max_wait: 0,
+        takers: [true, true],
     }
 }
 
@@ -33,6 +34,7 @@ fn labels(is_one_stream: bool, version: u8) -> Labels {
     Labels {
         is_one_stream,
         version,
+        takers: [true, true],
     }
 }
 
@@ -275,6 +277,35 @@ fn what_is_written_alike_after_a_rotation_is_not_taken_for_the_rotated_one() {
             stop(labels(false, 0), false, vec![]),
             Act::AppendToRotated { log: 1 },
             Act::AppendSame { log: 0, lines: 27 },
+        ],
+    );
+}
+
+#[test]
+fn a_file_with_two_names_is_first_seen_at_its_own() {
+    assert_well(
+        setup(true, 0, 700),
+        vec![
+            append(0, 1, 0),
+            Act::Link { log: 0 },
+            pass(1),
+            Act::CopyTruncate { log: 0 },
+            append(0, 1, 0),
+        ],
+    );
+}
+
+#[test]
+fn what_is_made_by_a_clock_that_was_set_back_in_an_earlier_run_is_no_older_for_it() {
+    assert_well(
+        setup(false, 0, 700),
+        vec![
+            append(0, 1, 0),
+            Act::Jump { seconds: -3600 },
+            stop(labels(false, 0), false, vec![]),
+            Act::Copy { log: 0 },
+            Act::Jump { seconds: 3600 },
+            append(0, 1, 0),
         ],
     );
 }

@@ -1,22 +1,20 @@
 //! A reading thread on real files with made-up clocks, and the backends that take its batches.
 
-use std::collections::{BTreeMap, HashMap, HashSet, VecDeque};
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use bytes::Bytes;
 use tempfile::TempDir;
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, oneshot};
 
 use super::acts::{Labels, Outcome, Setup};
-use crate::batch::opened::Opened;
-use crate::batch::{self, Batch, BatchId, Encoder, StreamId};
+use super::backend::Backend;
+use crate::batch::{self, Batch, Encoder, StreamId};
 use crate::config::{
     self, AfterDelivery, ByteSize, Config, Disk, HoldDeleted, Output, ReadFrom, Shutdown, WhenFull,
 };
-use crate::dead_letters::DeadLetters;
-use crate::deliver::{Acknowledgement, Report};
+use crate::dead_letters::{self, DeadLetters};
 use crate::dispatch::{Dispatcher, MAX_BATCHES, Plan};
 use crate::journal::Journal;
 use crate::observe::health::Health;
@@ -45,30 +43,11 @@ pub(super) struct Stage {
 struct Agent {
     worker: Worker,
     mailbox: Mailbox,
-    incoming: Vec<mpsc::Receiver<Batch>>,
+    outgoing: Outgoing,
 }
 
-/// One destination.
-#[derive(Debug, Default)]
-pub(super) struct Backend {
-    /// Batches that this run of the agent handed over, by stream.
-    waiting: BTreeMap<StreamId, VecDeque<Batch>>,
-    /// Every batch that was ever handed over.
-    handed: HashMap<BatchId, Bytes>,
-    /// The lines in them, each as often as it is there.
-    pub(super) sealed: HashMap<String, usize>,
-    /// What is stored, in the order of its arrival.
-    pub(super) stored: Vec<Stored>,
-    stored_batches: HashSet<BatchId>,
-}
-
-/// A stored record.
-#[derive(Debug)]
-pub(super) struct Stored {
-    pub(super) stream: String,
-    pub(super) time: i64,
-    pub(super) line: String,
-}
+/// Where the batches of the configured outputs come out, each with which output it is.
+type Outgoing = Vec<(usize, mpsc::Receiver<Batch>)>;
 
 impl Stage {
     pub(super) fn new(setup: Setup, labels: Labels) -> Self {
@@ -128,33 +107,91 @@ impl Stage {
 
     /// Starts the agent with this configuration.
     pub(super) fn start(&mut self, labels: Labels) {
-        let dir = self.dir.path();
-        let now = self.at.now;
-        let (journal, recovery) = Journal::open(&dir.join("state"), now).unwrap();
+        let (journal, recovery) =
+            Journal::open(&self.dir.path().join("state"), self.at.now).unwrap();
         assert!(recovery.findings.is_empty(), "{:?}", recovery.findings);
-        let names: &[&str] = if self.setup.means_all {
-            &["*.log", "*.log.*"]
-        } else {
-            &["*.log"]
-        };
-        let include: Vec<_> = names
-            .iter()
-            .map(|name| self.path(name).to_str().unwrap().to_owned())
-            .collect();
+        self.give_up_removed(labels, &journal);
         let (mailbox, inbox) = Mailbox::new().unwrap();
-        let (mut outputs, mut incoming) = (Vec::new(), Vec::new());
+        let (settings, outgoing) = self.settings(labels);
+        let health = Arc::new(Health::new());
+        let metrics = Arc::new(Metrics::new());
+        let mut worker = Worker::starting(inbox, journal, settings, (health, metrics), self.at);
+        worker.begin(self.at);
+        self.agent = Some(Agent {
+            worker,
+            mailbox,
+            outgoing,
+        });
+        self.turn();
+    }
+
+    /// The agent goes on by another configuration.
+    pub(super) fn reload(&mut self, labels: Labels) {
+        let Some(agent) = &self.agent else {
+            return;
+        };
+        let (reply, mut is_paused) = oneshot::channel();
+        agent.mailbox.send(Message::Pause { reply });
+        while is_paused.try_recv().is_err() {
+            self.pass(Duration::from_secs(1));
+        }
+        let (settings, outgoing) = self.settings(labels);
+        let agent = self.agent.take().unwrap();
+        self.give_up_removed(labels, &agent.worker.journal);
+        agent.mailbox.send(Message::Change(Box::new(settings)));
+        self.agent = Some(Agent { outgoing, ..agent });
+        self.turn();
+    }
+
+    /// Whoever sent batches sends none any more, and what is on its way to an output that is
+    /// configured no longer is given up.
+    fn give_up_removed(&mut self, labels: Labels, journal: &Journal) {
+        for (output, backend) in self.backends.iter_mut().enumerate() {
+            backend.forget_waiting();
+            if !labels.takers[output] {
+                backend.give_up(output, journal.state());
+            }
+        }
+    }
+
+    fn settings(&self, labels: Labels) -> (Settings, Outgoing) {
+        let (mut outputs, mut outgoing) = (Vec::new(), Vec::new());
         let config = config(labels);
         for output in &config.outputs {
             let (batches, receiver) = mpsc::channel(MAX_BATCHES);
-            incoming.push(receiver);
+            let which = OUTPUTS.iter().position(|it| *it == output.name).unwrap();
+            outgoing.push((which, receiver));
             outputs.push(Lane {
                 dispatcher: Dispatcher::new(self.plan(&config, output)),
                 batches,
             });
         }
-        let inputs = vec![InputFacts {
+        let settings = Settings {
+            inputs: vec![self.input()],
+            outputs,
+            gather: Duration::from_millis(10),
+            shutdown: Shutdown {
+                timeout: Duration::from_secs(20),
+                quiet_for: Duration::from_millis(500),
+                final_lines: false,
+                termination_log: None,
+            },
+            dead_letters: DeadLetters::new(&self.dir.path().join("state"), 64 << 20, false),
+        };
+        (settings, outgoing)
+    }
+
+    fn input(&self) -> InputFacts {
+        let names: &[&str] = if self.setup.means_all {
+            &["*.log", "*.log.*"]
+        } else {
+            &["*.log"]
+        };
+        let include = names.iter();
+        let include = include.map(|name| self.path(name).to_str().unwrap().to_owned());
+        InputFacts {
             name: "app".to_owned(),
-            include,
+            include: include.collect(),
             exclude: Vec::new(),
             read_from: ReadFrom::Beginning,
             fields: BTreeMap::new(),
@@ -172,32 +209,7 @@ impl Stage {
                 max_bytes: None,
                 when_full: WhenFull::default(),
             },
-        }];
-        let settings = Settings {
-            inputs,
-            outputs,
-            gather: Duration::from_millis(10),
-            shutdown: Shutdown {
-                timeout: Duration::from_secs(20),
-                quiet_for: Duration::from_millis(500),
-                final_lines: false,
-                termination_log: None,
-            },
-            dead_letters: DeadLetters::new(&dir.join("state"), 1 << 20, false),
-        };
-        let health = Arc::new(Health::new());
-        let metrics = Arc::new(Metrics::new());
-        let mut worker = Worker::starting(inbox, journal, settings, (health, metrics), self.at);
-        for backend in &mut self.backends {
-            backend.waiting.clear();
         }
-        worker.begin(self.at);
-        self.agent = Some(Agent {
-            worker,
-            mailbox,
-            incoming,
-        });
-        self.turn();
     }
 
     fn plan(&self, config: &Config, output: &Output) -> Plan {
@@ -253,47 +265,52 @@ impl Stage {
         let Some(agent) = &mut self.agent else {
             return;
         };
-        for (backend, incoming) in self.backends.iter_mut().zip(&mut agent.incoming) {
+        for (output, incoming) in &mut agent.outgoing {
             while let Ok(batch) = incoming.try_recv() {
-                backend.take(batch);
+                self.backends[*output].take(batch);
             }
         }
     }
 
-    /// A batch on its way gets its answer.
-    pub(super) fn answer(&mut self, output: usize, which: usize, outcome: Outcome) -> bool {
-        let backend = &mut self.backends[output];
-        let streams: Vec<_> = backend.waiting.keys().copied().collect();
-        if streams.is_empty() {
+    /// A request on its way gets its answer.
+    pub(super) fn answer(&mut self, output: usize, which: usize, outcome: Outcome) {
+        let streams = self.backends[output].streams();
+        if let Some(stream) = streams.get(which % streams.len().max(1)) {
+            self.answer_stream(output, *stream, outcome);
+        }
+    }
+
+    /// The same for a stream. Returns whether there was anything to answer or to tell.
+    fn answer_stream(&mut self, output: usize, stream: StreamId, outcome: Outcome) -> bool {
+        let Some(agent) = &self.agent else {
             return false;
-        }
-        let stream = streams[which % streams.len()];
-        let queue = backend.waiting.get_mut(&stream).unwrap();
-        let batch = match outcome {
-            Outcome::Open => queue.front().cloned(),
-            Outcome::Delivered => queue.pop_front(),
         };
-        if queue.is_empty() {
-            backend.waiting.remove(&stream);
-        }
-        let batch = batch.unwrap();
-        backend.store(&batch);
-        if let (Outcome::Delivered, Some(agent)) = (outcome, &self.agent) {
-            agent
-                .mailbox
-                .send(Message::Report(Report::Done(Acknowledgement {
-                    output,
-                    stream,
-                    batch: batch.id,
-                })));
+        let mut outputs = agent.outgoing.iter();
+        let Some(index) = outputs.position(|(it, _)| *it == output) else {
+            return false;
+        };
+        let backend = &mut self.backends[output];
+        let Some(reports) = backend.answer((output, index), stream, outcome) else {
+            return false;
+        };
+        for report in reports {
+            agent.mailbox.send(Message::Report(report));
         }
         true
     }
 
-    /// Everything on its way arrives, and what follows from that too.
+    /// Everything on its way is answered, and what follows from that too.
     pub(super) fn answer_all(&mut self, output: usize) {
-        while self.answer(output, 0, Outcome::Delivered) {
+        let mut is_over = false;
+        while !std::mem::replace(&mut is_over, true) {
+            // The agent may have something to note before there is more to answer.
             self.turn();
+            for stream in self.backends[output].streams() {
+                while self.answer_stream(output, stream, Outcome::Delivered) {
+                    is_over = false;
+                    self.turn();
+                }
+            }
         }
     }
 
@@ -314,7 +331,7 @@ impl Stage {
                 return;
             }
             for output in (0..2).filter(|it| answers[*it]) {
-                while self.answer(output, 0, Outcome::Delivered) {}
+                self.answer_all(output);
             }
         }
         panic!("it does not stop");
@@ -334,6 +351,18 @@ impl Stage {
             let mut open = agent.worker.source.generations();
             open.any(|it| it.key.inode == inode && !it.is_another())
         })
+    }
+
+    /// The texts of the dead letters of an output.
+    pub(super) fn letters(&self, output: usize) -> Vec<String> {
+        let path = self.dir.path().join("state").join(dead_letters::NAME);
+        let letters = std::fs::read_to_string(path).unwrap_or_default();
+        let letters = letters.lines();
+        let letters = letters.map(|it| serde_json::from_str::<serde_json::Value>(it).unwrap());
+        letters
+            .filter(|it| it["output"] == OUTPUTS[output])
+            .map(|it| it["text"].as_str().unwrap().to_owned())
+            .collect()
     }
 
     /// What the agent knows, for the one who reads of a failure.
@@ -367,54 +396,21 @@ fn config(labels: Labels) -> Config {
     } else {
         "{file}"
     };
+    let outputs = [
+        format!(
+            "- {{name: loki, type: loki, url: 'http://h', labels: {{version: v{version}, name: '{name}'}}}}\n"
+        ),
+        format!(
+            "- {{name: cloudwatch, type: cloudwatch_logs, log_group: v{version}, log_stream: '{name}', region: r}}\n"
+        ),
+    ];
+    let outputs = outputs.into_iter().zip(labels.takers);
+    let outputs: String = outputs
+        .filter_map(|(it, takes)| takes.then_some(it))
+        .collect();
     let text = format!(
         "version: 1\nstate_dir: /s\n\
-         inputs: [{{name: app, include: [/l/*.log], format: plain, multiline: off}}]\noutputs:\n\
-         - {{name: loki, type: loki, url: 'http://h', labels: {{version: v{version}, name: '{name}'}}}}\n\
-         - {{name: cloudwatch, type: cloudwatch_logs, log_group: v{version}, log_stream: '{name}', region: r}}\n"
+         inputs: [{{name: app, include: [/l/*.log], format: plain, multiline: off}}]\noutputs:\n{outputs}"
     );
     config::load(&config::Source::Text(text), &config::Environment::default()).unwrap()
-}
-
-impl Backend {
-    fn take(&mut self, batch: Batch) {
-        let body = &batch.sealed.body;
-        if let Some(before) = self.handed.get(&batch.id) {
-            assert_eq!(before, body, "a sealed batch has changed");
-            assert!(batch.is_replay, "handed over twice in one run");
-        } else {
-            assert!(!batch.is_replay, "a replay of what was never sent");
-            for (_, line) in opened(&batch) {
-                *self.sealed.entry(line).or_default() += 1;
-            }
-            self.handed.insert(batch.id, body.clone());
-        }
-        self.waiting
-            .entry(batch.stream_id)
-            .or_default()
-            .push_back(batch);
-    }
-
-    /// What is there already is a replay, and stays as it is.
-    fn store(&mut self, batch: &Batch) {
-        if !self.stored_batches.insert(batch.id) {
-            return;
-        }
-        for (time, line) in opened(batch) {
-            self.stored.push(Stored {
-                stream: batch.stream.to_string(),
-                time,
-                line,
-            });
-        }
-    }
-}
-
-/// The times, in nanoseconds, and the lines of a batch.
-fn opened(batch: &Batch) -> Vec<(i64, String)> {
-    let opened = Opened::of(&batch.sealed, &batch.stream).unwrap();
-    let records = opened.records();
-    records
-        .map(|it| (it.time.0, it.text.into_owned()))
-        .collect()
 }

@@ -9,9 +9,13 @@ use super::acts::{Act, Labels, Setup};
 use super::files::Files;
 use super::stage::Stage;
 
+/// In this time all names are looked at twice.
+const TWO_LOOKS: Duration = Duration::from_secs(21);
+
 /// The application, the agent, and what is known of both.
 #[derive(Debug)]
 pub(super) struct World {
+    labels: Labels,
     stage: Stage,
     files: Files,
     excused: Excused,
@@ -22,12 +26,16 @@ impl World {
         let labels = Labels {
             is_one_stream: false,
             version: 0,
+            takers: setup.takers,
         };
-        Self {
+        let mut world = Self {
+            labels,
             stage: Stage::new(setup, labels),
             files: Files::new(setup.banner_lines, setup.own_lines),
             excused: Excused::default(),
-        }
+        };
+        world.meet(labels);
+        world
     }
 
     pub(super) fn act(&mut self, act: &Act) -> Result<(), TestCaseError> {
@@ -35,10 +43,12 @@ impl World {
             stage,
             files,
             excused,
+            ..
         } = self;
         match *act {
             Act::Append { log, lines, width } => files.append(stage, log, lines, width),
             Act::AppendSame { log, lines } => files.append_same(stage, log, lines),
+            Act::AppendBad { log, lines, mask } => files.append_bad(stage, log, lines, mask),
             Act::AppendPart { log } => files.append_part(stage, log),
             Act::AppendToRotated { log } => files.append_to_rotated(stage, log),
             Act::Rename { log } => files.rename(stage, log),
@@ -58,6 +68,11 @@ impl World {
                     files.append(stage, log, lines, 20);
                 }
             }
+            Act::Refill { log } => {
+                excused.note_emptied(files, log, &stage.backends);
+                files.refill(stage, log);
+            }
+            Act::Link { log } => files.link(stage, log),
             Act::Delete { log } => files.delete(stage, log),
             Act::DeleteOldest { log } => files.delete_oldest(stage, log),
             Act::Gzip {
@@ -66,11 +81,21 @@ impl World {
                 is_slow,
             } => files.gzip(stage, log, which, is_slow),
             Act::NewDay => files.new_day(),
-            Act::FolderFlickers => Files::flicker(stage),
+            Act::FolderFlickers { millis, is_empty } => {
+                // A line without an end in a file that is away for some seconds is over.
+                files.finish_all(stage);
+                stage.pass(Duration::from_secs(1));
+                Files::flicker(stage, Duration::from_millis(millis), is_empty);
+            }
             Act::Pass { millis } => {
                 stage.pass(Duration::from_millis(millis));
             }
-            Act::Jump { seconds } => stage.jump(seconds),
+            Act::Jump { seconds } => {
+                stage.jump(seconds);
+                if seconds < 0 {
+                    stage.pass(TWO_LOOKS);
+                }
+            }
             Act::Turn => {
                 stage.turn();
             }
@@ -78,10 +103,12 @@ impl World {
                 output,
                 which,
                 outcome,
-            } => {
-                stage.answer(output, which, outcome);
-            }
+            } => stage.answer(output, which, outcome),
             Act::AnswerAll { output } => stage.answer_all(output),
+            Act::Reload { labels } => {
+                stage.reload(labels);
+                self.meet(labels);
+            }
             Act::Stop {
                 labels,
                 is_kill,
@@ -98,28 +125,57 @@ impl World {
                     self.act(act)?;
                 }
                 self.stage.start(labels);
+                self.meet(labels);
             }
         }
         // Only then did the agent look.
-        if matches!(act, Act::Turn | Act::Pass { .. } | Act::Stop { .. }) {
+        if matches!(
+            act,
+            Act::Turn | Act::Pass { .. } | Act::Stop { .. } | Act::Reload { .. }
+        ) {
             self.files.note_seen(&self.stage);
         }
         self.excused.note_losses(&self.files, &self.stage.backends);
         Ok(())
     }
 
+    /// The agent goes on by this configuration.
+    fn meet(&mut self, labels: Labels) {
+        for (output, takes) in labels.takers.into_iter().enumerate() {
+            if takes {
+                self.excused.note_met(&self.files, output);
+            }
+        }
+        self.labels = labels;
+    }
+
     /// Lets everything come to rest, and compares.
     pub(super) fn end(mut self) -> Result<(), TestCaseError> {
         self.files.finish_all(&mut self.stage);
+        let is_any_missing = self.labels.takers != [true, true];
+        if is_any_missing {
+            self.act(&Act::Stop {
+                labels: Labels {
+                    takers: [true, true],
+                    ..self.labels
+                },
+                is_kill: false,
+                away: Vec::new(),
+            })?;
+        }
         for _ in 0..8 {
             self.stage.pass(Duration::from_secs(3));
             for output in 0..2 {
                 self.stage.answer_all(output);
             }
         }
+        for backend in &mut self.stage.backends {
+            backend.writes_all = true;
+        }
         self.stage.stop([true, true]);
         for (output, backend) in self.stage.backends.iter().enumerate() {
-            let same = self.excused.compare(&self.files, output, backend);
+            let letters = self.stage.letters(output);
+            let same = self.excused.compare(&self.files, output, backend, &letters);
             same.map_err(|error| {
                 let (files, agent) = (self.files.told(), self.stage.told());
                 TestCaseError::fail(format!("{error}\n{files}\n{agent}"))
