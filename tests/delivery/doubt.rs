@@ -1,13 +1,11 @@
 //! Answers that leave open whether a batch is stored. CloudWatch Logs stores everything again
 //! that is sent again, so the stream is read back before.
 
-use std::io::{Read as _, Write as _};
-use std::net::TcpStream;
 use std::time::{Duration, SystemTime};
 
 use pinnace::receiver::{Action, Backend, Faults, Summary};
 
-use crate::harness::{Agent, Config, Numbered, Scene, get};
+use crate::harness::{Agent, Config, Numbered, Scene, ask_aws, get};
 
 const PUT: &str = "PutLogEvents";
 
@@ -252,20 +250,8 @@ fn put_as_another(scene: &Scene, at_each: usize, millis: i64) {
         .collect();
     let body = serde_json::json!({
         "logGroupName": "/apps/test", "logStreamName": "all", "logEvents": events,
-    })
-    .to_string();
-    let mut stream = TcpStream::connect(scene.receiver.address()).unwrap();
-    write!(
-        stream,
-        "POST / HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\nX-Amz-Date: 20260101T000000Z\r\n\
-         X-Amz-Target: Logs_20140328.{PUT}\r\nContent-Length: {}\r\n\
-         Authorization: AWS4-HMAC-SHA256 Credential=a, SignedHeaders=b, Signature=c\r\n\r\n{body}",
-        body.len()
-    )
-    .unwrap();
-    let mut answer = String::new();
-    stream.read_to_string(&mut answer).unwrap();
-    assert!(answer.starts_with("HTTP/1.1 200"), "{answer}");
+    });
+    ask_aws(scene.receiver.address(), PUT, &body);
 }
 
 #[test]

@@ -25,7 +25,7 @@ mod writer;
 
 pub(crate) use account::{Account, lines_of};
 pub(crate) use agent::{Agent, Exit};
-pub(crate) use http::get;
+pub(crate) use http::{ask_aws, get};
 pub(crate) use scene::{Config, Scene, free_port};
 pub(crate) use stand_in::stand_in;
 pub(crate) use volume::SmallVolume;

@@ -7,12 +7,13 @@ use std::net::TcpListener;
 use std::os::unix::fs::{PermissionsExt as _, chown};
 use std::path::{Path, PathBuf};
 use std::process::Command;
+use std::str::FromStr;
 
 use pinnace::receiver::{Backend, CloudwatchLimits, Keep, LokiLimits, Options, Receiver};
 use serde_json::Value;
 use tempfile::TempDir;
 
-use super::{Agent, eventually};
+use super::{Agent, eventually, get};
 
 /// A folder and a receiver.
 #[derive(Debug)]
@@ -294,6 +295,14 @@ impl Config {
             });
             assert!(is_there, "{line} is not in\n{metrics}");
         }
+    }
+
+    /// The value of a metric, by its name with its labels; nothing when no agent answers or the
+    /// metric is not there.
+    pub(crate) fn metric<T: FromStr>(&self, sample: &str) -> Option<T> {
+        let (_, text) = get(self.port(), "/metrics")?;
+        let value = text.lines().find_map(|line| line.strip_prefix(sample))?;
+        value.trim().parse().ok()
     }
 
     /// Waits until every output of a running agent has nothing left.

@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use pinnace::receiver::Backend;
 
-use crate::harness::{Agent, Config, Numbered, Scene, SmallVolume, eventually, get, skipped};
+use crate::harness::{Agent, Config, Numbered, Scene, SmallVolume, eventually, skipped};
 
 /// All `*.log` to Loki, with these further keys of the input.
 fn config_with(scene: &Scene, keys: &str) -> Config {
@@ -15,16 +15,9 @@ fn config_with(scene: &Scene, keys: &str) -> Config {
     }
 }
 
-/// The value of a metric, by its name with its labels.
-fn metric(config: &Config, sample: &str) -> Option<u64> {
-    let (_, text) = get(config.port(), "/metrics")?;
-    let line = text.lines().find_map(|line| line.strip_prefix(sample))?;
-    line.trim().parse().ok()
-}
-
 fn lost(config: &Config, reason: &str) -> u64 {
     let sample = format!("pinnace_lost_bytes_total{{reason=\"{reason}\"}}");
-    metric(config, &sample).unwrap()
+    config.metric(&sample).unwrap()
 }
 
 /// An agent that has the beginnings of these files on their way, and cannot deliver them.
@@ -65,9 +58,7 @@ fn deleted_files_are_let_go_beyond_max_bytes_oldest_first_and_every_byte_of_it_i
     old.append_to(&scene.log("old.log"), 20_000);
     let agent = start_blocked(&scene, &config);
     young.append_to(&scene.log("young.log"), 20_000);
-    assert!(eventually(
-        || metric(&config, "pinnace_files_open") == Some(2)
-    ));
+    assert!(eventually(|| config.metric("pinnace_files_open") == Some(2)));
     fs::remove_file(scene.log("young.log")).unwrap();
     fs::remove_file(scene.log("old.log")).unwrap();
     let told = agent.wait_for_log("bytes were lost");
@@ -100,9 +91,7 @@ fn deleted_files_are_let_go_one_at_a_time_while_their_volume_is_full() {
     scene.receiver.pause(Backend::Loki);
     let agent = Agent::launch_at(&volume, &scene.write(&config), &["--on-error=exit"]);
     agent.wait_for_log("not delivered; nothing is lost");
-    assert!(eventually(
-        || metric(&config, "pinnace_files_open") == Some(3)
-    ));
+    assert!(eventually(|| config.metric("pinnace_files_open") == Some(3)));
     for name in names {
         fs::remove_file(volume.file(&format!("{name}.log"))).unwrap();
     }

@@ -9,7 +9,7 @@ use std::time::{Duration, SystemTime};
 
 use pinnace::receiver::Backend;
 
-use crate::harness::{Config, Numbered, Scene, append, eventually, get};
+use crate::harness::{Config, Numbered, Scene, append, eventually};
 
 /// These globs to Loki, with these further keys of the input.
 fn config_with(scene: &Scene, globs: &[&str], keys: &str) -> Config {
@@ -19,15 +19,9 @@ fn config_with(scene: &Scene, globs: &[&str], keys: &str) -> Config {
     }
 }
 
-fn metric(config: &Config, sample: &str) -> Option<u64> {
-    let (_, text) = get(config.port(), "/metrics")?;
-    let line = text.lines().find_map(|line| line.strip_prefix(sample))?;
-    line.trim().parse().ok()
-}
-
 fn deleted(config: &Config, input: &str) -> u64 {
     let sample = format!("pinnace_deleted_files_total{{input=\"{input}\"}}");
-    metric(config, &sample).unwrap_or(0)
+    config.metric(&sample).unwrap_or(0)
 }
 
 /// Files of these names, made one after the other, each with ten lines of its own.
@@ -211,9 +205,7 @@ fn a_file_that_was_skipped_is_never_deleted() {
     write_each(&scene, &["app_20261120.log", "app_20261121.log"]);
     let agent = scene.start(&config);
     // Files that are made after the first look are read whole.
-    assert!(eventually(
-        || metric(&config, "pinnace_files_open") == Some(2)
-    ));
+    assert!(eventually(|| config.metric("pinnace_files_open") == Some(2)));
     let mut series = Numbered::new("later");
     series.append_to(&scene.log("app_20261122.log"), 10);
     scene.wait_for_stored(Backend::Loki, 10);
@@ -242,7 +234,7 @@ fn a_folder_in_which_nothing_can_be_deleted_is_told_counted_and_tried_again() {
     );
     let (_, status) = config.status_text();
     assert!(status.contains("let this process write to"), "{status}");
-    let failures = metric(&config, "pinnace_delete_failures_total{input=\"app\"}");
+    let failures: Option<u64> = config.metric("pinnace_delete_failures_total{input=\"app\"}");
     assert_eq!(failures, Some(1));
     allow(0o777);
     assert!(is_gone(&scene.log(names[0])));
@@ -266,9 +258,11 @@ fn above_its_limit_an_input_that_holds_says_so_and_deletes_nothing() {
         status.contains("more than disk.max_bytes (1.0 MiB)")
     });
     assert!(is_told && status.contains("when_full: hold"), "{status}");
-    let taken = metric(&config, "pinnace_input_bytes{input=\"app\"}").unwrap();
+    let taken: u64 = config.metric("pinnace_input_bytes{input=\"app\"}").unwrap();
     assert!(taken >= 2_400_000, "{taken}");
-    let free = metric(&config, "pinnace_volume_free_bytes{input=\"app\"}").unwrap();
+    let free: u64 = config
+        .metric("pinnace_volume_free_bytes{input=\"app\"}")
+        .unwrap();
     assert!(free > 0);
     assert!(scene.log("app.log.2").exists() && scene.log("app.log.1").exists());
     fs::remove_file(scene.log("app.log.2")).unwrap();
@@ -308,7 +302,9 @@ fn above_its_limit_an_input_that_drops_loses_the_oldest_rotated_file_and_counts_
     let is_whole = eventually(|| {
         let records = scene.receiver.records(Backend::Loki);
         let stored: u64 = records.iter().map(|it| it.line.len() as u64 + 1).sum();
-        let lost = metric(&config, "pinnace_lost_bytes_total{reason=\"disk_full\"}").unwrap();
+        let lost: u64 = config
+            .metric("pinnace_lost_bytes_total{reason=\"disk_full\"}")
+            .unwrap();
         account = (stored, lost);
         stored + lost == written
     });
