@@ -28,6 +28,7 @@ pub(crate) mod naming;
 mod opening;
 mod placing;
 mod reading;
+mod sanitised;
 mod schedule;
 mod seen;
 mod stream;

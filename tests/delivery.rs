@@ -21,6 +21,8 @@ mod form;
 mod harness;
 #[path = "delivery/letters.rs"]
 mod letters;
+#[path = "delivery/names.rs"]
+mod names;
 #[path = "delivery/refused.rs"]
 mod refused;
 #[path = "delivery/trouble.rs"]

@@ -10,12 +10,11 @@ use std::time::Instant;
 pub(crate) use super::admission::Merged;
 use super::admission::Streams;
 use super::containers::Container;
+use super::sanitised;
 use super::varying::{MAX_LABEL_VALUE, Varying, wanted};
 use crate::batch::{StreamName, loki};
 use crate::config::{OutputKind, Template};
 
-/// Most characters in the name of a CloudWatch log group or stream.
-const MAX_CLOUDWATCH_NAME: usize = 512;
 /// Names in templates that have another value for each file.
 const OF_EACH_FILE: [&str; 3] = ["path", "file", "pod"];
 
@@ -34,7 +33,7 @@ pub(crate) enum Naming {
     CloudWatch {
         group: Template,
         stream: Template,
-        /// Somebody was told of a name in which characters had to be replaced.
+        /// Somebody was told of a name that had to be changed.
         has_told: bool,
     },
 }
@@ -134,14 +133,10 @@ impl Naming {
             Self::Loki { labels, .. } => StreamName::Loki {
                 labels: values.label_set(labels.iter()),
             },
-            Self::CloudWatch { group, stream, .. } => {
-                let is_group = |c: char| c.is_ascii_alphanumeric() || ".-_/#".contains(c);
-                let is_stream = |c: char| c != ':' && c != '*' && !c.is_control();
-                StreamName::CloudWatch {
-                    group: sanitised(&values.render(group), values.input, is_group),
-                    stream: sanitised(&values.render(stream), values.input, is_stream),
-                }
-            }
+            Self::CloudWatch { group, stream, .. } => StreamName::CloudWatch {
+                group: sanitised::group(&values.render(group), values.input),
+                stream: sanitised::stream(&values.render(stream), values.input),
+            },
         }
     }
 }
@@ -149,24 +144,39 @@ impl Naming {
 impl Naming {
     /// Says once that a name had to be changed.
     fn tell_if_changed(&mut self, values: &Values<'_>, name: &StreamName) {
-        if let Self::CloudWatch {
+        let Self::CloudWatch {
             group,
             stream,
             has_told,
         } = self
-            && let StreamName::CloudWatch {
-                group: group_now,
-                stream: stream_now,
-            } = name
-            && (values.render(group) != *group_now || values.render(stream) != *stream_now)
-            && !std::mem::replace(has_told, true)
-        {
-            tracing::warn!(
-                path = %values.path.display(),
-                group = group_now,
-                stream = stream_now,
-                "CloudWatch Logs takes no such name as log_group and log_stream give: characters were replaced; this is said once"
-            );
+        else {
+            return;
+        };
+        let StreamName::CloudWatch {
+            group: group_now,
+            stream: stream_now,
+        } = name
+        else {
+            return;
+        };
+        if *has_told {
+            return;
+        }
+        for (key, template, now) in [
+            ("log_group", group, group_now),
+            ("log_stream", stream, stream_now),
+        ] {
+            let given = values.render(template);
+            if given != *now {
+                *has_told = true;
+                tracing::warn!(
+                    path = %values.path.display(),
+                    key,
+                    given,
+                    taken = now,
+                    "CloudWatch Logs takes no such name: what it refuses in one is replaced by _, and one of more than 512 characters is cut, with a hash of the whole at its end; this is said once"
+                );
+            }
         }
     }
 }
@@ -242,15 +252,6 @@ fn as_text(pairs: &[(String, String)]) -> impl Iterator<Item = (&str, &str)> {
 fn cut(mut text: String, max: usize) -> String {
     text.truncate(text.floor_char_boundary(max));
     text
-}
-
-/// A name as CloudWatch takes it; `fallback` where nothing is left.
-fn sanitised(name: &str, fallback: &str, is_allowed: impl Fn(char) -> bool) -> String {
-    let name = if name.is_empty() { fallback } else { name };
-    name.chars()
-        .take(MAX_CLOUDWATCH_NAME)
-        .map(|c| if is_allowed(c) { c } else { '_' })
-        .collect()
 }
 
 #[cfg(test)]
