@@ -21,6 +21,8 @@ mod form;
 mod harness;
 #[path = "delivery/letters.rs"]
 mod letters;
+#[path = "delivery/loki_limits.rs"]
+mod loki_limits;
 #[path = "delivery/names.rs"]
 mod names;
 #[path = "delivery/refused.rs"]

@@ -6,7 +6,9 @@ use super::push_request::{
 };
 use super::{Push, Sealed, StreamName, Tally, order};
 use crate::record::{Line, Time};
-pub(crate) use labels::{encode_metadata, label_set, put_label, put_metadata};
+pub(crate) use labels::{
+    encode_metadata, label_set, put_label, put_metadata, put_metadata_if_it_fits,
+};
 use sets::Sets;
 
 mod labels;
@@ -265,7 +267,7 @@ mod tests {
     fn what_is_sealed_reads_back() {
         for compression in [Compression::Snappy, Compression::None] {
             let mut encoder = Encoder::new(compression, 1 << 20);
-            let metadata = encode_metadata([("pod", "p-1")].into_iter());
+            let metadata = encode_metadata([("pod", "p-1")].into_iter()).0;
             encoder.begin(&stream());
             let times = [1_700_000_000_123_456_789i64, 1_700_000_001_000_000_000];
             let cut = Line {

@@ -168,7 +168,7 @@ mod tests {
                 (proptest::collection::vec(any::<u8>(), 0..80), 0i64..5_000_000_000), 1..40),
             cut in (any::<proptest::sample::Index>(), any::<proptest::sample::Index>()),
         ) {
-            let metadata = loki::encode_metadata([("pod", "p-1"), ("zone", "")].into_iter());
+            let metadata = loki::encode_metadata([("pod", "p-1"), ("zone", "")].into_iter()).0;
             encoder.begin(&stream);
             let mut time = Time(1_700_000_000_000_000_000);
             for (bytes, step) in &lines {

@@ -127,7 +127,7 @@ mod tests {
         ) {
             for (mut encoder, stream) in outputs(max) {
                 let is_loki = matches!(encoder, Encoder::Loki(_));
-                let metadata = loki::encode_metadata([("pod", "p\"-1")].into_iter());
+                let metadata = loki::encode_metadata([("pod", "p\"-1")].into_iter()).0;
                 encoder.begin(&stream);
                 let mut taken = Vec::new();
                 for (bytes, millis, nanos) in &lines {

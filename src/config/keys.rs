@@ -27,8 +27,10 @@ pub(crate) const LOKI_MAX_BATCH: u64 = 4 * MIB;
 pub(crate) const LOKI_DEFAULT_MAX_LINE: u64 = 256 * KIB;
 /// Labels that Loki takes in one stream.
 pub(crate) const LOKI_MAX_LABELS: usize = 15;
-/// Entries of structured metadata that Loki takes with one line.
-pub(crate) const LOKI_MAX_METADATA: usize = 128;
+/// Entries of structured metadata that may be configured: Loki takes 128 with one line, and beside
+/// these there may be every label, as metadata, and what a record tells of itself, its level and
+/// its pipe.
+pub(crate) const LOKI_MAX_METADATA: usize = 128 - LOKI_MAX_LABELS - 2;
 
 /// The days for which CloudWatch Logs can keep events.
 pub(crate) const RETENTION_DAYS: [u32; 22] = [

@@ -28,6 +28,8 @@ pub(crate) enum Naming {
         /// The fields of records that they name.
         wanted: Vec<String>,
         streams: Streams,
+        /// Somebody was told of metadata that had to be left out.
+        has_told: bool,
     },
     /// Group and stream.
     CloudWatch {
@@ -75,6 +77,7 @@ impl Naming {
                 metadata: output.structured_metadata.clone(),
                 wanted: wanted(kind),
                 streams: Streams::new(output.max_streams),
+                has_told: false,
             },
             OutputKind::CloudWatchLogs(output) => Self::CloudWatch {
                 group: output.log_group.clone(),
@@ -98,6 +101,7 @@ impl Naming {
             metadata,
             wanted,
             streams,
+            has_told,
         } = self
             && let StreamName::Loki { labels: own } = &mut named.stream
         {
@@ -111,7 +115,15 @@ impl Naming {
                 *own = values.label_set(common.iter().copied());
             }
             let fixed = values.render_all(metadata().filter(|(_, it)| !it.varies()));
-            named.metadata = loki::encode_metadata(as_text(&fixed));
+            let (encoded, left_out) = loki::encode_metadata(as_text(&fixed));
+            named.metadata = encoded;
+            if left_out > 0 && !std::mem::replace(has_told, true) {
+                tracing::warn!(
+                    path = %values.path.display(),
+                    left_out,
+                    "Loki takes 64 KiB of structured metadata with a line, and structured_metadata gives more: its last entries are left out; this is said once"
+                );
+            }
             let known = values.known();
             let value_of = |name: &str| known.value_of(name);
             named.varying = Varying::of(common.into_iter(), metadata(), wanted, own, value_of);
@@ -287,6 +299,7 @@ mod tests {
             metadata: templates(&[("pod", "{hostname}")]),
             wanted: Vec::new(),
             streams: Streams::new(9),
+            has_told: false,
         };
         let named = naming.name(&values, Instant::now());
         assert_eq!(
@@ -295,7 +308,7 @@ mod tests {
         );
         assert_eq!(
             named.metadata,
-            loki::encode_metadata([("pod", "pod-1")].into_iter())
+            loki::encode_metadata([("pod", "pod-1")].into_iter()).0
         );
 
         let mut naming = Naming::CloudWatch {
@@ -327,6 +340,7 @@ mod tests {
             metadata: BTreeMap::new(),
             wanted: Vec::new(),
             streams: Streams::new(9),
+            has_told: false,
         };
         let now = Instant::now();
         assert_eq!(
@@ -349,6 +363,7 @@ mod tests {
             metadata: templates(&[("pod", "{hostname}")]),
             wanted: Vec::new(),
             streams: Streams::new(2),
+            has_told: false,
         };
         let start = Instant::now();
         let mut name = |path: &str, after: Duration| {
@@ -371,7 +386,7 @@ mod tests {
         assert_eq!(merged.stream.to_string(), r#"{service_name="app"}"#);
         assert_eq!(
             merged.metadata,
-            loki::encode_metadata([("pod", "p"), ("filename", "/3")].into_iter())
+            loki::encode_metadata([("pod", "p"), ("filename", "/3")].into_iter()).0
         );
         assert_eq!(name("/4", soon).merged, Merged::Again);
         assert_eq!(name("/2", late).merged, Merged::No, "a known one");

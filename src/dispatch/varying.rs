@@ -15,9 +15,6 @@ use crate::record::redact::Redactor;
 /// Most bytes in a Loki label's value.
 pub(super) const MAX_LABEL_VALUE: usize = 2048;
 
-/// Loki takes 64 KB of metadata with a line; what would exceed it is left out, in bytes.
-const MOST_METADATA: usize = 60_000;
-
 /// The labels and the metadata of a file that differ by record; what differs by file is in them.
 #[derive(Debug, Default)]
 pub(crate) struct Varying {
@@ -235,8 +232,8 @@ impl Found {
 
     fn put_metadata(&mut self, name: &str, parts: &[Bound], out: &mut Vec<u8>) {
         self.render(parts);
-        if !self.value.is_empty() && out.len() + self.value.len() <= MOST_METADATA {
-            loki::put_metadata(out, name, &self.value);
+        if !self.value.is_empty() {
+            loki::put_metadata_if_it_fits(out, name, &self.value);
         }
     }
 

@@ -2,13 +2,29 @@
 
 use super::super::push_request::{key, put_varint, varint_len};
 
-/// The structured metadata that goes with every record of a generation, encoded once.
-pub(crate) fn encode_metadata<'a>(pairs: impl Iterator<Item = (&'a str, &'a str)>) -> Vec<u8> {
+/// Loki takes 64 KiB of metadata with a line: what is configured stays below this, in bytes.
+const MOST_METADATA: usize = 60_000;
+
+/// The structured metadata that goes with every record of a generation, encoded once; and how many
+/// of the pairs are left out, since Loki would take no record with them.
+pub(crate) fn encode_metadata<'a>(
+    pairs: impl Iterator<Item = (&'a str, &'a str)>,
+) -> (Vec<u8>, usize) {
     let mut out = Vec::new();
-    for (name, value) in pairs {
-        put_metadata(&mut out, name, value);
+    let left_out = pairs
+        .filter(|(name, value)| !put_metadata_if_it_fits(&mut out, name, value))
+        .count();
+    (out, left_out)
+}
+
+/// Appends one entry of structured metadata, unless all of it would be more than Loki takes. Says
+/// whether it was appended.
+pub(crate) fn put_metadata_if_it_fits(out: &mut Vec<u8>, name: &str, value: &str) -> bool {
+    let fits = out.len() + name.len() + value.len() <= MOST_METADATA;
+    if fits {
+        put_metadata(out, name, value);
     }
-    out
+    fits
 }
 
 /// Appends one entry of structured metadata.

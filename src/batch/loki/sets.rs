@@ -185,7 +185,7 @@ mod tests {
         ) {
             let compression = if is_snappy { Compression::Snappy } else { Compression::None };
             let mut encoder = Encoder::new(compression, max).by_record();
-            let metadata = encode_metadata([("pod", "p-1")].into_iter());
+            let metadata = encode_metadata([("pod", "p-1")].into_iter()).0;
             let mut batches = Vec::new();
             encoder.begin(&stream());
             for (number, (set, len)) in (0i64..).zip(&lines) {

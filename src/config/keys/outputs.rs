@@ -106,7 +106,7 @@ pub(super) static LOKI: Section = Section {
                     most: LOKI_MAX_METADATA,
                 },
                 absent: Absent::Default("{}"),
-                doc: "Sent with every line and not indexed: the place for what has many values, such as `{field.request_id}`. A value is cut at 2048 bytes; one that is empty is not sent.",
+                doc: "Sent with every line and not indexed: the place for what has many values, such as `{field.request_id}`. A value is cut at 2048 bytes; one that is empty is not sent. At most 111 entries: Loki takes 128, and the others are for `level`, for `stream` and for labels that become metadata. Of more than 60,000 bytes with a line the last entries are left out.",
                 example: "{ pod: \"${POD_NAME}\" }",
             },
             Key {
