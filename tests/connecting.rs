@@ -13,6 +13,8 @@ mod auth;
 mod authority;
 #[path = "connecting/aws.rs"]
 mod aws;
+#[path = "connecting/creation.rs"]
+mod creation;
 #[path = "connecting/front.rs"]
 mod front;
 #[path = "harness/harness.rs"]

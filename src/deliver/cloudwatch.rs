@@ -239,7 +239,7 @@ impl Sender {
                 Class::Hold,
                 "not_found",
                 format!(
-                    "there is no log stream {stream} in {group}, and create.log_stream is false"
+                    "there is no log stream {stream} in {group}: create it, or set create.log_stream: true"
                 ),
             ));
         }
@@ -274,7 +274,7 @@ impl Sender {
             Err(error) if code_of(&error) == Some("ResourceAlreadyExistsException") => {
                 return Ok(());
             }
-            Err(error) => return Err(waiting_to_create(classify(&error, "CreateLogGroup"))),
+            Err(error) => return Err(not_created(classify(&error, "CreateLogGroup"))),
         }
         if let Some(days) = self.create.retention_in_days {
             let days = i32::try_from(days).unwrap_or(i32::MAX);
@@ -310,16 +310,21 @@ async fn create_stream(client: &Client, group: &str, stream: &str) -> Result<(),
             Ok(())
         }
         Err(error) if code_of(&error) == Some("ResourceAlreadyExistsException") => Ok(()),
-        Err(error) => Err(waiting_to_create(classify(&error, "CreateLogStream"))),
+        Err(error) => Err(not_created(classify(&error, "CreateLogStream"))),
     }
 }
 
-/// A whole fleet shares the rate at which groups and streams are created: when it starts at once,
-/// waiting is what has to be done.
-fn waiting_to_create(answer: Answer) -> Answer {
+/// What it means for the batch that nothing was created: none of it is stored, whatever became of
+/// the creation. A whole fleet shares the rate at which groups and streams are created: when it
+/// starts at once, waiting is what has to be done.
+fn not_created(answer: Answer) -> Answer {
     match answer.class {
-        Class::Retry => Answer {
+        Class::Retry if answer.reason == "throttled" => Answer {
             reason: CREATING,
+            ..answer
+        },
+        Class::Open => Answer {
+            class: Class::Retry,
             ..answer
         },
         _ => answer,

@@ -9,10 +9,10 @@ use std::time::{Duration, SystemTime};
 use aws_smithy_types::DateTime;
 use aws_smithy_types::date_time::Format;
 use hyper::Method;
-use pinnace::receiver::{Action, Backend, Faults};
+use pinnace::receiver::Backend;
 
 use crate::front::{Front, header};
-use crate::harness::{Agent, Config, Numbered, Scene, get};
+use crate::harness::{Agent, Config, Numbered, Scene};
 use crate::proxies::Proxy;
 
 const ROLE: &str = "arn:aws:iam::123456789012:role/logs";
@@ -554,42 +554,4 @@ fn a_wrong_clock_is_told_when_a_signature_is_refused() {
         &["this machine's clock is", "s ahead of AWS's: set it"],
     );
     assert!(refusals.load(Ordering::Relaxed) > 0);
-}
-
-#[test]
-fn waiting_for_the_rate_of_creation_is_no_error() {
-    let scene = Scene::new();
-    let throttled = Faults::of(Action::Error("ThrottlingException".to_owned()));
-    let faults = throttled.times(3).on("CreateLogStream");
-    scene.receiver.set_faults(Backend::Cloudwatch, faults);
-    let config = cloudwatch_at(&scene, &scene.receiver.cloudwatch_url(), "");
-    let log = delivers(&scene, &config, &[]);
-    let summary = scene.receiver.summary(Backend::Cloudwatch);
-    assert_eq!(summary.by_error["ThrottlingException"], 3);
-    for level in ["WARN", "ERROR"] {
-        assert!(!log.contains(level), "{log}");
-    }
-    assert!(log.contains("waiting for its turn to create"), "{log}");
-}
-
-#[test]
-fn a_group_is_made_with_its_class_and_is_never_read_back() {
-    let scene = Scene::new();
-    let class = "create: { log_group: true, class: infrequent_access, retention_in_days: 7 }";
-    let mut config = cloudwatch_at(&scene, &scene.receiver.cloudwatch_url(), "");
-    config.outputs[0] = config.outputs[0].replace("create: { log_group: true }", class);
-    let faults = Faults::of(Action::Error("ServiceUnavailableException".to_owned()));
-    scene
-        .receiver
-        .set_faults(Backend::Cloudwatch, faults.times(1).on("PutLogEvents"));
-    let log = delivers(&scene, &config, &[]);
-    assert!(
-        log.contains("sending a batch again that may be stored already"),
-        "{log}"
-    );
-    let operations = &scene.receiver.summary(Backend::Cloudwatch).by_operation;
-    assert!(!operations.contains_key("GetLogEvents"), "{operations:?}");
-    let (_, streams) = get(scene.receiver.address().port(), "/_receiver/streams").unwrap();
-    assert!(streams.contains("INFREQUENT_ACCESS"), "{streams}");
-    assert!(streams.contains("\"retention_in_days\":7"), "{streams}");
 }
