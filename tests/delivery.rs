@@ -25,6 +25,8 @@ mod letters;
 mod loki_limits;
 #[path = "delivery/names.rs"]
 mod names;
+#[path = "delivery/pace.rs"]
+mod pace;
 #[path = "delivery/refused.rs"]
 mod refused;
 #[path = "delivery/trouble.rs"]

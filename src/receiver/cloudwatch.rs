@@ -56,6 +56,10 @@ impl Failure {
         Self::broken("InvalidParameterException", message)
     }
 
+    fn throttled() -> Self {
+        Self::broken("ThrottlingException", "Rate exceeded")
+    }
+
     fn group_not_found() -> Self {
         Self::new(
             "ResourceNotFoundException",
@@ -220,7 +224,7 @@ fn check_rate(shared: &Shared, asked: &Asked<'_>) -> Result<(), Failure> {
     if bucket.take(Some(*rate), 1, asked.now_ns) {
         Ok(())
     } else {
-        Err(Failure::broken("ThrottlingException", "Rate exceeded"))
+        Err(Failure::throttled())
     }
 }
 

@@ -200,6 +200,8 @@ pub struct CloudwatchLimits {
     /// Requests a second for each operation named here. None by default, so that tests are not
     /// throttled; [`CloudwatchLimits::with_rates`] sets AWS's.
     pub rates: Vec<(&'static str, Rate)>,
+    /// `PutLogEvents` a second to one stream, as AWS once had it. Off by default.
+    pub stream_puts: Option<Rate>,
 }
 
 impl Default for CloudwatchLimits {
@@ -213,6 +215,7 @@ impl Default for CloudwatchLimits {
             too_new: Some(Duration::from_hours(2)),
             require_signature: true,
             rates: Vec::new(),
+            stream_puts: None,
         }
     }
 }

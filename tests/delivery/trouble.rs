@@ -3,11 +3,12 @@
 
 use std::time::Duration;
 
-use pinnace::receiver::{Action, Backend, Faults, LokiLimits, Options, Rate};
+use pinnace::receiver::{Action, Backend, Faults};
 
 use crate::harness::{Config, MEMORY_CEILING, Numbered, PATIENCE, Scene, eventually, get};
 
-fn config_of(scene: &Scene, backend: Backend, more: &str) -> Config {
+/// One backend alone, all files to one stream of `CloudWatch` Logs.
+pub(crate) fn config_of(scene: &Scene, backend: Backend, more: &str) -> Config {
     match backend {
         Backend::Loki => Config {
             outputs: vec![scene.loki(more)],
@@ -184,47 +185,4 @@ fn half_of_all_requests_failing_at_random_changes_nothing_in_what_arrives() {
         let (scene, _) = with_faults(backend, faults, "");
         assert!(scene.receiver.summary(backend).injected > 0);
     }
-}
-
-#[test]
-fn a_backlog_comes_near_the_rate_that_loki_permits_without_hammering_it() {
-    const MIB: u64 = 1 << 20;
-    let rate = Rate {
-        per_second: MIB,
-        burst: MIB,
-    };
-    let scene = Scene::with(Options {
-        loki: LokiLimits {
-            tenant_rate: Some(rate),
-            ..LokiLimits::default()
-        },
-        ..Options::default()
-    });
-    let config = config_of(&scene, Backend::Loki, "");
-    let config = Config {
-        outputs: vec![
-            scene
-                .loki("")
-                .replace("max_wait: 20ms", "max_wait: 20ms, max_bytes: 256KiB"),
-        ],
-        inputs: vec![scene.input("app", &["*.log"], "max_line: 64KiB")],
-        ..config
-    };
-    let mut series = Numbered::wide("paced", 199);
-    series.append_to(&scene.log("app.log"), 40_000);
-    let begun = std::time::Instant::now();
-    let agent = scene.start(&config);
-    scene.wait_for_stored(Backend::Loki, series.next);
-    let took = begun.elapsed().as_secs_f64();
-    config.wait_until_no_lag();
-    agent.stop_well();
-    let summary = scene.receiver.summary(Backend::Loki);
-    scene.assert_series_arrived(Backend::Loki, &series);
-    let throttled = summary.status(429);
-    let taken = summary.status(204);
-    assert!(
-        throttled <= taken / 2,
-        "{throttled} of {} pushes were throttled within {took:.1} s",
-        throttled + taken
-    );
 }

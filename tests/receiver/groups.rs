@@ -244,6 +244,28 @@ fn quotas_are_kept_when_they_are_switched_on() {
 }
 
 #[test]
+fn each_stream_has_a_quota_of_puts_of_its_own_when_that_is_switched_on() {
+    let receiver = with_stream(Options {
+        cloudwatch: CloudwatchLimits {
+            stream_puts: Some(Rate {
+                per_second: 0,
+                burst: 1,
+            }),
+            ..CloudwatchLimits::default()
+        },
+        ..Options::default()
+    });
+    assert_eq!(put(&receiver, &[(now_ms(), "x")]).unwrap().status, 200);
+    let answer = put(&receiver, &[(now_ms(), "y")]).unwrap();
+    failed(&answer, "ThrottlingException", "Rate exceeded");
+    let mut body = json!({ "logGroupName": "g", "logStreamName": "other" });
+    let created = aws(&receiver, "CreateLogStream", &body).unwrap();
+    assert_eq!(created.status, 200);
+    body["logEvents"] = json!([{ "timestamp": now_ms(), "message": "z" }]);
+    assert_eq!(aws(&receiver, "PutLogEvents", &body).unwrap().status, 200);
+}
+
+#[test]
 fn groups_of_another_class_take_events_and_do_not_give_them_back() {
     let receiver = start(Options::default());
     let group = json!({ "logGroupName": "g", "logGroupClass": "INFREQUENT_ACCESS" });

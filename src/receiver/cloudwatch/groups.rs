@@ -58,6 +58,8 @@ pub(super) struct Stream {
     pub(super) events: Vec<Event>,
     /// The timestamp of the event stored last, milliseconds since 1970.
     pub(super) last_ms: i64,
+    /// How full its quota of puts is.
+    pub(super) puts: Bucket,
 }
 
 /// Where to find one event.
@@ -190,6 +192,7 @@ pub(super) fn create_stream(
             last_ingestion_ms: None,
             events: Vec::new(),
             last_ms: i64::MIN,
+            puts: Bucket::default(),
         };
         group.streams.insert(name.to_owned(), stream);
         Ok(())

@@ -86,6 +86,9 @@ pub(super) fn put_log_events(
             .get(group)
             .and_then(|group| group.retention_days);
         let stream = cloudwatch.stream(group, name)?;
+        if !stream.puts.take(limits.stream_puts, 1, asked.now_ns) {
+            return Err(Failure::throttled());
+        }
         if let Some(poison) = poison
             && events.iter().any(|event| event.message.contains(&poison))
         {
