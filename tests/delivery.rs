@@ -15,6 +15,8 @@ mod answers;
 mod doubt;
 #[path = "delivery/equal_times.rs"]
 mod equal_times;
+#[path = "delivery/far.rs"]
+mod far;
 #[path = "delivery/form.rs"]
 mod form;
 #[path = "harness/harness.rs"]

@@ -2,7 +2,7 @@
 
 use std::fs;
 
-use pinnace::receiver::{Backend, Faults};
+use pinnace::receiver::Backend;
 
 use crate::harness::{Config, MEMORY_CEILING, Numbered, PATIENCE, Scene, expected_digest};
 
@@ -62,34 +62,6 @@ fn write_and_compare(scene: &Scene, config: &Config, backend: Backend) {
         peak < MEMORY_CEILING,
         "{peak} bytes of memory at the peak, the ceiling is {MEMORY_CEILING}"
     );
-}
-
-#[test]
-fn over_a_long_way_requests_are_full_so_that_six_megabytes_a_second_are_kept_up_with() {
-    /// A round trip in milliseconds; one request of a stream is under way at a time.
-    const ROUND_TRIP: u64 = 100;
-    const NEEDED: u64 = 6_000_000 / (1000 / ROUND_TRIP);
-    let scene = Scene::of_digests();
-    let mut config = scene.loki_config();
-    config.outputs.push(scene.cloudwatch("log_stream: all"));
-    let faults = Faults {
-        latency_ms: ROUND_TRIP,
-        ..Faults::default()
-    };
-    let mut series = Numbered::wide("far", WIDTH);
-    series.append_to(&scene.log("app.log"), 100_000);
-    for backend in [Backend::Loki, Backend::Cloudwatch] {
-        scene.receiver.set_faults(backend, faults.clone());
-    }
-    let agent = scene.start(&config);
-    for backend in [Backend::Loki, Backend::Cloudwatch] {
-        scene.wait_for_stored(backend, series.next);
-        let summary = scene.receiver.summary(backend);
-        let of_each = summary.stored_bytes / summary.batches;
-        assert!(of_each >= NEEDED, "{of_each} bytes a request to {backend}");
-        scene.assert_flawless(backend);
-    }
-    agent.stop_well();
 }
 
 #[test]
