@@ -11,6 +11,8 @@
 mod ages;
 #[path = "delivery/answers.rs"]
 mod answers;
+#[path = "delivery/dead_output.rs"]
+mod dead_output;
 #[path = "delivery/doubt.rs"]
 mod doubt;
 #[path = "delivery/equal_times.rs"]

@@ -18,6 +18,8 @@ mod harness;
 mod looking;
 #[path = "lifecycle/missing.rs"]
 mod missing;
+#[path = "lifecycle/outputs.rs"]
+mod outputs;
 #[path = "lifecycle/refusing.rs"]
 mod refusing;
 #[path = "lifecycle/reloading.rs"]

@@ -240,11 +240,11 @@ static INPUT: Section = Section {
             Key {
                 name: "read_from",
                 kind: Kind::Choice(&[
-                    ("beginning", "files never seen before are read whole"),
-                    ("end", "only what is appended to them from now on"),
+                    ("beginning", "they are read whole"),
+                    ("end", "only what is appended to them from then on"),
                 ]),
                 absent: Absent::Default("beginning"),
-                doc: "Where to begin in files that were never seen before.",
+                doc: "Where an output begins in files that are there when it first reads this input: at the first start, and when the output or the input is added later. Files that appear after that are read from their beginning.",
                 example: "end",
             },
             Key {
