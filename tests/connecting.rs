@@ -13,6 +13,8 @@ mod auth;
 mod authority;
 #[path = "connecting/aws.rs"]
 mod aws;
+#[path = "connecting/aws_ways.rs"]
+mod aws_ways;
 #[path = "connecting/creation.rs"]
 mod creation;
 #[path = "connecting/front.rs"]

@@ -129,10 +129,10 @@ async fn lead(
 }
 
 /// A scene with a TLS server for a name that nobody but the proxy knows, and the key that trusts it.
-fn hidden_server() -> (Scene, Front, String) {
+pub(crate) fn hidden_server(name: &str) -> (Scene, Front, String) {
     let scene = Scene::new();
     let authority = Authority::new("ours");
-    let tls = authority.signs(&["loki.hidden.test"]).server(None);
+    let tls = authority.signs(&[name]).server(None);
     let front = Front::before(scene.receiver.address(), Some(tls));
     let ca = authority.write(scene.dir().join("ca.pem"));
     let trust = format!("tls: {{ ca_file: \"{}\" }}", ca.display());
@@ -141,7 +141,7 @@ fn hidden_server() -> (Scene, Front, String) {
 
 #[test]
 fn https_goes_through_a_tunnel_whose_proxy_looks_up_the_name() {
-    let (scene, front, trust) = hidden_server();
+    let (scene, front, trust) = hidden_server("loki.hidden.test");
     let proxy = Proxy::to(front.address);
     let config = loki_at(
         &scene,
@@ -158,7 +158,7 @@ fn https_goes_through_a_tunnel_whose_proxy_looks_up_the_name() {
 
 #[test]
 fn the_environment_names_the_proxy_and_what_is_reached_without_it() {
-    let (scene, front, trust) = hidden_server();
+    let (scene, front, trust) = hidden_server("loki.hidden.test");
     let proxy = Proxy::to(front.address);
     let config = loki_at(&scene, "https://loki.hidden.test", &trust);
     let variables = |no_proxy: &str| {
@@ -204,7 +204,7 @@ fn http_is_asked_of_the_proxy_as_a_whole_url() {
 
 #[test]
 fn a_proxy_that_wants_a_password_is_told_and_then_satisfied() {
-    let (scene, front, trust) = hidden_server();
+    let (scene, front, trust) = hidden_server("loki.hidden.test");
     let proxy = Proxy::start(
         front.address,
         Some(BASIC),
@@ -242,7 +242,7 @@ fn a_proxy_that_wants_a_password_is_told_and_then_satisfied() {
 
 #[test]
 fn a_proxy_that_forbids_the_way_is_told() {
-    let (scene, front, trust) = hidden_server();
+    let (scene, front, trust) = hidden_server("loki.hidden.test");
     let proxy = Proxy::start(front.address, Some(BASIC), "403 Forbidden");
     let more = format!("{trust}, proxy: \"{}\"", proxy.url());
     let config = loki_at(&scene, "https://loki.hidden.test", &more);

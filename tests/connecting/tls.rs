@@ -19,7 +19,8 @@ pub(crate) fn loki_at(scene: &Scene, url: &str, more: &str) -> Config {
     }
 }
 
-fn tls(keys: &[(&str, &Path)], more: &str) -> String {
+/// The keys of `tls` that name files, and others.
+pub(crate) fn tls(keys: &[(&str, &Path)], more: &str) -> String {
     let keys: Vec<String> = keys
         .iter()
         .map(|(key, path)| format!("{key}: \"{}\"", path.display()))
@@ -58,7 +59,7 @@ pub(crate) fn is_told(
 }
 
 /// A scene, an authority, and a server in front of the receiver with what it signed.
-fn server(identity: impl Fn(&Authority) -> Identity) -> (Scene, Authority, Front) {
+pub(crate) fn server(identity: impl Fn(&Authority) -> Identity) -> (Scene, Authority, Front) {
     let scene = Scene::new();
     let authority = Authority::new("ours");
     let tls = identity(&authority).server(None);
@@ -249,30 +250,4 @@ fn an_authority_that_is_replaced_while_running_is_trusted_without_a_restart() {
     config.wait_until_no_lag();
     agent.stop_well();
     scene.assert_arrived(Backend::Loki, &series.all());
-}
-
-#[test]
-fn cloudwatch_logs_is_reached_over_tls_of_our_own_authority() {
-    let (scene, authority, front) = server(|it| it.signs(&["localhost"]));
-    let ca = authority.write(scene.dir().join("ca.pem"));
-    let output = |more: &str| {
-        format!(
-            "{{ name: aws, type: cloudwatch_logs, endpoint_url: \"{}\", region: eu-west-1, \
-             log_group: /apps/tls, log_stream: all, create: {{ log_group: true }}, batch: {{ max_wait: 20ms }}, {more} }}",
-            front.url("https")
-        )
-    };
-    let mut config = scene.cloudwatch_config();
-    let other = Authority::new("other").write(scene.dir().join("other.pem"));
-    config.outputs = vec![output(&tls(&[("ca_file", &other)], "system_roots: false"))];
-    let mut series = Numbered::new("aws");
-    series.append_to(&scene.log("app.log"), 100);
-    let agent = scene.start(&config);
-    agent.wait_for_log("signed by nobody who is trusted here: set tls.ca_file");
-    agent.kill();
-    config.outputs = vec![output(&tls(&[("ca_file", &ca)], ""))];
-    let agent = scene.start(&config);
-    scene.wait_for_stored(Backend::Cloudwatch, 100);
-    agent.stop_well();
-    scene.assert_arrived(Backend::Cloudwatch, &series.all());
 }
