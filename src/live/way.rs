@@ -77,10 +77,10 @@ pub(super) fn clock(section: &mut Section, date: Option<&str>) {
     if apart <= CLOCK_TOLERANCE {
         section.holds("clock", format!("within {apart} s of the server's"));
     } else {
-        let way = if here > server { "ahead" } else { "behind" };
+        let way = if here > server { "ahead of" } else { "behind" };
         section.fails(
             "clock",
-            format!("this machine's clock is {apart} s {way} of the server's: set it"),
+            format!("this machine's clock is {apart} s {way} the server's: set it"),
         );
     }
 }

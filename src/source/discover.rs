@@ -20,7 +20,7 @@ pub(crate) struct Found {
     pub(crate) folders: BTreeSet<PathBuf>,
     /// Links on the way.
     pub(super) links: Links,
-    /// Folders that could not be listed, and why.
+    /// Folders that could not be listed or entered, and why.
     pub(crate) problems: Vec<(PathBuf, io::Error)>,
 }
 
@@ -75,16 +75,22 @@ impl Globs {
             let mut folder = pattern.base.clone();
             let Found { links, folders, .. } = found;
             links.follow_path(&folder, folders);
-            if folder.is_dir() {
+            let metadata = std::fs::metadata(&folder);
+            if metadata.as_ref().is_ok_and(std::fs::Metadata::is_dir) {
                 let depth = folder.components().count();
                 self.visit(pattern, &folder, depth, found);
-            } else {
-                // It may be made later: the nearest folder that is there will tell.
-                while folder.pop() {
-                    if folder.is_dir() {
-                        found.folders.insert(folder);
-                        break;
-                    }
+                continue;
+            }
+            if let Err(error) = metadata
+                && error.kind() == io::ErrorKind::PermissionDenied
+            {
+                found.problems.push((folder.clone(), error));
+            }
+            // It may be made later: the nearest folder that is there will tell.
+            while folder.pop() {
+                if folder.is_dir() {
+                    found.folders.insert(folder);
+                    break;
                 }
             }
         }
@@ -117,12 +123,18 @@ impl Globs {
             };
             let is_link = kind.is_symlink();
             if is_link {
-                let Ok(target) = std::fs::metadata(&path) else {
-                    // What it leads to may be made later.
-                    if self.matches(&path) {
-                        found.links.follow_to_file(&path, &mut found.folders);
+                let target = match std::fs::metadata(&path) {
+                    Ok(target) => target,
+                    Err(error) => {
+                        // What it leads to may be made later, or may be ours to read later.
+                        if self.matches(&path) {
+                            found.links.follow_to_file(&path, &mut found.folders);
+                            if error.kind() == io::ErrorKind::PermissionDenied {
+                                found.files.push(path);
+                            }
+                        }
+                        continue;
                     }
-                    continue;
                 };
                 kind = target.file_type();
             }

@@ -73,23 +73,28 @@ fn sentence(path: &Path, action: &str, error: &io::Error) -> String {
     format!("cannot {action} {}: {error}{mending}", path.display())
 }
 
-/// Who may read the file, who we are, and what would help.
+/// Who may read the file, or enter the folder that bars the way to it, who we are, and what would
+/// help.
 pub(crate) fn permission_mending(path: &Path) -> String {
     let uid = rustix::process::geteuid().as_raw();
     let gid = rustix::process::getegid().as_raw();
-    let of_file = std::fs::metadata(path).map_or_else(
-        |_| String::new(),
-        |it| {
-            format!(
-                " it belongs to uid {}, gid {}, mode {:04o};",
-                it.uid(),
-                it.gid(),
-                it.mode() & 0o7777
-            )
-        },
-    );
+    let mut ways = path.ancestors();
+    let seen = ways.find_map(|it| Some((it, std::fs::metadata(it).ok()?)));
+    let owner = seen.map_or_else(String::new, |(seen, metadata)| {
+        let whose = if seen == path {
+            "it".to_owned()
+        } else {
+            format!("the folder {}", seen.display())
+        };
+        format!(
+            " {whose} belongs to uid {}, gid {}, mode {:04o};",
+            metadata.uid(),
+            metadata.gid(),
+            metadata.mode() & 0o7777
+        )
+    });
     format!(
-        ";{of_file} this process runs as uid {uid}, gid {gid}: run it as the same user, or in a group that may read (in a pod: fsGroup or the same runAsUser)"
+        ";{owner} this process runs as uid {uid}, gid {gid}: run it as the same user, or in a group that may read (in a pod: fsGroup or the same runAsUser)"
     )
 }
 

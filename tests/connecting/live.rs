@@ -1,8 +1,5 @@
 //! `pinnace check --live`: what holds and what does not, each in a line, and nothing written.
 
-use std::fs;
-use std::os::unix::fs::PermissionsExt as _;
-use std::os::unix::process::CommandExt as _;
 use std::process::Command;
 
 use pinnace::receiver::{Action, Backend, Faults};
@@ -12,7 +9,8 @@ use crate::front::{Front, header};
 use crate::harness::{Config, Scene, append, free_port};
 use crate::tls::loki_at;
 
-fn command(scene: &Scene, config: &Config, arguments: &[&str]) -> Command {
+/// The command, without anything of the environment of the test.
+pub(crate) fn command(scene: &Scene, config: &Config, arguments: &[&str]) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_pinnace"));
     command
         .args(["check", "--live", "--config"])
@@ -26,14 +24,14 @@ fn command(scene: &Scene, config: &Config, arguments: &[&str]) -> Command {
 }
 
 /// The exit code and the checklist.
-fn check(scene: &Scene, config: &Config, arguments: &[&str]) -> (Option<i32>, String) {
+pub(crate) fn check(scene: &Scene, config: &Config, arguments: &[&str]) -> (Option<i32>, String) {
     let output = command(scene, config, arguments).output().unwrap();
     let text = String::from_utf8(output.stdout).unwrap();
     (output.status.code(), text)
 }
 
 /// The one line of the checklist that begins so.
-fn line<'t>(text: &'t str, start: &str) -> &'t str {
+pub(crate) fn line<'t>(text: &'t str, start: &str) -> &'t str {
     let mut found = text.lines().map(str::trim).filter(|line| {
         let words: Vec<&str> = line.split_whitespace().collect();
         words.join(" ").starts_with(start)
@@ -47,7 +45,7 @@ fn line<'t>(text: &'t str, start: &str) -> &'t str {
 }
 
 /// One thing fails, and is told so.
-fn fails(scene: &Scene, config: &Config, start: &str, sentence: &str) {
+pub(crate) fn fails(scene: &Scene, config: &Config, start: &str, sentence: &str) {
     let (code, text) = check(scene, config, &[]);
     assert_eq!(code, Some(1), "{text}");
     assert!(
@@ -156,7 +154,7 @@ fn each_step_to_loki_that_fails_is_told() {
 }
 
 /// A front that refuses one operation.
-fn without(scene: &Scene, operation: &'static str) -> Front {
+pub(crate) fn without(scene: &Scene, operation: &'static str) -> Front {
     Front::judging(
         scene.receiver.address(),
         Box::new(move |parts, _| {
@@ -213,33 +211,6 @@ fn each_step_to_cloudwatch_logs_that_fails_is_told() {
         .replace("region: eu-west-1, ", "")
         .replace(&format!("endpoint_url: \"{url}\", "), "");
     fails(&scene, &nowhere, "FAIL settings", "no AWS region is known");
-}
-
-#[test]
-fn a_file_that_cannot_be_read_is_told_with_its_owner_and_the_mending() {
-    let scene = Scene::new();
-    let path = scene.log("app.log");
-    append(&path, "a line\n");
-    fs::set_permissions(&path, fs::Permissions::from_mode(0o000)).unwrap();
-    fs::set_permissions(scene.dir(), fs::Permissions::from_mode(0o755)).unwrap();
-    let mut command = command(&scene, &scene.loki_config(), &[]);
-    if rustix::process::geteuid().is_root() {
-        command.uid(65534).gid(65534);
-    }
-    // Another user may not be let near the program itself.
-    let Ok(output) = command.output() else { return };
-    let text = String::from_utf8(output.stdout).unwrap();
-    assert_eq!(output.status.code(), Some(1), "{text}");
-    let told = line(&text, "FAIL permission");
-    for part in [
-        "cannot open",
-        "app.log",
-        "mode 0000",
-        "this process runs as uid",
-        "fsGroup",
-    ] {
-        assert!(told.contains(part), "{part} in {told}");
-    }
 }
 
 #[test]

@@ -143,10 +143,10 @@ fn clock_fault(date: &str, now: SystemTime) -> Option<String> {
     let server = DateTime::from_str(date, Format::HttpDate).ok()?.secs();
     let here = i64::try_from(now.duration_since(UNIX_EPOCH).ok()?.as_secs()).ok()?;
     let seconds = here - server;
-    let way = if seconds > 0 { "ahead" } else { "behind" };
+    let way = if seconds > 0 { "ahead of" } else { "behind" };
     (seconds.abs() > CLOCK_TOLERANCE).then(|| {
         format!(
-            "this machine's clock is {} s {way} of AWS's: set it",
+            "this machine's clock is {} s {way} AWS's: set it",
             seconds.abs()
         )
     })
