@@ -8,7 +8,7 @@ use std::io;
 use std::os::fd::BorrowedFd;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::time::{Duration, Instant, SystemTime};
+use std::time::{Duration, Instant};
 
 use crate::journal::Journal;
 use crate::record::Time;
@@ -22,6 +22,7 @@ use held::Held;
 use inputs::Input;
 use links::Links;
 pub(crate) use missing::Whereabouts;
+pub(crate) use moment::Moment;
 use names::Name;
 use opened::Opened;
 use problems::Problems;
@@ -40,6 +41,7 @@ mod inputs;
 mod links;
 mod look;
 mod missing;
+mod moment;
 mod names;
 mod opened;
 mod problems;
@@ -124,25 +126,6 @@ pub(crate) struct Source {
     next_walk: Instant,
     next_retired: Instant,
     has_walked: bool,
-}
-
-/// The moment of a look, by both clocks.
-#[derive(Debug, Clone, Copy)]
-pub(crate) struct Moment {
-    /// For intervals.
-    pub(crate) now: Instant,
-    /// For records.
-    pub(crate) time: Time,
-}
-
-impl Moment {
-    /// This moment.
-    pub(crate) fn now() -> Self {
-        Self {
-            now: Instant::now(),
-            time: SystemTime::now().into(),
-        }
-    }
 }
 
 impl Source {

@@ -3,6 +3,7 @@
 use super::*;
 use crate::journal::Entry;
 use std::fs;
+use std::time::SystemTime;
 
 mod copies;
 
