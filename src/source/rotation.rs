@@ -27,7 +27,7 @@ pub(crate) struct Candidate<'a> {
 
 /// With less than this before the furthest cursor, equal bytes prove little: they may be a banner
 /// that every file begins with.
-pub(super) const PROOF_ENOUGH: u64 = 4096;
+pub(crate) const PROOF_ENOUGH: u64 = 4096;
 
 /// What compressors put behind a name.
 pub(super) const COMPRESSED: [&[u8]; 4] = [b".gz", b".zst", b".xz", b".bz2"];

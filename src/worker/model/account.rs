@@ -12,6 +12,8 @@
 //!    them, unheard, comes again should the output come back, and its order and times begin anew.
 //! 5. A line without an end is over in a file that is copied, rotated, or away for some seconds: its
 //!    beginning arrives.
+//! 6. Where contents are short: what was copied or compressed when less than 4 KiB of it were there, or
+//!    in batches, may be a file of its own. Its first 4 KiB may come again, for each such time.
 //!
 //! And some things do not happen in a life, since they could not be told apart: a copy is made of a
 //! log that no agent has seen and that is read on; the clock is set back and put forward again
@@ -21,9 +23,11 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use proptest::prelude::*;
 
+use super::acts::Setup;
 use super::backend::{Backend, refuses};
 use super::files::Files;
 use super::stage::OUTPUTS;
+use crate::source::rotation::PROOF_ENOUGH;
 
 /// What is excused, for each output.
 #[derive(Debug, Default)]
@@ -32,6 +36,11 @@ pub(super) struct Excused {
     missing: [BTreeSet<(usize, usize)>; 2],
     /// So often the banner may be missing.
     banners: usize,
+    /// Whether contents may be short.
+    is_short: bool,
+    /// Lines that prove too little, copied or compressed: of which content, and which; once for
+    /// each time.
+    again: Vec<(usize, usize)>,
     /// Outputs that were ever configured.
     is_met: [bool; 2],
     /// Beginnings of lines: they are lines where nothing more was to come.
@@ -39,6 +48,14 @@ pub(super) struct Excused {
 }
 
 impl Excused {
+    /// Nothing yet.
+    pub(super) fn of(setup: Setup) -> Self {
+        Self {
+            is_short: setup.own_lines == 0,
+            ..Self::default()
+        }
+    }
+
     /// What an output has not taken by now of bytes that nobody can reach any more, it will never
     /// get.
     pub(super) fn note_losses(&mut self, files: &Files, backends: &[Backend; 2]) {
@@ -88,21 +105,40 @@ impl Excused {
         self.banners += usize::from(!is_proven);
     }
 
+    /// A file with this content was made besides the one that is read: a copy, or a gzip.
+    pub(super) fn note_doubled(
+        &mut self,
+        files: &Files,
+        id: Option<usize>,
+        backends: &[Backend; 2],
+    ) {
+        let Some(id) = id.filter(|_| self.is_short) else {
+            return;
+        };
+        let enough = usize::try_from(PROOF_ENOUGH).unwrap();
+        let content = &files.contents[id];
+        let read = content.lines.iter().filter(|(line, _)| {
+            let mut backends = backends.iter();
+            backends.any(|it| it.sealed.contains_key(line))
+        });
+        let read = read.map(|(_, end)| *end).max().unwrap_or(0);
+        if read < enough {
+            let first = (0..).zip(&content.lines);
+            let first = first.filter(|(_, (_, end))| *end <= enough);
+            self.again.extend(first.map(|(number, _)| (id, number)));
+        }
+    }
+
     /// The beginning of a line may arrive as a line.
     pub(super) fn note_beginning(&mut self, line: Option<String>) {
         *self.beginnings.entry(line.unwrap_or_default()).or_default() += 1;
     }
 
     /// How often each line may be missing.
-    fn excused<'a>(&self, files: &'a Files, output: usize) -> BTreeMap<&'a String, usize> {
-        let mut excused = BTreeMap::new();
-        let missing = self.missing[output].iter();
-        let missing = missing.map(|&(id, number)| &files.contents[id].lines[number].0);
+    fn excused<'a>(&'a self, files: &'a Files, output: usize) -> BTreeMap<&'a String, usize> {
+        let missing = lines_of(files, &self.missing[output]);
         let banners = (0..self.banners).flat_map(|_| &files.banner);
-        for line in missing.chain(banners) {
-            *excused.entry(line).or_default() += 1;
-        }
-        excused
+        count(missing.chain(banners))
     }
 
     /// Compares what is stored with what was written.
@@ -128,12 +164,15 @@ impl Excused {
             *refused.entry(letter).or_insert(0usize) += 1;
         }
         let excused = self.excused(files, output);
+        let again = count(lines_of(files, &self.again));
         let last_words = files.last_words();
         for (line, most) in &written {
             let got = arrived.remove(line).unwrap_or(0) + refused.remove(line).unwrap_or(0);
             let excused = excused.get(line).copied().unwrap_or(0);
             let least = most.saturating_sub(excused);
-            let most = most + backend.come_again.get(*line).copied().unwrap_or(0);
+            let most = most
+                + backend.come_again.get(*line).copied().unwrap_or(0)
+                + again.get(line).copied().unwrap_or(0);
             prop_assert!(
                 got >= least,
                 "{name}: {got} of {least}..={most} {line:?}: LOST"
@@ -151,12 +190,33 @@ impl Excused {
                 "{name}: {got} times {line:?}, which nobody wrote"
             );
         }
-        in_order(name, backend)
+        let doubled = self.again.iter().map(|(id, _)| format!("c{id}"));
+        in_order(name, backend, &doubled.collect())
     }
 }
 
+fn lines_of<'a>(
+    files: &'a Files,
+    which: impl IntoIterator<Item = &'a (usize, usize)>,
+) -> impl Iterator<Item = &'a String> {
+    let which = which.into_iter();
+    which.map(|&(id, number)| &files.contents[id].lines[number].0)
+}
+
+fn count<'a>(lines: impl Iterator<Item = &'a String>) -> BTreeMap<&'a String, usize> {
+    let mut counts = BTreeMap::new();
+    for line in lines {
+        *counts.entry(line).or_default() += 1;
+    }
+    counts
+}
+
 /// Within a stream, times rise, and the lines of a content come in their order.
-fn in_order(name: &str, backend: &Backend) -> Result<(), TestCaseError> {
+fn in_order(
+    name: &str,
+    backend: &Backend,
+    doubled: &BTreeSet<String>,
+) -> Result<(), TestCaseError> {
     let mut times: HashMap<&str, i64> = HashMap::new();
     let mut numbers: HashMap<(&str, &str), &str> = HashMap::new();
     for stored in backend.stored_for_good() {
@@ -174,6 +234,7 @@ fn in_order(name: &str, backend: &Backend) -> Result<(), TestCaseError> {
         let mut words = stored.line.split(' ');
         if let (Some(content), Some(number)) = (words.next(), words.next())
             && content.starts_with('c')
+            && !doubled.contains(content)
         {
             let before = numbers.insert((&stored.stream, content), number);
             prop_assert!(

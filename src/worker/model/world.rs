@@ -32,7 +32,7 @@ impl World {
             labels,
             stage: Stage::new(setup, labels),
             files: Files::new(setup.banner_lines, setup.own_lines),
-            excused: Excused::default(),
+            excused: Excused::of(setup),
         };
         world.meet(labels);
         world
@@ -54,11 +54,13 @@ impl World {
             Act::Rename { log } => files.rename(stage, log),
             Act::Copy { log } if files.is_seen(log) => {
                 excused.note_beginning(files.copy(stage, log));
+                excused.note_doubled(files, files.content_of(log), &stage.backends);
             }
             Act::Copy { .. } => {}
             Act::CopyTruncate { log } => {
                 excused.note_emptied(files, log, &stage.backends);
                 files.copy(stage, log);
+                excused.note_doubled(files, files.content_of(log), &stage.backends);
                 files.truncate(stage, log);
             }
             Act::Truncate { log, lines } => {
@@ -79,7 +81,10 @@ impl World {
                 log,
                 which,
                 is_slow,
-            } => files.gzip(stage, log, which, is_slow),
+            } => {
+                let compressed = files.gzip(stage, log, which, is_slow);
+                excused.note_doubled(files, compressed, &stage.backends);
+            }
             Act::NewDay => files.new_day(),
             Act::FolderFlickers { millis, is_empty } => {
                 // A line without an end in a file that is away for some seconds is over.

@@ -146,20 +146,19 @@ impl Files {
         places.filter(|it| it.inode == inode).count()
     }
 
+    /// Compresses one of the rotated files. Returns its content.
     pub(in super::super) fn gzip(
         &mut self,
         stage: &mut Stage,
         log: usize,
         which: usize,
         is_slow: bool,
-    ) {
+    ) -> Option<usize> {
         let plain: Vec<_> = (1..=self.rotations(log))
             .map(|number| self.rotated(log, number, ""))
             .filter(|name| self.may_be_compressed(name))
             .collect();
-        let Some(name) = plain.get(which % plain.len().max(1)) else {
-            return;
-        };
+        let name = plain.get(which % plain.len().max(1))?;
         stage.blink();
         let level = flate2::Compression::fast();
         let mut gzip = flate2::write::GzEncoder::new(Vec::new(), level);
@@ -189,6 +188,7 @@ impl Files {
         };
         self.places.insert(to, compressed);
         self.unlink(stage, name);
+        Some(place.content)
     }
 
     /// The folder is away for some time: there is none, or an empty one stands in for it.
