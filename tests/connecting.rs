@@ -17,8 +17,6 @@ mod aws;
 mod aws_ways;
 #[path = "connecting/creation.rs"]
 mod creation;
-#[path = "connecting/front.rs"]
-mod front;
 #[path = "harness/harness.rs"]
 mod harness;
 #[path = "connecting/iam.rs"]
@@ -31,6 +29,8 @@ mod live;
 mod live_denied;
 #[path = "connecting/many.rs"]
 mod many;
+#[path = "connecting/permissions.rs"]
+mod permissions;
 #[path = "connecting/proxies.rs"]
 mod proxies;
 #[path = "connecting/sso.rs"]

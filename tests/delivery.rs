@@ -9,10 +9,14 @@
 
 #[path = "delivery/ages.rs"]
 mod ages;
+#[path = "delivery/all_refused.rs"]
+mod all_refused;
 #[path = "delivery/answers.rs"]
 mod answers;
 #[path = "delivery/dead_output.rs"]
 mod dead_output;
+#[path = "delivery/dividing.rs"]
+mod dividing;
 #[path = "delivery/doubt.rs"]
 mod doubt;
 #[path = "delivery/equal_times.rs"]
@@ -21,6 +25,8 @@ mod equal_times;
 mod far;
 #[path = "delivery/form.rs"]
 mod form;
+#[path = "delivery/full_letters.rs"]
+mod full_letters;
 #[path = "harness/harness.rs"]
 mod harness;
 #[path = "delivery/letters.rs"]

@@ -228,22 +228,6 @@ fn on_each(what: impl Fn(&Scene, &Loki)) {
     }
 }
 
-fn config(scene: &Scene, output: String) -> Config {
-    Config {
-        outputs: vec![output],
-        ..scene.loki_config()
-    }
-    .serving()
-}
-
-fn letters(config: &Config) -> Vec<Value> {
-    let path = config.state_dir.join("dead-letters.ndjson");
-    let text = fs::read_to_string(path).unwrap_or_default();
-    text.lines()
-        .map(|it| serde_json::from_str(it).unwrap())
-        .collect()
-}
-
 #[test]
 fn every_line_is_read_back_in_its_order_across_kills() {
     on_each(|scene, loki| {
@@ -252,7 +236,7 @@ fn every_line_is_read_back_in_its_order_across_kills() {
             .replace("batch: {", "batch: { max_bytes: 32KiB,");
         let config = Config {
             inputs: vec![scene.input("app", &["*.log"], "max_line: 8KiB")],
-            ..config(scene, small)
+            ..scene.config_to(small).serving()
         };
         let path = scene.log("app.log");
         let mut series = Numbered::wide("loki", 100);
@@ -277,7 +261,9 @@ fn every_line_is_read_back_in_its_order_across_kills() {
 #[test]
 fn equal_lines_stay_apart_and_files_of_one_stream_keep_their_times() {
     on_each(|scene, loki| {
-        let config = config(scene, loki.output("labels: { app: several }"));
+        let config = scene
+            .config_to(loki.output("labels: { app: several }"))
+            .serving();
         let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap();
         let first = now.as_secs() - 600;
         let mut written = Vec::new();
@@ -308,7 +294,9 @@ fn equal_lines_stay_apart_and_files_of_one_stream_keep_their_times() {
 #[test]
 fn what_it_refuses_is_a_dead_letter_and_the_lines_beside_it_arrive() {
     on_each(|scene, loki| {
-        let config = config(scene, loki.output("labels: { app: refused }"));
+        let config = scene
+            .config_to(loki.output("labels: { app: refused }"))
+            .serving();
         let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap();
         let line = |days: u64, text: &str| {
             let seconds = now.as_secs() - days * 86_400;
@@ -320,7 +308,7 @@ fn what_it_refuses_is_a_dead_letter_and_the_lines_beside_it_arrive() {
         config.wait_until_no_lag();
         agent.stop_well();
         assert_eq!(loki.lines("app", "refused"), [young]);
-        let letters = letters(&config);
+        let letters = config.dead_letters();
         assert_eq!(letters.len(), 1, "{letters:?}");
         assert_eq!(
             (&letters[0]["text"], &letters[0]["reason"]),

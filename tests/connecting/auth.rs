@@ -5,8 +5,7 @@ use std::sync::{Arc, Mutex};
 
 use pinnace::receiver::Backend;
 
-use crate::front::{Front, header};
-use crate::harness::{Agent, Numbered, Scene};
+use crate::harness::{Agent, Front, Numbered, Scene, header};
 use crate::tls::{delivers, is_told, loki_at};
 
 /// `me:pass` in base64.

@@ -7,8 +7,7 @@ use pinnace::receiver::Backend;
 
 use crate::authority::Authority;
 use crate::aws::{cloudwatch_at, is_told, variables};
-use crate::front::Front;
-use crate::harness::{Agent, Scene};
+use crate::harness::{Agent, Front, Scene};
 use crate::proxies::{Proxy, hidden_server};
 use crate::tls::{server, tls};
 

@@ -5,8 +5,7 @@ use std::time::{Duration, Instant};
 
 use pinnace::receiver::Backend;
 
-use crate::front::Front;
-use crate::harness::{Config, Numbered, Scene, eventually, pass};
+use crate::harness::{Config, Front, Numbered, Scene, eventually, pass};
 use crate::tls::loki_at;
 
 /// Sends batches one after the other for a while and returns how many connections that took.

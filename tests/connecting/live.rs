@@ -5,8 +5,7 @@ use std::process::Command;
 use pinnace::receiver::{Action, Backend, Faults};
 
 use crate::authority::Authority;
-use crate::front::{Front, header};
-use crate::harness::{Config, Scene, append, free_port};
+use crate::harness::{Config, Front, Scene, append, free_port, header};
 use crate::tls::loki_at;
 
 /// The command, without anything of the environment of the test.

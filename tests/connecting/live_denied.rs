@@ -9,8 +9,7 @@ use std::path::Path;
 use pinnace::receiver::{Action, Backend, Faults};
 
 use crate::aws::cloudwatch_at;
-use crate::front::{Front, header};
-use crate::harness::{Config, Scene, append, skipped};
+use crate::harness::{Config, Front, Scene, append, header, skipped};
 use crate::live::{check, command, fails, line, without};
 use crate::tls::loki_at;
 

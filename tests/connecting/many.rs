@@ -3,8 +3,7 @@
 use pinnace::receiver::{Backend, Faults};
 
 use crate::authority::Authority;
-use crate::front::Front;
-use crate::harness::{Agent, Config, MEMORY_CEILING, Numbered, Scene};
+use crate::harness::{Agent, Config, Front, MEMORY_CEILING, Numbered, Scene};
 
 const STREAMS: u64 = 1000;
 const LINES: u64 = 60;

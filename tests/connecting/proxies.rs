@@ -9,8 +9,7 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::oneshot;
 
 use crate::authority::Authority;
-use crate::front::Front;
-use crate::harness::Scene;
+use crate::harness::{Front, Scene};
 use crate::tls::{delivers, is_told, loki_at};
 
 /// `me:pass` in base64.

@@ -5,8 +5,7 @@ use std::fs;
 use std::os::unix::fs::PermissionsExt as _;
 
 use crate::aws::{cloudwatch_at, delivers, is_told, signers, variables};
-use crate::front::Front;
-use crate::harness::Scene;
+use crate::harness::{Front, Scene};
 
 /// Profiles that sign in, one that takes a role on with such a one, and the one that is advised.
 const PROFILES: &str = "

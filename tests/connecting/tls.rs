@@ -6,8 +6,7 @@ use std::path::Path;
 use pinnace::receiver::Backend;
 
 use crate::authority::{Authority, Identity};
-use crate::front::Front;
-use crate::harness::{Agent, Config, Numbered, Scene};
+use crate::harness::{Agent, Config, Front, Numbered, Scene};
 
 /// A Loki output at a URL of its own.
 pub(crate) fn loki_at(scene: &Scene, url: &str, more: &str) -> Config {

@@ -7,7 +7,6 @@ use std::fs::File;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use pinnace::receiver::Backend;
-use serde_json::Value;
 
 use crate::harness::{Config, Scene, append, eventually, get};
 
@@ -71,10 +70,9 @@ fn stored(scene: &Scene, backend: Backend) -> Vec<(String, u64)> {
 
 /// The lines of an output's dead letters.
 fn buried(config: &Config, output: &str) -> Vec<String> {
-    let path = config.state_dir.join("dead-letters.ndjson");
-    let text = std::fs::read_to_string(path).unwrap_or_default();
-    text.lines()
-        .map(|line| serde_json::from_str::<Value>(line).unwrap())
+    config
+        .dead_letters()
+        .iter()
         .filter(|letter| letter["output"] == output)
         .flat_map(|letter| {
             let lines = letter["text"].as_str().unwrap().lines();

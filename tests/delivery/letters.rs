@@ -1,7 +1,6 @@
 //! What a dead letter says of a batch that an earlier run may have sent: whether its record may be
 //! stored all the same.
 
-use std::fs;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use pinnace::receiver::{Action, Backend, Faults};
@@ -10,25 +9,11 @@ use serde_json::Value;
 use crate::harness::{Config, PATIENCE, Scene, append, eventually, lines_of};
 
 fn config(scene: &Scene, backend: Backend, more: &str) -> Config {
-    let output = match backend {
-        Backend::Loki => scene.loki(more),
-        Backend::Cloudwatch => {
-            scene.cloudwatch(&format!("log_stream: all, request_timeout: 500ms, {more}"))
-        }
+    let config = match backend {
+        Backend::Loki => scene.config_of(backend, more),
+        Backend::Cloudwatch => scene.config_of(backend, &format!("request_timeout: 500ms, {more}")),
     };
-    Config {
-        outputs: vec![output],
-        ..scene.loki_config()
-    }
-    .serving()
-}
-
-fn letters(config: &Config) -> Vec<Value> {
-    let path = config.state_dir.join("dead-letters.ndjson");
-    let text = fs::read_to_string(path).unwrap_or_default();
-    let whole = text.rsplit_once('\n').map_or("", |(lines, _)| lines);
-    let lines = whole.lines();
-    lines.map(|it| serde_json::from_str(it).unwrap()).collect()
+    config.serving()
 }
 
 /// What a backend stored, sorted.
@@ -105,7 +90,7 @@ fn a_letter_says_whether_the_record_may_be_stored_by_an_earlier_run() {
         append(&scene.log("app.log"), "last\n");
         config.wait_until_no_lag();
         agent.stop_well();
-        let letters = letters(&config);
+        let letters = config.dead_letters();
         let may_be_stored: Vec<_> = letters.iter().map(|it| &it["may_be_stored"]).collect();
         let expected: Vec<_> = expected.map(Value::Bool).into_iter().collect();
         assert_eq!(may_be_stored, expected.iter().collect::<Vec<_>>(), "{what}");
@@ -135,10 +120,10 @@ fn what_an_earlier_run_may_have_sent_is_no_dead_letter_for_its_age_alone() {
         let after = config(&scene, backend, "max_age: 1h");
         let agent = scene.start(&after);
         append(&scene.log("app.log"), format!("{}\n", line("two")));
-        assert!(eventually(|| letters(&after).len() == 1), "{backend}");
+        assert!(eventually(|| after.dead_letters().len() == 1), "{backend}");
         after.wait_until_no_lag();
         agent.stop_well();
-        let letter = letters(&after).remove(0);
+        let letter = after.dead_letters().remove(0);
         assert_eq!(letter["text"], line("two"), "{backend} {is_stored}");
         assert_eq!(
             (&letter["reason"], &letter["may_be_stored"]),

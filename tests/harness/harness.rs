@@ -17,14 +17,17 @@ use std::time::{Duration, Instant};
 
 mod account;
 mod agent;
+mod front;
 mod http;
 mod scene;
 mod stand_in;
+mod telling;
 mod volume;
 mod writer;
 
 pub(crate) use account::{Account, lines_of};
 pub(crate) use agent::{Agent, Exit};
+pub(crate) use front::{Front, Verdict, header};
 pub(crate) use http::{ask_aws, get};
 pub(crate) use scene::{Config, Scene, free_port};
 pub(crate) use stand_in::stand_in;

@@ -145,18 +145,27 @@ impl Scene {
 
     /// All `*.log` to Loki.
     pub(crate) fn loki_config(&self) -> Config {
-        Config {
-            inputs: vec![self.input("app", &["*.log"], "")],
-            outputs: vec![self.loki("")],
-            ..self.empty_config()
-        }
+        self.config_of(Backend::Loki, "")
     }
 
     /// All `*.log` to CloudWatch, into the stream `/apps/test:all`.
     pub(crate) fn cloudwatch_config(&self) -> Config {
+        self.config_of(Backend::Cloudwatch, "")
+    }
+
+    /// All `*.log` to one backend, with further keys of its output.
+    pub(crate) fn config_of(&self, backend: Backend, more: &str) -> Config {
+        self.config_to(match backend {
+            Backend::Loki => self.loki(more),
+            Backend::Cloudwatch => self.cloudwatch(&format!("log_stream: all, {more}")),
+        })
+    }
+
+    /// All `*.log` to this output.
+    pub(crate) fn config_to(&self, output: String) -> Config {
         Config {
             inputs: vec![self.input("app", &["*.log"], "")],
-            outputs: vec![self.cloudwatch("log_stream: all")],
+            outputs: vec![output],
             ..self.empty_config()
         }
     }

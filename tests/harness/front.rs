@@ -19,8 +19,25 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::oneshot;
 use tokio_rustls::TlsAcceptor;
 
-/// What is done with a request: answered with a status and a body, or passed on.
+/// Answers a request with a status and a body, or passes it on.
 pub(crate) type Judge = Box<dyn Fn(&Parts, &[u8]) -> Option<(u16, String)> + Send + Sync>;
+
+/// What is done with a request.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Verdict {
+    /// It is carried out behind the front.
+    PassOn,
+    /// It is answered with a status and a body.
+    Answer(u16, String),
+    /// It is carried out, and answered otherwise.
+    CarryOutAndAnswer(u16, String),
+    /// It is never answered.
+    Hang,
+    /// Its connection is closed.
+    Break,
+}
+
+type Script = Box<dyn Fn(&Parts, &[u8]) -> Verdict + Send + Sync>;
 
 /// A running server. Dropping it ends it.
 pub(crate) struct Front {
@@ -32,7 +49,7 @@ pub(crate) struct Front {
 
 struct Shared {
     tls: Mutex<Option<Arc<ServerConfig>>>,
-    judge: Judge,
+    script: Script,
     behind: Option<SocketAddr>,
     date: Mutex<Option<&'static str>>,
     connections: AtomicUsize,
@@ -42,12 +59,23 @@ struct Shared {
 impl Front {
     /// Passes everything on.
     pub(crate) fn before(behind: SocketAddr, tls: Option<Arc<ServerConfig>>) -> Self {
-        Self::start(Some(behind), tls, Box::new(|_, _| None))
+        Self::start(Some(behind), tls, Box::new(|_, _| Verdict::PassOn))
+    }
+
+    /// Does with each request what `script` says.
+    pub(crate) fn scripted(
+        behind: SocketAddr,
+        script: impl Fn(&Parts, &[u8]) -> Verdict + Send + Sync + 'static,
+    ) -> Self {
+        Self::start(Some(behind), None, Box::new(script))
     }
 
     /// Judges what it passes on.
     pub(crate) fn judging(behind: SocketAddr, judge: Judge) -> Self {
-        Self::start(Some(behind), None, judge)
+        Self::scripted(behind, move |parts, body| match judge(parts, body) {
+            Some((status, text)) => Verdict::Answer(status, text),
+            None => Verdict::PassOn,
+        })
     }
 
     /// Answers by itself.
@@ -57,17 +85,20 @@ impl Front {
         Self::start(
             None,
             None,
-            Box::new(move |parts, body| Some(answer(parts, body))),
+            Box::new(move |parts, body| {
+                let (status, text) = answer(parts, body);
+                Verdict::Answer(status, text)
+            }),
         )
     }
 
-    fn start(behind: Option<SocketAddr>, tls: Option<Arc<ServerConfig>>, judge: Judge) -> Self {
+    fn start(behind: Option<SocketAddr>, tls: Option<Arc<ServerConfig>>, script: Script) -> Self {
         let listener = std::net::TcpListener::bind(("127.0.0.1", 0)).unwrap();
         listener.set_nonblocking(true).unwrap();
         let address = listener.local_addr().unwrap();
         let shared = Arc::new(Shared {
             tls: Mutex::new(tls),
-            judge,
+            script,
             behind,
             date: Mutex::new(None),
             connections: AtomicUsize::new(0),
@@ -168,23 +199,43 @@ async fn serve(stream: impl AsyncRead + AsyncWrite + Unpin + Send + 'static, sha
         .await;
 }
 
+/// The connection is to be closed.
+#[derive(Debug, thiserror::Error)]
+#[error("closed on purpose")]
+struct Broken;
+
 async fn respond(
     shared: Arc<Shared>,
     request: Request<Incoming>,
-) -> Result<Response<Full<Bytes>>, hyper::Error> {
+) -> Result<Response<Full<Bytes>>, Box<dyn std::error::Error + Send + Sync>> {
     let (parts, body) = request.into_parts();
     let body = body.collect().await?.to_bytes();
     shared.seen.lock().unwrap().push(parts.clone());
-    if let Some((status, text)) = (shared.judge)(&parts, &body) {
-        // An instance's service says this with its tokens; the others' clients do not mind.
-        let mut response = Response::builder()
-            .status(status)
-            .header("x-aws-ec2-metadata-token-ttl-seconds", "21600");
-        if let Some(date) = *shared.date.lock().unwrap() {
-            response = response.header("date", date);
+    let (status, text) = match (shared.script)(&parts, &body) {
+        Verdict::PassOn => return pass_on(&shared, parts, body).await,
+        Verdict::Answer(status, text) => (status, text),
+        Verdict::CarryOutAndAnswer(status, text) => {
+            pass_on(&shared, parts, body).await?;
+            (status, text)
         }
-        return Ok(response.body(Full::new(Bytes::from(text))).unwrap());
+        Verdict::Hang => std::future::pending().await,
+        Verdict::Break => return Err(Broken.into()),
+    };
+    // An instance's service says this with its tokens; the others' clients do not mind.
+    let mut response = Response::builder()
+        .status(status)
+        .header("x-aws-ec2-metadata-token-ttl-seconds", "21600");
+    if let Some(date) = *shared.date.lock().unwrap() {
+        response = response.header("date", date);
     }
+    Ok(response.body(Full::new(Bytes::from(text))).unwrap())
+}
+
+async fn pass_on(
+    shared: &Shared,
+    parts: Parts,
+    body: Bytes,
+) -> Result<Response<Full<Bytes>>, Box<dyn std::error::Error + Send + Sync>> {
     let behind = shared.behind.unwrap();
     let stream = TcpStream::connect(behind).await.unwrap();
     let (mut sender, connection) =
@@ -194,8 +245,6 @@ async fn respond(
         .send_request(Request::from_parts(parts, Full::new(body)))
         .await?;
     let (parts, body) = response.into_parts();
-    Ok(Response::from_parts(
-        parts,
-        Full::new(body.collect().await?.to_bytes()),
-    ))
+    let body = body.collect().await?.to_bytes();
+    Ok(Response::from_parts(parts, Full::new(body)))
 }
