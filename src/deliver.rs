@@ -16,12 +16,14 @@ use crate::dead_letters::{Letter, Written};
 use crate::observe::health::OutputHealth;
 use crate::observe::metrics::Metrics;
 use crate::record::Time;
+use answers::Without;
 use attempts::Attempts;
 use courier::Courier;
 use tray::Tray;
 
 mod answers;
 mod attempts;
+mod clock;
 pub(crate) mod cloudwatch;
 mod courier;
 pub(crate) mod loki;
@@ -112,8 +114,15 @@ impl Answer {
 
 /// What it means for a batch that a connection failed.
 fn of_failure(failure: &Failure) -> Answer {
-    let row = answers::of_connection(failure.kind());
+    let row = answers::without(Without::Failure(failure.kind()));
     Answer::new(row.class, row.reason, failure.to_string())
+}
+
+/// What it means for a batch that there was no answer, or none that can be read: `said` is what
+/// was seen of it.
+fn unanswered(without: Without, said: &str) -> Answer {
+    let row = answers::without(without);
+    Answer::new(row.class, row.reason, format!("{said}; {}", row.mending))
 }
 
 /// What a batch needs before it is sent again when it may be stored already.

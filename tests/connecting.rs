@@ -17,6 +17,8 @@ mod aws;
 mod aws_ways;
 #[path = "connecting/creation.rs"]
 mod creation;
+#[path = "connecting/failures.rs"]
+mod failures;
 #[path = "harness/harness.rs"]
 mod harness;
 #[path = "connecting/iam.rs"]

@@ -224,6 +224,8 @@ impl Names {
     }
 }
 
+const NO_PROXY: &str = "look whether it is a proxy, and at its log";
+
 /// Asks a proxy for a way to the target.
 async fn tunnel(tcp: &mut TcpStream, proxy: &Server, target: &Target) -> Result<(), Failure> {
     let fail = |why: String| Failure::Proxy {
@@ -239,16 +241,16 @@ async fn tunnel(tcp: &mut TcpStream, proxy: &Server, target: &Target) -> Result<
         request.extend_from_slice(b"\r\n");
     }
     request.extend_from_slice(b"\r\n");
-    let broke = |error: io::Error| fail(format!("the connection broke: {error}"));
+    let broke = |error: io::Error| fail(format!("the connection broke: {error}; {NO_PROXY}"));
     tcp.write_all(&request).await.map_err(broke)?;
     let mut answer = Vec::new();
     // The server speaks second in TLS: what comes before we do is the proxy's answer alone.
     while !answer.ends_with(b"\r\n\r\n") {
         if answer.len() >= MAX_ANSWER {
-            return Err(fail("its answer does not end".to_owned()));
+            return Err(fail(format!("its answer does not end; {NO_PROXY}")));
         }
         if tcp.read_buf(&mut answer).await.map_err(broke)? == 0 {
-            return Err(fail("it closed the connection".to_owned()));
+            return Err(fail(format!("it closed the connection; {NO_PROXY}")));
         }
     }
     let answer = String::from_utf8_lossy(&answer);
@@ -257,12 +259,12 @@ async fn tunnel(tcp: &mut TcpStream, proxy: &Server, target: &Target) -> Result<
     match status {
         Some(200..=299) => Ok(()),
         Some(407) => Err(fail(match proxy.authorization {
-            Some(_) => "it does not take this user and password (407)".to_owned(),
+            Some(_) => "it does not take this user and password (407): correct them in proxy".to_owned(),
             None => "it wants a user and a password (407): write them into proxy as http://user:password@host:port".to_owned(),
         })),
         Some(403) => Err(fail(format!(
             "it does not let us through ({line}): allow {authority} there"
         ))),
-        _ => Err(fail(format!("it answered {line:?}"))),
+        _ => Err(fail(format!("it answered {line:?}; {NO_PROXY}"))),
     }
 }

@@ -16,7 +16,7 @@ use crate::observe::snapshot::utc_of;
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum Failure {
     /// A URL cannot be used.
-    #[error("the URL {0} cannot be used")]
+    #[error("the URL {0} cannot be used: correct it")]
     Url(String),
     /// The environment names a proxy that is not spoken to.
     #[error("{0}")]
@@ -25,9 +25,7 @@ pub(crate) enum Failure {
     #[error(transparent)]
     Trust(#[from] TrustError),
     /// A name has no address.
-    #[error(
-        "cannot find the address of {host}: {source}; look at the name and at this machine's DNS"
-    )]
+    #[error("cannot find the address of {host}: {source}; {}", NAME_MENDING)]
     Name {
         /// The name.
         host: String,
@@ -35,7 +33,7 @@ pub(crate) enum Failure {
         source: io::Error,
     },
     /// Nobody answers there.
-    #[error("cannot connect to {whom}: {source}")]
+    #[error("cannot connect to {whom}: {source}; {}", connect_mending(.source))]
     Connect {
         /// The server, or the proxy.
         whom: String,
@@ -85,8 +83,12 @@ pub(crate) enum Failure {
 pub(crate) enum Kind {
     /// Something in the configuration or in a file has to be mended. Nothing was sent.
     Settings,
-    /// Nobody was reached. Nothing was sent.
-    Unreachable,
+    /// A name has no address. Nothing was sent.
+    Name,
+    /// Nobody takes the connection. Nothing was sent.
+    Connect,
+    /// There was no connection in time. Nothing was sent.
+    Slow,
     /// The proxy does not let us through. Nothing was sent.
     Proxy,
     /// No TLS. Nothing was sent.
@@ -100,7 +102,9 @@ impl Failure {
     pub(crate) fn kind(&self) -> Kind {
         match self {
             Self::Url(_) | Self::ProxyUrl(_) | Self::Trust(_) => Kind::Settings,
-            Self::Name { .. } | Self::Connect { .. } | Self::Timeout { .. } => Kind::Unreachable,
+            Self::Name { .. } => Kind::Name,
+            Self::Connect { .. } => Kind::Connect,
+            Self::Timeout { .. } => Kind::Slow,
             Self::Proxy { .. } => Kind::Proxy,
             Self::Tls { .. } => Kind::Tls,
             Self::Broken { .. } => Kind::Broken,
@@ -118,7 +122,7 @@ impl Failure {
                 "the server closed the connection; look whether it speaks TLS at this port"
                     .to_owned()
             }
-            None => error.to_string(),
+            None => format!("{error}; {SERVER_LOG}"),
         };
         Self::Tls { whom, why }
     }
@@ -130,15 +134,35 @@ impl Failure {
             let why = handshake(error, &target.host);
             return Self::Tls { whom, why };
         }
-        let mut why = innermost(error);
-        if was_asked {
-            why = format!("{why}; {WANTS_CERTIFICATE}");
-        }
+        let mending = if was_asked {
+            WANTS_CERTIFICATE
+        } else {
+            BROKEN_MENDING
+        };
+        let why = format!("{}; {mending}", innermost(error));
         Self::Broken { whom, why }
     }
 }
 
+/// What mends a name without an address.
+pub(crate) const NAME_MENDING: &str = "look at the name and at this machine's DNS";
+/// What mends it that nobody listens.
+pub(crate) const REFUSED_MENDING: &str = "look whether it runs, and at the port";
+/// What mends a connection that breaks.
+pub(crate) const BROKEN_MENDING: &str = "it passes by itself when the server was restarted; if it lasts, look at its log and at what stands before it";
+const SERVER_LOG: &str = "look at the server's own log";
+
 const WANTS_CERTIFICATE: &str = "the server asked for a client certificate: set tls.cert_file and tls.key_file to one that it accepts";
+
+fn connect_mending(source: &io::Error) -> &'static str {
+    match source.kind() {
+        io::ErrorKind::ConnectionRefused => REFUSED_MENDING,
+        io::ErrorKind::HostUnreachable | io::ErrorKind::NetworkUnreachable => {
+            "look at this machine's network and its routes"
+        }
+        _ => "look whether it runs, and at firewalls and network policies in between",
+    }
+}
 
 fn step_taken(step: Step) -> &'static str {
     match step {
@@ -169,10 +193,10 @@ fn handshake(error: &rustls::Error, host: &str) -> String {
         }
         E::PeerIncompatible(_) => {
             format!(
-                "the server speaks neither TLS 1.2 nor 1.3, or no cipher that is still safe ({error})"
+                "the server speaks neither TLS 1.2 nor 1.3, or no cipher that is still safe ({error}): bring it up to date"
             )
         }
-        error => error.to_string(),
+        error => format!("{error}; {SERVER_LOG}"),
     }
 }
 
@@ -194,7 +218,7 @@ fn refusal(alert: AlertDescription) -> String {
             "the server does not know this name; correct the URL, or set tls.server_name".to_owned()
         }
         A::HandshakeFailure => format!("the server refused; {WANTS_IF_ANY}"),
-        alert => format!("the server refused ({alert:?})"),
+        alert => format!("the server refused ({alert:?}); {SERVER_LOG}"),
     }
 }
 
@@ -225,11 +249,11 @@ fn certificate(error: &CertificateError, host: &str) -> String {
             };
             format!("its certificate {names} for {host}: correct the URL, or set tls.server_name to the name in the certificate")
         }
-        C::Revoked => "its certificate was revoked".to_owned(),
+        C::Revoked => "its certificate was revoked: renew it".to_owned(),
         C::Other(other) if other.to_string().contains("CaUsedAsEndEntity") => {
             "it shows the certificate of an authority as its own: give the server a certificate that the authority signed".to_owned()
         }
-        error => format!("its certificate cannot be trusted: {error}"),
+        error => format!("its certificate cannot be trusted: {error}; renew it"),
     }
 }
 

@@ -82,7 +82,7 @@ async fn an_address_that_does_not_answer_is_passed_over() {
     addresses.lock().unwrap().clear();
     let lone = self::client(&addresses, &settings(Duration::from_hours(1)));
     let told = ask(&lone).await.unwrap_err();
-    assert_eq!(told.kind(), Kind::Unreachable);
+    assert_eq!(told.kind(), Kind::Name);
     assert!(
         told.to_string().contains("address of service.test"),
         "{told}"

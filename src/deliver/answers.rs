@@ -2,7 +2,7 @@
 //! from them. Pure.
 
 use super::Class;
-use crate::connect::failure::Kind;
+use crate::connect::failure::{BROKEN_MENDING, Kind, NAME_MENDING, REFUSED_MENDING};
 
 /// Some answers of a backend, and what they mean.
 #[derive(Debug, Clone, Copy)]
@@ -22,18 +22,33 @@ pub(super) struct Row {
     note: &'static str,
 }
 
-/// A failure of the connection, and what it means.
+/// What came instead of an answer.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Without {
+    /// Nothing, within `request_timeout`.
+    Silence,
+    /// Something that is no answer of such a backend.
+    Nonsense,
+    /// A failure of the connection.
+    Failure(Kind),
+}
+
+/// What it means that there was no answer.
 #[derive(Debug)]
-pub(super) struct OfConnection {
-    kind: Kind,
+pub(super) struct NoAnswer {
+    without: Without,
     pub(super) class: Class,
     pub(super) reason: &'static str,
     /// What happened.
     #[cfg_attr(not(test), expect(dead_code, reason = "for the document alone"))]
     words: &'static str,
+    /// What would mend it, for the operator. A failure of the connection says it itself.
+    pub(super) mending: &'static str,
 }
 
 const ANY: (u16, u16) = (0, u16::MAX);
+/// An answer without a code.
+const NO_CODE: &[&str] = &[""];
 
 const fn status(
     statuses: (u16, u16),
@@ -75,9 +90,17 @@ const fn noted(row: Row, note: &'static str) -> Row {
     Row { note, ..row }
 }
 
+const STORED: &str = "nothing: it is stored";
+const WHAT_IT_NAMES: &str = "look at what it names, and at Loki's limits_config";
+const WHAT_AWS_NAMES: &str = "look at what it names, and at log_group and log_stream";
+const TOO_LARGE: &str = "it is divided by itself; a smaller batch.max_bytes spares that";
+const QUOTA: &str = "it passes by itself, and less is sent meanwhile; if it lasts for minutes, ask AWS for a higher quota of {action}";
+const AWS_IS_ILL: &str = "it passes by itself; if it lasts for minutes, look at AWS's health page for this region, or at what endpoint_url leads to";
+const CREDENTIALS: &str = "look at the AWS credentials, and at what stands before AWS";
+
 /// The answers of Loki; the first row that fits counts.
 pub(super) static LOKI: [Row; 14] = [
-    status(one(204), Class::Delivered, "", ""),
+    status(one(204), Class::Delivered, "", STORED),
     status(
         (200, 299),
         Class::Hold,
@@ -91,12 +114,7 @@ pub(super) static LOKI: [Row; 14] = [
         "url must name the push endpoint itself, not a redirect",
     ),
     noted(
-        status(
-            one(400),
-            Class::Refused,
-            "refused",
-            "Loki refuses records of this batch: see its limits",
-        ),
+        status(one(400), Class::Refused, "refused", WHAT_IT_NAMES),
         "When its text names all refused records, the others are stored: *partial*.",
     ),
     status(
@@ -117,25 +135,20 @@ pub(super) static LOKI: [Row; 14] = [
         "config",
         "there is no push endpoint at this url",
     ),
-    status(one(405), Class::Hold, "config", "this url takes no push"),
+    status(
+        one(405),
+        Class::Hold,
+        "config",
+        "this url takes no push: correct it",
+    ),
     status(
         one(408),
         Class::Open,
         "timeout",
-        "the server gave up waiting",
+        "the server gave up waiting: look at its load, and at what stands before it",
     ),
-    status(
-        one(413),
-        Class::Split,
-        "too_large",
-        "make batch.max_bytes smaller",
-    ),
-    status(
-        one(422),
-        Class::Refused,
-        "refused",
-        "the server refuses what is in this request",
-    ),
+    status(one(413), Class::Split, "too_large", TOO_LARGE),
+    status(one(422), Class::Refused, "refused", WHAT_IT_NAMES),
     noted(
         status(
             one(429),
@@ -155,24 +168,32 @@ pub(super) static LOKI: [Row; 14] = [
         ANY,
         Class::Open,
         "server_error",
-        "look at the server's own log",
+        "it passes by itself when the server is well again; look at its own log",
     ),
 ];
 
 /// The answers of CloudWatch Logs; the first row that fits counts.
-pub(super) static CLOUDWATCH: [Row; 14] = [
+pub(super) static CLOUDWATCH: [Row; 18] = [
+    codes(&["ThrottlingException"], Class::Retry, "throttled", QUOTA),
     codes(
-        &[
-            "ThrottlingException",
-            "LimitExceededException",
-            "OperationAbortedException",
-        ],
+        &["LimitExceededException"],
         Class::Retry,
         "throttled",
-        "",
+        "a limit of the account is reached: delete log groups or log streams that nobody needs, or ask AWS for a higher quota",
+    ),
+    codes(
+        &["OperationAbortedException"],
+        Class::Retry,
+        "throttled",
+        "it passes by itself: somebody else changes the same log group at this moment",
     ),
     noted(
-        codes(&["ResourceNotFoundException"], Class::Hold, "not_found", ""),
+        codes(
+            &["ResourceNotFoundException"],
+            Class::Hold,
+            "not_found",
+            "create the log group and the log stream, or let create.log_group and create.log_stream do it",
+        ),
         "Where `create` permits it, the stream, and the group before it, is created and the batch put again.",
     ),
     noted(
@@ -183,7 +204,7 @@ pub(super) static CLOUDWATCH: [Row; 14] = [
             ],
             Class::Delivered,
             "",
-            "",
+            STORED,
         ),
         "AWS no longer says so; an emulator may.",
     ),
@@ -195,7 +216,7 @@ pub(super) static CLOUDWATCH: [Row; 14] = [
         ],
         Class::Refused,
         "refused",
-        "",
+        WHAT_AWS_NAMES,
     ),
     codes(
         &["AccessDeniedException"],
@@ -216,8 +237,8 @@ pub(super) static CLOUDWATCH: [Row; 14] = [
         "credentials",
         "look at the AWS credentials and at the clock",
     ),
-    status(one(413), Class::Split, "too_large", ""),
-    status(one(429), Class::Retry, "throttled", ""),
+    status(one(413), Class::Split, "too_large", TOO_LARGE),
+    status(one(429), Class::Retry, "throttled", QUOTA),
     codes(
         &[
             "ServiceUnavailableException",
@@ -226,72 +247,120 @@ pub(super) static CLOUDWATCH: [Row; 14] = [
         ],
         Class::Open,
         "server_error",
-        "",
+        AWS_IS_ILL,
     ),
-    status(one(408), Class::Open, "server_error", ""),
-    status((500, u16::MAX), Class::Open, "server_error", ""),
+    status(one(408), Class::Open, "server_error", AWS_IS_ILL),
+    status((500, u16::MAX), Class::Open, "server_error", AWS_IS_ILL),
+    status(one(401), Class::Hold, "credentials", CREDENTIALS),
+    status(one(403), Class::Hold, "credentials", CREDENTIALS),
     status(
-        one(401),
+        (300, 399),
         Class::Hold,
-        "credentials",
-        "look at the AWS credentials",
+        "config",
+        "endpoint_url must name the endpoint itself, not a redirect",
     ),
-    status(
-        one(403),
-        Class::Hold,
-        "credentials",
-        "look at the AWS credentials",
+    noted(
+        Row {
+            codes: NO_CODE,
+            ..status(
+                (400, 499),
+                Class::Hold,
+                "config",
+                "it is no answer of CloudWatch Logs: look at endpoint_url and at what stands before it",
+            )
+        },
+        "No record goes to the dead letters on the word of something else than AWS.",
     ),
-    status(ANY, Class::Refused, "refused", ""),
+    status(ANY, Class::Refused, "refused", WHAT_AWS_NAMES),
 ];
 
-static CONNECTION: [OfConnection; 5] = [
-    OfConnection {
-        kind: Kind::Settings,
+static WITHOUT: [NoAnswer; 9] = [
+    NoAnswer {
+        without: Without::Silence,
+        class: Class::Open,
+        reason: "timeout",
+        words: "no answer within `request_timeout`",
+        mending: "it passes by itself when the server is less busy; if it lasts, look at its load and at what stands before it, or raise request_timeout",
+    },
+    NoAnswer {
+        without: Without::Nonsense,
+        class: Class::Open,
+        reason: "server_error",
+        words: "a success of CloudWatch Logs that cannot be read",
+        mending: "look whether endpoint_url leads to CloudWatch Logs itself, and at what stands before it",
+    },
+    NoAnswer {
+        without: Without::Failure(Kind::Settings),
         class: Class::Hold,
         reason: "config",
         words: "a key or a file that is needed for the connection cannot be used",
+        mending: "the sentence names it",
     },
-    OfConnection {
-        kind: Kind::Unreachable,
+    NoAnswer {
+        without: Without::Failure(Kind::Name),
         class: Class::Retry,
         reason: "unreachable",
-        words: "no address, no connection, or none in time",
+        words: "the server's name has no address",
+        mending: NAME_MENDING,
     },
-    OfConnection {
-        kind: Kind::Proxy,
+    NoAnswer {
+        without: Without::Failure(Kind::Connect),
+        class: Class::Retry,
+        reason: "unreachable",
+        words: "nobody takes the connection",
+        mending: REFUSED_MENDING,
+    },
+    NoAnswer {
+        without: Without::Failure(Kind::Slow),
+        class: Class::Retry,
+        reason: "unreachable",
+        words: "no connection within `connection.timeout`",
+        mending: "the sentence names the step that took too long, and what to look at",
+    },
+    NoAnswer {
+        without: Without::Failure(Kind::Proxy),
         class: Class::Hold,
         reason: "proxy",
         words: "the proxy does not let us through",
+        mending: "look at proxy, and at the proxy's rules and its log",
     },
-    OfConnection {
-        kind: Kind::Tls,
+    NoAnswer {
+        without: Without::Failure(Kind::Tls),
         class: Class::Hold,
         reason: "tls",
         words: "no TLS: not trusted, expired, another name, a certificate asked for",
+        mending: "the sentence names the key to set, or what to renew",
     },
-    OfConnection {
-        kind: Kind::Broken,
+    NoAnswer {
+        without: Without::Failure(Kind::Broken),
         class: Class::Open,
         reason: "connection",
         words: "the connection broke after something was sent",
+        mending: BROKEN_MENDING,
     },
 ];
 
-/// The row for an answer.
+/// The row for an answer; the code is empty where none came with it.
 pub(super) fn find(table: &'static [Row], code: &str, status: u16) -> &'static Row {
     let fits = |row: &&Row| {
         let (least, most) = row.statuses;
         (row.codes.is_empty() || row.codes.contains(&code)) && (least..=most).contains(&status)
     };
-    let last = &table[table.len() - 1];
-    table.iter().find(fits).unwrap_or(last)
+    table.iter().find(fits).unwrap_or(any_other(table))
 }
 
-/// What a failure of the connection means.
-pub(super) fn of_connection(kind: Kind) -> &'static OfConnection {
-    let last = &CONNECTION[CONNECTION.len() - 1];
-    CONNECTION.iter().find(|it| it.kind == kind).unwrap_or(last)
+/// The row for whatever no other one is for.
+pub(super) fn any_other(table: &'static [Row]) -> &'static Row {
+    &table[table.len() - 1]
+}
+
+/// What it means that there was no answer.
+pub(super) fn without(without: Without) -> &'static NoAnswer {
+    let last = &WITHOUT[WITHOUT.len() - 1];
+    WITHOUT
+        .iter()
+        .find(|it| it.without == without)
+        .unwrap_or(last)
 }
 
 #[cfg(test)]

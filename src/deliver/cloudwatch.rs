@@ -14,7 +14,8 @@ use aws_smithy_runtime_api::client::orchestrator::HttpResponse;
 use aws_smithy_types::body::SdkBody;
 use bytes::Bytes;
 
-use super::{Answer, Beside, Class, Doubts, Look};
+use super::answers::Without;
+use super::{Answer, Beside, Class, Doubts, Look, unanswered};
 use crate::batch::opened::Opened;
 use crate::batch::{Batch, StreamName};
 use crate::config::{self, LogClass, VerifyAfterError};
@@ -85,10 +86,9 @@ impl Sender {
         });
         let mut answer = match tokio::time::timeout(limit, attempt).await {
             Ok(answer) => answer,
-            Err(_) => Answer::new(
-                Class::Open,
-                "timeout",
-                format!("CloudWatch Logs did not answer within {limit:?}"),
+            Err(_) => unanswered(
+                Without::Silence,
+                &format!("CloudWatch Logs did not answer within {limit:?}"),
             ),
         };
         self.session.look_again_after(&mut answer).await;

@@ -1,16 +1,17 @@
 //! The Loki push API: one request for each batch, and what each answer means. 204 alone is a
 //! success. Retries nothing.
 
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use bytes::Bytes;
 use http_body_util::Full;
 use hyper::header::{
-    AUTHORIZATION, CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue, RETRY_AFTER, USER_AGENT,
+    AUTHORIZATION, CONTENT_TYPE, DATE, HeaderMap, HeaderName, HeaderValue, RETRY_AFTER, USER_AGENT,
 };
 use hyper::{Method, Request, Response, StatusCode, Uri};
 
-use super::{Answer, Class, answers, of_failure};
+use super::answers::Without;
+use super::{Answer, Class, answers, clock, of_failure, unanswered};
 use crate::batch::Batch;
 use crate::batch::opened::Opened;
 use crate::config::{self, Auth, Secret};
@@ -93,10 +94,9 @@ impl Sender {
         let exchange = self.client.send(request, limits);
         match tokio::time::timeout(self.timeout, exchange).await {
             Ok(result) => result.map_err(|failure| of_failure(&failure)),
-            Err(_) => Err(Answer::new(
-                Class::Open,
-                "timeout",
-                format!(
+            Err(_) => Err(unanswered(
+                Without::Silence,
+                &format!(
                     "{} did not answer within {:?}",
                     shape.uri.authority().map_or("", |it| it.as_str()),
                     self.timeout
@@ -162,11 +162,17 @@ fn understand(response: &Response<Bytes>, batch: &Batch) -> Answer {
         retry_after,
         ..classify(response.status(), text.trim())
     };
-    if answer.class == Class::Refused {
-        name_the_refused(answer, text.trim(), batch)
-    } else {
-        answer
+    if answer.class != Class::Refused {
+        return answer;
     }
+    let mut answer = name_the_refused(answer, text.trim(), batch);
+    let date = response.headers().get(DATE).and_then(|it| it.to_str().ok());
+    if answer.rejected.iter().any(|it| it.reason == "too_new")
+        && let Some(fault) = date.and_then(|it| clock::fault(it, SystemTime::now(), "Loki's"))
+    {
+        answer.sentence = format!("{}; {fault}", answer.sentence);
+    }
+    answer
 }
 
 /// Finds in the text of a refusal which records are meant. When it names all of them the others

@@ -28,6 +28,11 @@ impl Proxy {
         Self::start(behind, None, "403 Forbidden")
     }
 
+    /// A proxy that lets nobody through.
+    pub(crate) fn refusing(behind: SocketAddr) -> Self {
+        Self::start(behind, Some("Basic nobody"), "403 Forbidden")
+    }
+
     /// It wants `authorization`, and answers `refusal` without it.
     fn start(
         behind: SocketAddr,

@@ -17,6 +17,7 @@ use std::time::{Duration, Instant};
 
 mod account;
 mod agent;
+mod answers;
 mod front;
 mod http;
 mod scene;
@@ -27,6 +28,7 @@ mod writer;
 
 pub(crate) use account::{Account, lines_of};
 pub(crate) use agent::{Agent, Exit};
+pub(crate) use answers::{Row, rows};
 pub(crate) use front::{Front, Verdict, header};
 pub(crate) use http::{ask_aws, get};
 pub(crate) use scene::{Config, Scene, free_port};

@@ -1,4 +1,4 @@
-//! The document is what the tables say.
+//! The document is what the tables say, and the tables say all that an operator needs.
 
 use std::fmt::Write as _;
 use std::path::Path;
@@ -43,6 +43,7 @@ fn answers(table: &[Row]) -> String {
             ([], ANY) => "any other".to_owned(),
             ([], (least, u16::MAX)) => format!("{least} and above"),
             ([], (least, most)) => format!("{least} to {most}"),
+            (NO_CODE, (least, most)) => format!("{least} to {most} without a code"),
             (codes, _) => codes
                 .iter()
                 .map(|code| format!("`{code}`"))
@@ -83,18 +84,17 @@ Printed from the tables that the program goes by (`src/deliver/answers.rs`); `UP
         "\n## CloudWatch Logs\n\nA success is *delivered*, and *partial* when `rejectedLogEventsInfo` names records.\n\n{}",
         answers(&CLOUDWATCH)
     );
-    text.push_str("\n## Without an answer\n\n| what happened | class | reason |\n|---|---|---|\n");
-    let _ = writeln!(
-        text,
-        "| no answer within `request_timeout` | open | `timeout` |"
+    text.push_str(
+        "\n## Without an answer\n\n| what happened | class | reason | what would mend it |\n|---|---|---|---|\n",
     );
-    for it in &CONNECTION {
+    for it in &WITHOUT {
         let _ = writeln!(
             text,
-            "| {} | {} | `{}` |",
+            "| {} | {} | `{}` | {} |",
             it.words,
             it.class.name(),
-            it.reason
+            it.reason,
+            it.mending
         );
     }
     text
@@ -115,7 +115,7 @@ fn every_row_can_be_reached() {
     for table in [&LOKI[..], &CLOUDWATCH[..]] {
         for row in table {
             let codes = if row.codes.is_empty() {
-                &[""]
+                &["SomethingElse"]
             } else {
                 row.codes
             };
@@ -126,5 +126,31 @@ fn every_row_can_be_reached() {
                 assert!(statuses.next().is_some(), "{row:?}");
             }
         }
+    }
+}
+
+#[test]
+fn every_row_says_what_would_mend_it() {
+    let of_answers = LOKI.iter().chain(&CLOUDWATCH);
+    let of_answers = of_answers.map(|row| (row.class, row.reason, row.mending));
+    let of_silence = WITHOUT.iter().map(|it| (it.class, it.reason, it.mending));
+    for (class, reason, mending) in of_answers.chain(of_silence) {
+        assert!(mending.split(' ').count() >= 3, "{reason}: {mending:?}");
+        // It stands behind a semicolon, and in a table.
+        assert!(
+            !mending.ends_with('.') && !mending.contains('|'),
+            "{mending}"
+        );
+        assert!(mending.starts_with(char::is_lowercase), "{mending}");
+        assert_eq!(reason.is_empty(), class == Class::Delivered, "{mending}");
+    }
+}
+
+#[test]
+fn every_kind_of_silence_has_its_row() {
+    for (place, it) in WITHOUT.iter().enumerate() {
+        let first = WITHOUT.iter().position(|other| other.without == it.without);
+        assert_eq!(first, Some(place), "{it:?}");
+        assert!(std::ptr::eq(without(it.without), it), "{it:?}");
     }
 }

@@ -1,21 +1,17 @@
 //! What each answer of CloudWatch Logs and each failure of the SDK means. Pure.
 
-use std::time::{SystemTime, UNIX_EPOCH};
+use std::time::SystemTime;
 
 use aws_sdk_cloudwatchlogs::error::{ProvideErrorMetadata, SdkError};
 use aws_sdk_cloudwatchlogs::types::RejectedLogEventsInfo;
 use aws_smithy_runtime_api::client::orchestrator::HttpResponse;
-use aws_smithy_types::DateTime;
-use aws_smithy_types::date_time::Format;
 
-use super::super::answers as table;
-use super::super::{Answer, Class, Rejected, of_failure};
+use super::super::answers::{self as table, Without};
+use super::super::{Answer, Class, Rejected, clock, of_failure, unanswered};
 use crate::connect::Failure;
 use crate::connect::failure::{cause, causes};
 use crate::record::Time;
 
-/// AWS takes signatures that are so old, in seconds.
-const CLOCK_TOLERANCE: i64 = 5 * 60;
 /// AWS takes nothing that is older, in nanoseconds.
 const TOO_OLD: i64 = 14 * 24 * 3600 * 1_000_000_000;
 /// AWS takes nothing that is further ahead, in nanoseconds.
@@ -94,6 +90,10 @@ where
         return of_failure(failure);
     }
     match error {
+        // A page of something that stands before AWS, with a status of success.
+        SdkError::ServiceError(service) if service.raw().status().is_success() => {
+            nonsense(action, service.raw())
+        }
         SdkError::ServiceError(service) => {
             let status = service.raw().status().as_u16();
             let mut answer = classify_service(
@@ -104,52 +104,28 @@ where
             );
             if answer.reason == "credentials"
                 && let Some(date) = service.raw().headers().get("date")
-                && let Some(clock) = clock_fault(date, SystemTime::now())
+                && let Some(clock) = clock::fault(date, SystemTime::now(), "AWS's")
             {
                 answer.sentence = format!("{}; {clock}", answer.sentence);
             }
             answer
         }
-        SdkError::TimeoutError(_) => Answer::new(
-            Class::Open,
-            "timeout",
-            format!("{action} was not answered in time"),
-        ),
-        SdkError::ResponseError(response) => Answer::new(
-            Class::Open,
-            "server_error",
-            format!(
-                "{action} was answered with {} and something that cannot be read",
-                response.raw().status().as_u16()
-            ),
-        ),
-        SdkError::DispatchFailure(failure) => {
-            if failure.is_timeout() {
-                Answer::new(
-                    Class::Open,
-                    "timeout",
-                    format!("{action} was not answered in time"),
-                )
-            } else {
-                set_up(&causes(error))
-            }
-        }
+        SdkError::TimeoutError(_) => silence(action),
+        SdkError::ResponseError(response) => nonsense(action, response.raw()),
+        SdkError::DispatchFailure(failure) if failure.is_timeout() => silence(action),
         other => set_up(&causes(other)),
     }
 }
 
-/// What is wrong with this machine's clock, by the date of an answer.
-fn clock_fault(date: &str, now: SystemTime) -> Option<String> {
-    let server = DateTime::from_str(date, Format::HttpDate).ok()?.secs();
-    let here = i64::try_from(now.duration_since(UNIX_EPOCH).ok()?.as_secs()).ok()?;
-    let seconds = here - server;
-    let way = if seconds > 0 { "ahead of" } else { "behind" };
-    (seconds.abs() > CLOCK_TOLERANCE).then(|| {
-        format!(
-            "this machine's clock is {} s {way} AWS's: set it",
-            seconds.abs()
-        )
-    })
+fn nonsense(action: &str, response: &HttpResponse) -> Answer {
+    let status = response.status().as_u16();
+    let said = format!("{action} was answered with {status} and something that cannot be read");
+    unanswered(Without::Nonsense, &said)
+}
+
+fn silence(action: &str) -> Answer {
+    let said = format!("{action} was not answered in time");
+    unanswered(Without::Silence, &said)
 }
 
 /// What goes wrong before a request is made: credentials, region, endpoint.
@@ -170,7 +146,11 @@ pub(crate) fn set_up(text: &str) -> Answer {
             "no AWS region is known: set region, or AWS_REGION",
         )
     } else {
-        Answer::new(Class::Retry, "unreachable", short)
+        Answer::new(
+            Class::Retry,
+            "unreachable",
+            format!("{short}; look at endpoint_url, region and profile"),
+        )
     }
 }
 
@@ -188,17 +168,20 @@ pub(crate) fn classify_service(
             return Answer::delivered();
         }
         // Only a put can be stored already.
-        row = table::find(&table::CLOUDWATCH, "", status);
+        row = table::any_other(&table::CLOUDWATCH);
     }
-    let said = match message {
-        Some(message) => format!("{action} was answered with {status} {code}: {message}"),
-        None => format!("{action} was answered with {status} {code}"),
-    };
-    let sentence = match row.mending {
-        "" => said,
-        mending => format!("{said}; {}", mending.replace("{action}", action)),
-    };
-    Answer::new(row.class, row.reason, sentence)
+    let mut said = format!("{action} was answered with {status}");
+    for part in [
+        (" ", Some(code).filter(|it| !it.is_empty())),
+        (": ", message),
+    ] {
+        if let (before, Some(part)) = part {
+            said.push_str(before);
+            said.push_str(part);
+        }
+    }
+    let mending = row.mending.replace("{action}", action);
+    Answer::new(row.class, row.reason, format!("{said}; {mending}"))
 }
 
 #[cfg(test)]
@@ -238,6 +221,10 @@ mod tests {
             ("", 429, Class::Retry, "throttled"),
             ("", 403, Class::Hold, "credentials"),
             ("SomethingNew", 400, Class::Refused, "refused"),
+            ("", 301, Class::Hold, "config"),
+            ("", 400, Class::Hold, "config"),
+            ("", 404, Class::Hold, "config"),
+            ("", 401, Class::Hold, "credentials"),
         ];
         for (code, status, class, reason) in table {
             let answer = classify_service(Some(code), Some("why"), status, "PutLogEvents");
