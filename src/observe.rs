@@ -14,6 +14,7 @@ pub(crate) mod control;
 pub(crate) mod health;
 pub(crate) mod http;
 pub(crate) mod metrics;
+pub(crate) mod repeats;
 pub(crate) mod snapshot;
 
 /// The reading side is asked for its view this long.

@@ -10,6 +10,7 @@ use tokio::sync::Semaphore;
 
 use super::pace::Pace;
 use super::retry::Gate;
+use super::tell::Told;
 use super::{Answer, Beside, Class, Delivery, Doubts, Look};
 use crate::batch::{Batch, StreamId};
 use crate::crash_point;
@@ -39,6 +40,8 @@ pub(super) struct Attempts {
     pub(super) cutting: Semaphore,
     /// Streams that took a record.
     proven: Mutex<HashSet<StreamId>>,
+    /// What the log was told.
+    pub(super) told: Mutex<Told>,
 }
 
 /// What sending came to.
@@ -100,6 +103,7 @@ impl Attempts {
             looking: Semaphore::new(1),
             cutting: Semaphore::new(1),
             proven: Mutex::default(),
+            told: Mutex::default(),
         }
     }
 
@@ -232,7 +236,7 @@ impl Attempts {
             Class::Split | Class::Refused => {
                 // It answers: others may pass.
                 self.gate.succeeded();
-                self.delivery.health.answered();
+                self.note_answered();
                 Step::Ended(Outcome::Refused(answer))
             }
             Class::Retry | Class::Hold => {

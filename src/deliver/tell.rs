@@ -1,12 +1,29 @@
-//! What is counted of each answer, and what the operator is told: news once, the rest quietly.
+//! What is counted of each answer, and what the operator is told: news once, and nothing more
+//! often than once a minute.
+
+use std::sync::{MutexGuard, PoisonError};
+use std::time::Instant;
 
 use super::attempts::Attempts;
 use super::cloudwatch::CREATING;
 use super::{Answer, Delivery};
 use crate::batch::{Batch, StreamId};
 use crate::observe::metrics::{OfOutput, RecordResult, Records, Requests};
+use crate::observe::repeats::{Failing, Repeats};
+
+/// What the log was told of an output.
+#[derive(Debug, Default)]
+pub(super) struct Told {
+    failing: Failing,
+    held: Repeats,
+    doubtful: Repeats,
+}
 
 impl Attempts {
+    fn told(&self) -> MutexGuard<'_, Told> {
+        self.told.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
     pub(super) fn count(&self, batch: &Batch, answer: &Answer) {
         let Delivery {
             health, metrics, ..
@@ -63,18 +80,25 @@ impl Attempts {
             health, metrics, ..
         } = &self.delivery;
         metrics.doubtful.get_or_create(&self.label()).inc();
+        let Some(repeats) = self.told().doubtful.say("doubtful", Instant::now()) else {
+            return;
+        };
         tracing::warn!(
             output = health.name,
             stream = %batch.stream,
             records = batch.sealed.records,
             why,
+            repeats,
             "sending a batch again that may be stored already: its records may be there twice"
         );
     }
 
     pub(super) fn tell_delivered(&self) {
         let health = &self.delivery.health;
-        if let Some(blocked) = health.delivered() {
+        let blocked = health.delivered();
+        if self.told().failing.works()
+            && let Some(blocked) = blocked
+        {
             let seconds = blocked.since.elapsed().unwrap_or_default().as_secs();
             tracing::info!(
                 output = health.name,
@@ -85,14 +109,23 @@ impl Attempts {
         }
     }
 
+    /// It answers, if not as it should.
+    pub(super) fn note_answered(&self) {
+        self.delivery.health.answered();
+        self.told().failing.works();
+    }
+
     /// A stream waits, for this reason.
     pub(super) fn tell_held(&self, stream: StreamId, reason: &'static str, sentence: &str) {
         let health = &self.delivery.health;
-        if health.stream_is_held(stream, reason, sentence) {
+        if health.stream_is_held(stream, reason, sentence)
+            && let Some(repeats) = self.told().held.say(reason, Instant::now())
+        {
             tracing::warn!(
                 output = health.name,
                 reason,
                 why = sentence,
+                repeats,
                 "a stream waits; nothing is lost"
             );
         }
@@ -100,28 +133,32 @@ impl Attempts {
 
     pub(super) fn tell_failed(&self, batch: &Batch, answer: &Answer) {
         let health = &self.delivery.health;
-        let is_news = health.failed(answer.reason, &answer.sentence);
-        if is_news && answer.reason == CREATING {
+        health.failed(answer.reason, &answer.sentence);
+        let Some(repeats) = self.told().failing.fails(answer.reason, Instant::now()) else {
+            tracing::debug!(
+                output = health.name,
+                answer = answer.sentence,
+                "not delivered yet"
+            );
+            return;
+        };
+        if answer.reason == CREATING {
             tracing::info!(
                 output = health.name,
                 stream = %batch.stream,
                 answer = answer.sentence,
+                repeats,
                 "waiting for its turn to create a log group or a log stream"
             );
-        } else if is_news {
+        } else {
             tracing::warn!(
                 output = health.name,
                 reason = answer.reason,
                 class = answer.class.name(),
                 stream = %batch.stream,
                 answer = answer.sentence,
+                repeats,
                 "not delivered; nothing is lost, it is tried again"
-            );
-        } else {
-            tracing::debug!(
-                output = health.name,
-                answer = answer.sentence,
-                "not delivered yet"
             );
         }
     }

@@ -114,22 +114,18 @@ impl OutputHealth {
         }
     }
 
-    /// A request came to nothing. Returns whether this is news.
-    pub(crate) fn failed(&self, reason: &'static str, sentence: &str) -> bool {
+    /// A request came to nothing.
+    pub(crate) fn failed(&self, reason: &'static str, sentence: &str) {
         let mut state = lock(&self.state);
         let now = SystemTime::now();
         state.last_error = Some((now, sentence.to_owned()));
         let earlier = state.blocked.take();
-        let is_news = earlier
-            .as_ref()
-            .is_none_or(|blocked| blocked.reason != reason);
         let since = earlier.map_or(now, |blocked| blocked.since);
         state.blocked = Some(Blocked {
             reason,
             sentence: sentence.to_owned(),
             since,
         });
-        is_news
     }
 
     /// A batch was delivered. Returns why the output was blocked until now.

@@ -9,13 +9,12 @@ use pinnace::receiver::{
 };
 
 use crate::harness::{Config, Numbered, Scene};
-use crate::trouble::config_of;
 
 const MIB: u64 = 1 << 20;
 
 /// One backend alone, in requests of so many bytes.
 fn in_requests_of(scene: &Scene, backend: Backend, max_bytes: &str) -> Config {
-    let mut config = config_of(scene, backend, "");
+    let mut config = scene.config_of(backend, "");
     config.inputs = vec![scene.input("app", &["*.log"], "max_line: 16KiB")];
     let larger = format!("max_wait: 20ms, max_bytes: {max_bytes}");
     config.outputs[0] = config.outputs[0].replace("max_wait: 20ms", &larger);

@@ -1,25 +1,12 @@
 //! Backends that fail: outages, throttling, hanging, broken connections. Nothing is missing and
 //! nothing is there twice.
 
-use std::time::Duration;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::{Duration, Instant};
 
 use pinnace::receiver::{Action, Backend, Faults};
 
-use crate::harness::{Config, MEMORY_CEILING, Numbered, PATIENCE, Scene, eventually, get};
-
-/// One backend alone, all files to one stream of `CloudWatch` Logs.
-pub(crate) fn config_of(scene: &Scene, backend: Backend, more: &str) -> Config {
-    match backend {
-        Backend::Loki => Config {
-            outputs: vec![scene.loki(more)],
-            ..scene.loki_config()
-        },
-        Backend::Cloudwatch => Config {
-            outputs: vec![scene.cloudwatch(&format!("log_stream: all, {more}"))],
-            ..scene.cloudwatch_config()
-        },
-    }
-}
+use crate::harness::{Front, MEMORY_CEILING, Numbered, PATIENCE, Scene, Verdict, eventually, get};
 
 #[test]
 fn an_outage_over_five_rotations_loses_nothing_at_loki() {
@@ -35,7 +22,7 @@ fn an_outage_over_five_rotations_loses_nothing_at_cloudwatch() {
 /// written and rotated, so the outage is as long as that takes.
 fn outage_over_five_rotations(backend: Backend) {
     let scene = Scene::of_digests();
-    let config = config_of(&scene, backend, "").serving();
+    let config = scene.config_of(backend, "").serving();
     let mut series = Numbered::wide("outage", 199);
     let path = scene.log("app.log");
     let agent = scene.start(&config);
@@ -77,7 +64,7 @@ fn outage_over_five_rotations(backend: Backend) {
 /// Writes some lines, lets the backend misbehave, writes more, and compares.
 fn with_faults(backend: Backend, faults: Faults, more: &str) -> (Scene, String) {
     let scene = Scene::new();
-    let config = config_of(&scene, backend, more).serving();
+    let config = scene.config_of(backend, more).serving();
     let mut series = Numbered::new("faulty");
     series.append_to(&scene.log("app.log"), 300);
     let agent = scene.start(&config);
@@ -122,7 +109,7 @@ fn a_throttling_loki_is_left_alone_for_as_long_as_it_asks() {
         retry_after: Some(2),
         ..Faults::of(Action::Status(429)).times(1)
     };
-    let begun = std::time::Instant::now();
+    let begun = Instant::now();
     let (scene, _) = with_faults(Backend::Loki, faults, "");
     assert!(begun.elapsed() >= Duration::from_secs(2), "Retry-After");
     assert_eq!(scene.receiver.summary(Backend::Loki).status(429), 1);
@@ -171,6 +158,43 @@ fn wrong_credentials_hold_the_lines_until_they_are_right() {
         let (_, log) = with_faults(backend, Faults::of(action).times(2), "");
         assert!(log.contains("WARN") || log.contains("ERROR"), "{log}");
     }
+}
+
+#[test]
+fn an_output_that_fails_in_turns_for_two_reasons_writes_each_once_a_minute() {
+    let scene = Scene::new();
+    let requests = AtomicUsize::new(0);
+    let front = Front::scripted(scene.receiver.address(), move |_, _| {
+        match requests.fetch_add(1, Ordering::Relaxed) % 4 {
+            0 => Verdict::Answer(500, "broken".to_owned()),
+            2 => Verdict::Answer(429, "slower".to_owned()),
+            _ => Verdict::PassOn,
+        }
+    });
+    let output = scene
+        .loki("")
+        .replace(&scene.receiver.loki_url(), &front.url("http"));
+    let config = scene.config_to(output);
+    let mut series = Numbered::new("flip");
+    let begun = Instant::now();
+    let agent = scene.start(&config);
+    for _ in 0..10 {
+        series.append_to(&scene.log("app.log"), 1);
+        scene.wait_for_stored(Backend::Loki, series.next);
+    }
+    let log = agent.stop_well();
+    let minutes = usize::try_from(begun.elapsed().as_secs() / 60).unwrap();
+    for reason in ["server_error", "throttled"] {
+        let reason = format!("reason=\"{reason}\" class");
+        let lines = log.lines().filter(|line| line.contains(&reason)).count();
+        assert!(
+            (1..=1 + minutes).contains(&lines),
+            "{lines} of {reason}: {log}"
+        );
+    }
+    let ends = log.matches("delivers again").count();
+    assert!((1..=2 * (1 + minutes)).contains(&ends), "{log}");
+    scene.assert_arrived(Backend::Loki, &series.all());
 }
 
 #[test]
