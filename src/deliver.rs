@@ -163,7 +163,7 @@ struct Beside {
 /// Speaks to one kind of backend.
 pub(crate) enum Sender {
     /// A Loki push endpoint.
-    Loki(loki::Sender),
+    Loki(Box<loki::Sender>),
     /// CloudWatch Logs.
     CloudWatch(cloudwatch::Sender),
 }
@@ -171,6 +171,14 @@ pub(crate) enum Sender {
 /// What a request needs while it is under way lies on the heap: hundreds of batches may wait their
 /// turn, and each would hold room for it.
 impl Sender {
+    /// Begins with what goes on beside the batches.
+    fn begin(&self) {
+        match self {
+            Self::Loki(_) => {}
+            Self::CloudWatch(sender) => sender.begin(),
+        }
+    }
+
     async fn send(&self, batch: &Batch) -> Answer {
         match self {
             Self::Loki(sender) => Box::pin(sender.send(batch)).await,
@@ -295,6 +303,7 @@ impl Delivery {
     pub(crate) async fn run(self, mut batches: mpsc::Receiver<Batch>) {
         // An earlier configuration's streams are none of ours.
         self.health.streams_go_on();
+        self.sender.begin();
         let attempts = Arc::new(Attempts::new(self));
         let mut trays: HashMap<StreamId, Arc<Tray>> = HashMap::new();
         let mut running = JoinSet::new();

@@ -148,7 +148,7 @@ fn outputs(
         });
         let delivery = Delivery {
             output: index,
-            sender: sender(&output.kind),
+            sender: sender(config, output),
             health,
             metrics: Arc::clone(&observer.metrics),
             report: {
@@ -170,11 +170,13 @@ fn deliver(outputs: Vec<(Delivery, mpsc::Receiver<Batch>)>, deliveries: &mut Joi
     }
 }
 
-fn sender(kind: &OutputKind) -> Sender {
-    match kind {
-        OutputKind::Loki(output) => Sender::Loki(deliver::loki::Sender::new(output)),
-        OutputKind::CloudWatchLogs(output) => {
-            Sender::CloudWatch(deliver::cloudwatch::Sender::new(output))
+fn sender(config: &Config, output: &config::Output) -> Sender {
+    match &output.kind {
+        OutputKind::Loki(output) => Sender::Loki(Box::new(deliver::loki::Sender::new(output))),
+        OutputKind::CloudWatchLogs(kind) => {
+            let notes = format!("retention-{}.json", output.name);
+            let notes = config.state_dir.join(notes);
+            Sender::CloudWatch(deliver::cloudwatch::Sender::new(kind, Some(&notes)))
         }
     }
 }

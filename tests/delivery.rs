@@ -39,6 +39,8 @@ mod names;
 mod pace;
 #[path = "delivery/refused.rs"]
 mod refused;
+#[path = "delivery/retention.rs"]
+mod retention;
 #[path = "delivery/trouble.rs"]
 mod trouble;
 #[path = "delivery/volume.rs"]

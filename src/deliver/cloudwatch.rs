@@ -1,7 +1,9 @@
 //! CloudWatch Logs through the AWS SDK: signing, credentials and endpoints are the SDK's, the
 //! body is the sealed one. Creates what is not found, where the configuration permits it.
-//! Retries nothing.
+//! Retries nothing but what no batch waits for.
 
+use std::path::Path;
+use std::sync::Arc;
 use std::time::Duration;
 
 use aws_sdk_cloudwatchlogs::Client;
@@ -22,6 +24,7 @@ use crate::config::{self, LogClass, VerifyAfterError};
 use crate::record::Time;
 use answers::{classify, code_of, rejected, rejected_by_an_emulator};
 use readback::{Events, Finding};
+use retention::Retention;
 use session::Session;
 
 /// The word for waiting until a group or a stream may be created.
@@ -34,12 +37,15 @@ mod credentials;
 pub(crate) mod policy;
 pub(crate) mod probe;
 mod readback;
+mod retention;
 mod session;
 
 /// Sends to CloudWatch Logs.
 pub(crate) struct Sender {
-    session: Session,
+    session: Arc<Session>,
     create: config::Create,
+    /// For how long groups that we create keep their events, where that is configured.
+    retention: Option<Arc<Retention>>,
     verify: VerifyAfterError,
     timeout: Duration,
     /// It speaks to an endpoint of one's own, which is not AWS.
@@ -47,14 +53,28 @@ pub(crate) struct Sender {
 }
 
 impl Sender {
-    /// A sender as configured; connects to nothing yet.
-    pub(crate) fn new(output: &config::CloudWatchLogs) -> Self {
+    /// A sender as configured; connects to nothing yet. With `notes` it remembers in that file
+    /// what it owes to groups that it created.
+    pub(crate) fn new(output: &config::CloudWatchLogs, notes: Option<&Path>) -> Self {
+        let session = Arc::new(Session::new(output));
+        let days = output.create.retention_in_days;
+        let days = days.filter(|_| output.create.log_group);
+        let notes = notes.map(Path::to_owned);
+        let retention = days.map(|days| Retention::new(days, Arc::clone(&session), notes));
         Self {
-            session: Session::new(output),
+            session,
+            retention: retention.map(Arc::new),
             create: output.create.clone(),
             verify: output.verify_after_error,
             timeout: output.request_timeout,
             is_emulator: output.endpoint_url.is_some(),
+        }
+    }
+
+    /// Begins with what goes on beside the batches.
+    pub(super) fn begin(&self) {
+        if let Some(retention) = &self.retention {
+            retention.begin();
         }
     }
 
@@ -76,9 +96,11 @@ impl Sender {
                     if let Err(answer) = self.create(&client, group, stream).await {
                         return answer;
                     }
-                    self.put(&client, group, stream, batch)
-                        .await
-                        .unwrap_or_else(|error| classify(&error, "PutLogEvents"))
+                    let outcome = self.put(&client, group, stream, batch).await;
+                    if let (Ok(_), Some(retention)) = (&outcome, &self.retention) {
+                        retention.wait_for_first().await;
+                    }
+                    outcome.unwrap_or_else(|error| classify(&error, "PutLogEvents"))
                 }
                 Err(error) => classify(&error, "PutLogEvents"),
                 Ok(answer) => answer,
@@ -276,26 +298,18 @@ impl Sender {
             }
             Err(error) => return Err(not_created(classify(&error, "CreateLogGroup"))),
         }
-        if let Some(days) = self.create.retention_in_days {
-            let days = i32::try_from(days).unwrap_or(i32::MAX);
-            let request = client.put_retention_policy();
-            let outcome = request
-                .log_group_name(group)
-                .retention_in_days(days)
-                .send()
-                .await;
-            if let Err(error) = outcome {
-                // The lines matter more than how long they are kept.
-                let answer = classify(&error, "PutRetentionPolicy");
-                tracing::warn!(
-                    group,
-                    days,
-                    answer = answer.sentence,
-                    "cannot set the retention"
-                );
-            }
+        if let Some(retention) = &self.retention {
+            retention.owe(group);
         }
         Ok(())
+    }
+}
+
+impl Drop for Sender {
+    fn drop(&mut self) {
+        if let Some(retention) = &self.retention {
+            retention.end();
+        }
     }
 }
 

@@ -49,6 +49,11 @@ impl Backoff {
         Self::new(FIRST_SLOW, LONGEST_SLOW)
     }
 
+    /// For what no line waits for.
+    pub(super) fn patient() -> Self {
+        Self::new(FIRST, LONGEST_SLOW)
+    }
+
     /// The next wait.
     pub(super) fn next(&mut self) -> Duration {
         self.inner.next_backoff().unwrap_or(self.longest)

@@ -27,7 +27,7 @@ pub(super) async fn look(
         "output {}: CloudWatch Logs, {group}, stream {stream}",
         output.name
     ));
-    let sender = Sender::new(cloudwatch);
+    let sender = Sender::new(cloudwatch, None);
     let uri = match sender.uri().await {
         Ok(uri) => uri,
         Err(answer) => {

@@ -380,7 +380,7 @@ static CREATE: Section = Section {
             name: "retention_in_days",
             kind: Kind::Number(&RETENTION_DAYS),
             absent: Absent::Means("events are kept for ever"),
-            doc: "For how many days a log group keeps its events, when Pinnace creates it.",
+            doc: "For how many days a log group keeps its events, when Pinnace creates it. It is tried again until it holds, after a restart too; a group that something else created is left alone.",
             example: "14",
         },
     ]],

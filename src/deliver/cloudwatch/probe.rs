@@ -110,6 +110,9 @@ impl Sender {
         match put().await {
             Err(error) if code_of(&error) == Some("ResourceNotFoundException") => {
                 self.create(&client, group, stream).await?;
+                if let Some(retention) = &self.retention {
+                    retention.set_once(&client).await;
+                }
                 put().await.map(|_| ()).map_err(refused)
             }
             other => other.map(|_| ()).map_err(refused),
