@@ -25,6 +25,9 @@ pub(crate) mod zone;
 
 pub(crate) use frame::{Framer, Line};
 
+/// So much do clocks differ, in nanoseconds.
+const AHEAD: i64 = 300 * 1_000_000_000;
+
 /// A point in time as nanoseconds since the Unix epoch: what a record carries.
 #[derive(
     Debug,
@@ -65,6 +68,12 @@ impl Time {
     /// How much later than `earlier`, in nanoseconds; negative when it is before.
     pub(crate) fn nanos_since(self, earlier: Self) -> i64 {
         self.0.saturating_sub(earlier.0)
+    }
+
+    /// Whether it lies further ahead of a clock than clocks differ: then it is no time of anything
+    /// that has happened.
+    pub(crate) fn is_ahead_of(self, now: Self) -> bool {
+        self.nanos_since(now) > AHEAD
     }
 }
 

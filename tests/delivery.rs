@@ -9,6 +9,8 @@
 
 #[path = "delivery/ages.rs"]
 mod ages;
+#[path = "delivery/ahead.rs"]
+mod ahead;
 #[path = "delivery/all_refused.rs"]
 mod all_refused;
 #[path = "delivery/answers.rs"]

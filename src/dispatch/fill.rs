@@ -221,6 +221,7 @@ impl Taker<'_> {
             is_over,
         ) {
             let seen = self.times.at(self.at).max(*self.last_time);
+            let (seen, is_ahead) = self.times.not_ahead(seen);
             if seen > self.until {
                 return Ended::Later(seen);
             }
@@ -245,6 +246,9 @@ impl Taker<'_> {
             }
             if seen < oldest {
                 counters.too_old.inc();
+            }
+            if is_ahead {
+                counters.ahead.inc();
             }
             *self.last_time = seen;
             self.placing.note(wished, given);
@@ -318,6 +322,7 @@ impl Taker<'_> {
                         .max(*self.last_time)
                 }
             };
+            let (time, is_ahead) = self.times.not_ahead(time);
             if time > self.until {
                 return Ended::Later(time);
             }
@@ -384,6 +389,9 @@ impl Taker<'_> {
                 self.tally.note_untimed(found.stamp.is_some());
             }
             self.tally.broken += u64::from(record.broken);
+            if is_ahead {
+                counters.ahead.inc();
+            }
             if is_looked_at {
                 counters.count_redacted(redactor);
             }

@@ -81,6 +81,8 @@ pub(crate) struct Counters {
     pub(crate) untimed: Counter,
     /// Lines without the envelope that the lines of their file have.
     pub(crate) broken: Counter,
+    /// Times that lie further ahead of the clock than clocks differ.
+    pub(crate) ahead: Counter,
     /// Times that lie before the last batch of their stream.
     pub(crate) behind: Counter,
     /// Times that were moved up, being older than the destination takes.

@@ -39,7 +39,16 @@ impl<'a> Times<'a> {
         self.time
     }
 
-    /// The same, where that was soon after the byte was written.
+    /// A time that may be sent: what lies further ahead of the clock than clocks differ is no time,
+    /// whoever says it (the record, the file, a clock that was set back since). Then it is now, and
+    /// true is returned beside it.
+    #[inline]
+    pub(super) fn not_ahead(&self, time: Time) -> (Time, bool) {
+        let is_ahead = time.is_ahead_of(self.now);
+        (if is_ahead { self.now } else { time }, is_ahead)
+    }
+
+    /// When the byte at `at` was seen, where that was soon after it was written.
     pub(super) fn live_at(&mut self, at: usize) -> Option<Time> {
         let is_live = self.generation.times.is_live(self.start + at as u64);
         is_live.then(|| self.at(at))

@@ -13,9 +13,6 @@ const QUARTER: i64 = 900;
 /// The second pass through an hour that is lived twice is told by a step back that is larger than
 /// this, in seconds: what is smaller comes from writers that overtake each other.
 const JITTER: i64 = 60;
-/// A line cannot be from later than when it was first seen; so much do clocks differ, in
-/// nanoseconds.
-const AHEAD: i64 = 300 * SECOND;
 /// What is older than this is no time of a log (1990).
 const OLDEST: Time = Time(631_152_000 * SECOND);
 
@@ -82,17 +79,17 @@ impl Zone {
                     .rev()
                     .filter_map(|year| civil::days(year, month, day))
                     .map(|days| self.moment(days, of_day, last))
-                    .find(|time| time.nanos_since(seen) <= AHEAD)?
+                    .find(|time| !time.is_ahead_of(seen))?
             }
             Stamp::NoDate { of_day } => {
                 let today = self.local_day(seen);
                 (today - 2..=today + 1)
                     .rev()
                     .map(|days| self.moment(days, of_day, last))
-                    .find(|time| time.nanos_since(seen) <= AHEAD)?
+                    .find(|time| !time.is_ahead_of(seen))?
             }
         };
-        (time >= OLDEST && time.nanos_since(seen) <= AHEAD).then_some(time)
+        (time >= OLDEST && !time.is_ahead_of(seen)).then_some(time)
     }
 
     /// The moment nearest to `seen` that a timestamp without a zone can stand for, however far that

@@ -48,6 +48,7 @@ pub(crate) struct RecordMetrics {
     far_off: Family<OfOutput, Counter>,
     untimed: Family<OfOutput, Counter>,
     broken: Family<OfOutput, Counter>,
+    ahead: Family<OfOutput, Counter>,
     too_old: Family<OfOutput, Counter>,
     merged: Family<OfOutput, Counter>,
     behind: Family<OfOutput, Counter>,
@@ -91,6 +92,11 @@ impl RecordMetrics {
             "broken_envelopes",
             "Lines without the envelope of a container runtime that the lines of their file have",
             self.broken.clone(),
+        );
+        registry.register(
+            "times_ahead",
+            "Records whose time lies more than five minutes ahead of the clock and was set back to it",
+            self.ahead.clone(),
         );
         registry.register(
             "times_moved_up",
@@ -164,6 +170,7 @@ impl RecordMetrics {
             far_off: self.far_off.get_or_create(&of_output).clone(),
             untimed: self.untimed.get_or_create(&of_output).clone(),
             broken: self.broken.get_or_create(&of_output).clone(),
+            ahead: self.ahead.get_or_create(&of_output).clone(),
             behind: self.behind.get_or_create(&of_output).clone(),
             too_old: self.too_old.get_or_create(&of_output).clone(),
             merged: self.merged.get_or_create(&of_output).clone(),
