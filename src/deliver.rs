@@ -246,6 +246,9 @@ pub(crate) enum Report {
     Refused(Refused),
     /// What is left of a batch waits for others of its stream to be taken.
     Stuck(Acknowledgement),
+    /// These batches were refused as too new, as a whole, and by now they are ahead of our own clock
+    /// too: it was set back.
+    Ahead(Vec<BatchId>),
 }
 
 /// Records that are refused for good.

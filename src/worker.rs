@@ -2,6 +2,7 @@
 //! waits for events of the file system, for acknowledgements and for time to pass, and does no
 //! network. Its only way out are sealed batches; its only way in is the mailbox.
 
+use std::collections::BTreeSet;
 use std::os::fd::{AsFd as _, OwnedFd};
 use std::sync::Arc;
 use std::sync::mpsc as channel;
@@ -10,7 +11,7 @@ use std::time::{Duration, Instant};
 use rustix::event::{EventfdFlags, PollFd, PollFlags, Timespec, eventfd, poll};
 use tokio::sync::{mpsc, oneshot};
 
-use crate::batch::Batch;
+use crate::batch::{Batch, BatchId};
 use crate::config::Shutdown;
 use crate::crash_point;
 use crate::dead_letters::DeadLetters;
@@ -155,6 +156,8 @@ pub(crate) struct Worker {
     untold: reports::Untold,
     missing: Missing,
     regained: Regained,
+    /// Batches that were refused as too new, and were sealed before the clock was set back.
+    ahead: BTreeSet<BatchId>,
     shutdown: Shutdown,
     /// Events of the file system are left to gather until then.
     listen_from: Instant,
@@ -210,6 +213,7 @@ impl Worker {
             untold: reports::Untold::default(),
             missing: Missing::new(at.now),
             regained: Regained::default(),
+            ahead: BTreeSet::new(),
             metrics,
             shutdown: settings.shutdown,
             listen_from: at.now,
@@ -277,6 +281,7 @@ impl Worker {
     /// Takes up what an earlier run left, then looks at all that the configuration means.
     fn begin(&mut self, at: Moment) {
         self.opening.recall_times(&self.journal, &mut self.outputs);
+        self.give_up_batches();
         self.take_up_batches();
         let changes = self.source.walk(&mut self.journal, at);
         self.apply(changes, at);

@@ -164,6 +164,11 @@ async fn agent(arguments: &Arguments, on_error: OnError) -> Result<u8, Fault> {
                 let reason = tokio::select! {
                     () = stop.asked() => break,
                     reason = changes.next() => reason,
+                    () = observer.health.asked_to_begin_anew() => {
+                        tracing::warn!("the clock was set back: what was sealed ahead of it is too new for its destination, and is read again");
+                        pipeline.change(&config, &observer).await;
+                        continue;
+                    }
                 };
                 if reason == Reason::TerminalGone {
                     break;

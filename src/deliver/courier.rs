@@ -342,6 +342,7 @@ impl Courier {
             )
         };
         self.hold("all_refused", &sentence);
+        self.tell_ahead(refusal);
         let stuck: Vec<_> = self.batches.keys().copied().collect();
         for id in stuck {
             if self.refusals.is_stuck(id)
@@ -356,6 +357,23 @@ impl Courier {
             () = tokio::time::sleep(self.waits.next()) => {}
         }
         self.refusals.try_again();
+    }
+
+    /// Tells of batches that are refused as too new and were sealed before our clock was set back.
+    fn tell_ahead(&self, refusal: &Refusal) {
+        let now = Time::from(SystemTime::now());
+        let mut batches = self.batches.values();
+        let is_told = refusal.reason == "too_new"
+            && batches.all(|it| it.batch.sealed.last_time.is_ahead_of(now))
+            && self.refusals.is_all_refused_for(refusal.reason);
+        if !is_told {
+            return;
+        }
+        for carried in self.batches.values().filter(|it| it.is_unsure) {
+            let why = "it was sealed ahead of a clock that was set back, and refused by now; its lines are read again";
+            self.attempts.count_doubtful(&carried.batch, why);
+        }
+        self.report(Report::Ahead(self.batches.keys().copied().collect()));
     }
 
     fn hold(&mut self, reason: &'static str, sentence: &str) {

@@ -230,6 +230,14 @@ impl Refusals {
         })
     }
 
+    /// Whether all of every batch is refused for this reason, and nothing of any is settled.
+    pub(super) fn is_all_refused_for(&self, reason: &str) -> bool {
+        self.cases.values().all(|case| {
+            let mut marks = case.marks.values();
+            case.parts.settled().is_empty() && marks.all(|it| it.refusal.reason == reason)
+        })
+    }
+
     /// What of a batch is delivered.
     pub(super) fn delivered_of(&self, id: BatchId) -> impl Iterator<Item = &Range<u32>> {
         let case = self.cases.get(&id).into_iter();

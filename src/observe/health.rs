@@ -6,6 +6,8 @@ use std::sync::Mutex;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant, SystemTime};
 
+use tokio::sync::Notify;
+
 use crate::batch::StreamId;
 
 /// A loop that has not turned for this long hangs.
@@ -17,6 +19,8 @@ pub(crate) struct Health {
     started: Instant,
     worker_beat: AtomicU64,
     troubles: Mutex<BTreeMap<&'static str, Trouble>>,
+    /// What is on its way is to be taken up again as after a restart.
+    anew: Notify,
 }
 
 /// Something that is wrong with the agent itself.
@@ -35,7 +39,18 @@ impl Health {
             started: Instant::now(),
             worker_beat: AtomicU64::new(0),
             troubles: Mutex::new(BTreeMap::new()),
+            anew: Notify::new(),
         }
+    }
+
+    /// Asks that what is on its way be taken up again as after a restart.
+    pub(crate) fn ask_to_begin_anew(&self) {
+        self.anew.notify_one();
+    }
+
+    /// Waits until somebody asks for that.
+    pub(crate) async fn asked_to_begin_anew(&self) {
+        self.anew.notified().await;
     }
 
     /// The reading loop turned once more.

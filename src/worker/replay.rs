@@ -1,40 +1,55 @@
 //! After a start: batches that an earlier run sealed and that are not known to be delivered go
-//! out again, byte for byte, before anything new of their streams.
+//! out again, byte for byte, before anything new of their streams. What cannot go out so is given
+//! up, and its lines are read again.
 
 use super::Worker;
+use crate::batch::BatchId;
 use crate::crash_point;
+use crate::dispatch::Dispatcher;
 use crate::journal::{Entry, Seal};
 
 impl Worker {
-    pub(super) fn take_up_batches(&mut self) {
-        let sealed: Vec<_> = self
-            .journal
-            .state()
-            .unacknowledged()
-            .map(|(id, seal)| (id, seal.clone()))
-            .collect();
-        for (id, seal) in sealed {
+    /// Gives up what cannot be sent as it was. Where an output begins in a file is known after
+    /// that only.
+    pub(super) fn give_up_batches(&mut self) {
+        for (id, seal) in self.sealed() {
             // Once a batch cannot be sent as it was, those behind it are given up with it.
             if !self.journal.state().is_unacknowledged(id) {
                 continue;
             }
-            let output = self.outputs.iter_mut().find(|it| {
-                it.dispatcher.name() == seal.output && it.dispatcher.can_send(&seal.stream)
-            });
-            let Some(output) = output else {
-                tell(
-                    &seal,
-                    "its output is no longer configured: what was on its way is given up",
-                );
+            if let Some(why) = self.why_not(id, &seal) {
+                tracing::warn!(output = seal.output, stream = %seal.stream, records = seal.records, "a batch cannot be sent as it was; {why}");
                 self.journal.append(&Entry::Unseal(id));
-                continue;
-            };
-            let Some(body) = self.journal.body_of(&seal) else {
-                tell(
-                    &seal,
-                    "its body was not kept: its lines are read and sent again",
-                );
-                self.journal.append(&Entry::Unseal(id));
+            }
+        }
+        self.ahead.clear();
+    }
+
+    fn sealed(&self) -> Vec<(BatchId, Seal)> {
+        let sealed = self.journal.state().unacknowledged();
+        sealed.map(|(id, seal)| (id, seal.clone())).collect()
+    }
+
+    /// Why a batch cannot be sent as it was.
+    fn why_not(&self, id: BatchId, seal: &Seal) -> Option<&'static str> {
+        let mut outputs = self.outputs.iter();
+        if !outputs.any(|it| is_of(&it.dispatcher, seal)) {
+            return Some("its output is no longer configured: what was on its way is given up");
+        }
+        if self.journal.body_of(seal).is_none() {
+            return Some("its body was not kept: its lines are read and sent again");
+        }
+        self.ahead.contains(&id).then_some(
+            "the destination refused it as too new, and it is ahead of our own clock since that was set back: its lines are read again, with the time of now",
+        )
+    }
+
+    /// Sends what is not given up.
+    pub(super) fn take_up_batches(&mut self) {
+        for (id, seal) in self.sealed() {
+            let mut outputs = self.outputs.iter_mut();
+            let output = outputs.find(|it| is_of(&it.dispatcher, &seal));
+            let (Some(output), Some(body)) = (output, self.journal.body_of(&seal)) else {
                 continue;
             };
             let parts = self.journal.state().parts_of(id).cloned();
@@ -52,6 +67,7 @@ impl Worker {
     }
 }
 
-fn tell(seal: &Seal, why: &str) {
-    tracing::warn!(output = seal.output, stream = %seal.stream, records = seal.records, "a batch of an earlier run cannot be sent as it was; {why}");
+/// Whether a batch is one of this output.
+fn is_of(dispatcher: &Dispatcher, seal: &Seal) -> bool {
+    dispatcher.name() == seal.output && dispatcher.can_send(&seal.stream)
 }

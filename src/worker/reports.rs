@@ -57,6 +57,10 @@ impl Worker {
                     output.dispatcher.stuck(stuck.stream, stuck.batch, at.now);
                 }
             }
+            Report::Ahead(batches) => {
+                self.ahead.extend(batches);
+                self.health.ask_to_begin_anew();
+            }
         }
     }
 

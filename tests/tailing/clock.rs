@@ -188,3 +188,48 @@ fn a_clock_that_is_set_while_the_agent_is_away_costs_nothing() {
         live_with_a_clock_that_is_set(glob, true);
     }
 }
+
+/// A clock that is a day ahead is set right, while the agent runs or while it is away.
+fn set_right(is_away: bool) {
+    let mut life = Life::new("app.log");
+    life.set(86_400);
+    let mut agent = life.start();
+    life.write();
+    let waits = |backend: Backend| {
+        let output = format!("output=\"{backend}\" reason=\"all_refused\"");
+        agent.wait_for_log(&format!("a stream waits; nothing is lost {output}"))
+    };
+    // Neither takes anything of tomorrow.
+    waits(Backend::Cloudwatch);
+    let told = waits(Backend::Loki);
+    assert!(told.contains("s ahead of Loki's: set it"), "{told}");
+    if is_away {
+        agent.kill();
+        life.set(0);
+        agent = life.start();
+    } else {
+        life.set(0);
+    }
+    life.wait_for_all();
+    life.write();
+    life.wait_for_all();
+    life.config.wait_until_no_lag();
+    agent.stop_well();
+    assert_eq!(life.config.dead_letters().len(), 0);
+    for backend in Backend::ALL {
+        let summary = life.scene.receiver.summary(backend);
+        let counts = (summary.stored, summary.repeated, summary.replayed);
+        assert_eq!(counts, (life.series.next, 0, 0), "{backend}");
+        life.scene.assert_series_arrived(backend, &life.series);
+    }
+}
+
+#[test]
+fn what_was_sealed_ahead_of_the_clock_is_read_again_once_that_is_set_right() {
+    set_right(false);
+}
+
+#[test]
+fn what_was_sealed_ahead_of_the_clock_is_read_again_by_the_next_run() {
+    set_right(true);
+}
