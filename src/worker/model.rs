@@ -18,6 +18,7 @@ mod acts;
 mod backend;
 mod files;
 mod mended;
+mod records;
 mod stage;
 mod world;
 

@@ -15,6 +15,8 @@ pub(super) struct Setup {
     pub(super) batch_bytes: usize,
     /// Nothing waits longer for its batch, in milliseconds.
     pub(super) max_wait: u64,
+    /// Whether lines are made into records, which may go on and are sampled.
+    pub(super) has_records: bool,
     /// Which outputs are configured at the beginning.
     pub(super) takers: [bool; 2],
 }
@@ -133,16 +135,19 @@ pub(super) enum Act {
 pub(super) fn setup(means_all: bool, own_lines: usize) -> impl Strategy<Value = Setup> {
     let banner = prop_oneof![2 => Just(0usize), 1 => Just(1), 2 => Just(16), 1 => Just(30)];
     let bytes = prop_oneof![Just(700usize), Just(3000), Just(1 << 16)];
-    let wait = prop_oneof![Just(0u64), Just(50), Just(1000)];
+    let wait = prop_oneof![Just((0u64, false)), Just((50, true)), Just((1000, true))];
     let all = (banner, bytes, wait, takers());
-    all.prop_map(move |(banner_lines, batch_bytes, max_wait, takers)| Setup {
-        means_all,
-        banner_lines,
-        own_lines,
-        batch_bytes,
-        max_wait,
-        takers,
-    })
+    all.prop_map(
+        move |(banner_lines, batch_bytes, (max_wait, has_records), takers)| Setup {
+            means_all,
+            banner_lines,
+            own_lines,
+            batch_bytes,
+            max_wait,
+            has_records,
+            takers,
+        },
+    )
 }
 
 fn takers() -> impl Strategy<Value = [bool; 2]> {

@@ -13,6 +13,7 @@ use tokio::sync::oneshot;
 use tokio::sync::oneshot::error::TryRecvError;
 
 use super::acts::Outcome;
+use super::records;
 use crate::batch::opened::Opened;
 use crate::batch::parts::{Fate, Parts};
 use crate::batch::{Batch, BatchId, StreamId};
@@ -395,6 +396,7 @@ impl Carried {
 
 fn opened(batch: &Batch) -> Records {
     let opened = Opened::of(&batch.sealed, &batch.stream).unwrap();
-    let records = opened.records();
-    records.map(|it| (it.time, it.text.into_owned())).collect()
+    let all = opened.records();
+    all.map(|it| (it.time, records::as_written(&it.text)))
+        .collect()
 }

@@ -91,7 +91,7 @@ impl Files {
 
     pub(super) fn append_same(&mut self, stage: &mut Stage, log: usize, lines: usize) {
         self.begin(stage, log);
-        let texts = vec!["and the same once more".to_owned(); lines];
+        let texts = vec![stage.same_line().to_owned(); lines];
         self.add(stage, &self.name(log), texts);
     }
 

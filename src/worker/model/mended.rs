@@ -10,6 +10,7 @@ fn setup(means_all: bool, banner_lines: usize, batch_bytes: usize) -> Setup {
         own_lines: 12,
         batch_bytes,
         max_wait: 0,
+        has_records: false,
         takers: [true, true],
     }
 }

@@ -10,6 +10,7 @@ use tokio::sync::{mpsc, oneshot};
 
 use super::acts::{Labels, Outcome, Setup};
 use super::backend::Backend;
+use super::records;
 use crate::batch::{self, Batch, Encoder, StreamId};
 use crate::config::{
     self, AfterDelivery, ByteSize, Config, Disk, HoldDeleted, Output, ReadFrom, Shutdown, WhenFull,
@@ -73,6 +74,20 @@ impl Stage {
         };
         stage.start(labels);
         stage
+    }
+
+    /// A line that is the same everywhere.
+    pub(super) fn same_line(&self) -> &'static str {
+        if self.setup.has_records {
+            records::SAME
+        } else {
+            "and the same once more"
+        }
+    }
+
+    /// Whether a line is not to arrive; `end` is where it ends in its content.
+    pub(super) fn lets_go(&self, line: &str, end: usize) -> bool {
+        self.setup.has_records && records::is_let_go(line, end)
     }
 
     /// The path of a log.
@@ -156,7 +171,7 @@ impl Stage {
 
     fn settings(&self, labels: Labels) -> (Settings, Outgoing) {
         let (mut outputs, mut outgoing) = (Vec::new(), Vec::new());
-        let config = config(labels);
+        let config = config(labels, records::keys(self.setup.has_records));
         for output in &config.outputs {
             let (batches, receiver) = mpsc::channel(MAX_BATCHES);
             let which = OUTPUTS.iter().position(|it| *it == output.name).unwrap();
@@ -389,7 +404,7 @@ impl Stage {
     }
 }
 
-fn config(labels: Labels) -> Config {
+fn config(labels: Labels, keys: &str) -> Config {
     let version = labels.version;
     let name = if labels.is_one_stream {
         "all"
@@ -410,7 +425,7 @@ fn config(labels: Labels) -> Config {
         .collect();
     let text = format!(
         "version: 1\nstate_dir: /s\n\
-         inputs: [{{name: app, include: [/l/*.log], format: plain, multiline: off}}]\noutputs:\n{outputs}"
+         inputs: [{{name: app, include: [/l/*.log], {keys}}}]\noutputs:\n{outputs}"
     );
     config::load(&config::Source::Text(text), &config::Environment::default()).unwrap()
 }

@@ -180,7 +180,8 @@ impl World {
         self.stage.stop([true, true]);
         for (output, backend) in self.stage.backends.iter().enumerate() {
             let letters = self.stage.letters(output);
-            let same = self.excused.compare(&self.files, output, backend, &letters);
+            let lets_go = |line: &str, end| self.stage.lets_go(line, end);
+            let same = (self.excused).compare(&self.files, output, backend, &letters, lets_go);
             same.map_err(|error| {
                 let (files, agent) = (self.files.told(), self.stage.told());
                 TestCaseError::fail(format!("{error}\n{files}\n{agent}"))
