@@ -80,6 +80,17 @@ impl Target {
         }
     }
 
+    /// What is asked of a machine with this part of the speed for which the targets are meant: only
+    /// figures of the processor depend on it.
+    pub(crate) fn at_speed(self, speed: f64) -> Self {
+        use Figure::{Core, IdleCpu, Throughput};
+        match self {
+            Self::AtLeast(Throughput, bound) => Self::AtLeast(Throughput, bound * speed),
+            Self::AtMost(figure @ (Core | IdleCpu), bound) => Self::AtMost(figure, bound / speed),
+            other => other,
+        }
+    }
+
     pub(crate) fn is_met(self, value: f64) -> bool {
         match self {
             Self::AtLeast(_, bound) => value >= bound,
