@@ -92,6 +92,7 @@ pub(crate) fn live(case: &'static Case, seed: u64, scale: &Scale) -> Vec<Row> {
         application: &application,
         rotates: &rotates,
         rows: rows.collect(),
+        said_lost: 0,
         told: String::new(),
         begun: Instant::now(),
         case,
@@ -143,6 +144,8 @@ struct Life<'a> {
     rotates: &'a AtomicBool,
     dice: Dice,
     rows: Vec<Row>,
+    /// Bytes of which the agents said that they were lost.
+    said_lost: u64,
     /// What happened, for the one who reads of a failure.
     told: String,
     begun: Instant,
@@ -345,6 +348,11 @@ impl Life<'_> {
             let value = metrics.lines().find_map(|line| line.strip_prefix(&series));
             value.and_then(|it| it.parse::<u64>().ok()).unwrap_or(0)
         };
+        let lost = metrics
+            .lines()
+            .filter(|line| line.starts_with("pinnace_lost_bytes_total{"))
+            .filter_map(|line| line.rsplit(' ').next()?.parse::<u64>().ok());
+        self.said_lost += lost.sum::<u64>();
         for row in &mut self.rows {
             row.doubtful += of("doubtful_resends", row.backend);
             if row.backend == Backend::Cloudwatch {
@@ -369,6 +377,10 @@ impl Life<'_> {
                 let problem = format!("the agent ended with {:?}: {}", exit.code, exit.log);
                 self.problem(self.rows[0].backend, problem);
             }
+        }
+        if self.case.all_is_stored() && self.said_lost > 0 {
+            let problem = format!("{} bytes were said to be lost", self.said_lost);
+            self.problem(self.rows[0].backend, problem);
         }
         let application = lock(self.application);
         let remains = (self.case.rotation == Rotation::Independent)
