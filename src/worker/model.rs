@@ -59,7 +59,7 @@ fn live(setup: Setup, life: &Life) -> Result<(), TestCaseError> {
 macro_rules! lives {
     ($($(#[$attribute:meta])* $name:ident: $means_all:expr, $own_lines:expr;)*) => {$(
         proptest! {
-            #![proptest_config(lives(1000))]
+            #![proptest_config(lives(500))]
             #[test]
             $(#[$attribute])*
             fn $name(
