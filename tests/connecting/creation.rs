@@ -64,6 +64,8 @@ fn two_agents_that_create_the_same_group_and_stream_at_once_both_deliver() {
     assert_eq!(summary.by_error["ResourceAlreadyExistsException"], 2);
     assert_eq!(summary.streams.len(), 1);
     assert_eq!((summary.stored, summary.repeated), (200, 0));
+    // Each found nothing once, and put once more what it had.
+    assert_eq!(summary.operation("PutLogEvents"), 4);
     for series in &lines {
         one.assert_series_arrived(Backend::Cloudwatch, series);
     }

@@ -144,8 +144,11 @@ fn after_throttles_the_rate_falls_and_climbs_back() {
             })),
             ..Options::default()
         });
-        let config = in_requests_of(&scene, backend, "64KiB");
-        // Long lines, of which a machine with others to serve too takes as much as the pace permits.
+        // Long lines that are shipped as they are: even a busy machine takes more than is paced.
+        let mut config = in_requests_of(&scene, backend, "64KiB");
+        let plain = "max_line: 16KiB, format: plain, multiline: off, redact: []";
+        config.inputs = vec![scene.input("app", &["*.log"], plain)];
+        config.outputs[0] = config.outputs[0].replace("batch:", "compression: none, batch:");
         let mut series = Numbered::wide("climbs", 7999);
         series.append_to(&scene.log("app.log"), 500);
         let agent = scene.start(&config);
@@ -165,7 +168,7 @@ fn after_throttles_the_rate_falls_and_climbs_back() {
         let climbed = best_rate(after, 5..10);
         for much in [free, climbed] {
             assert!(
-                much > 1.3 * fallen,
+                much > 2.0 * fallen,
                 "{backend}: {free} bytes/s, after throttles {fallen}, then {climbed}"
             );
         }
