@@ -14,6 +14,7 @@ pub(crate) mod control;
 pub(crate) mod health;
 pub(crate) mod http;
 pub(crate) mod metrics;
+pub(crate) mod refused;
 pub(crate) mod repeats;
 pub(crate) mod snapshot;
 
@@ -89,6 +90,7 @@ impl Observer {
                     troubles.extend(view.problems);
                     troubles.extend(view.journal_trouble);
                     status.losses = view.losses;
+                    status.refused = view.refused;
                     status.dead_letters = view.dead_letters;
                     status.files = view.files;
                     for (output, view) in agent.outputs.iter().zip(view.outputs) {

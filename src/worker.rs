@@ -33,6 +33,7 @@ mod missing;
 #[cfg(test)]
 mod model;
 mod opening;
+mod refused;
 mod regaining;
 mod replay;
 mod reports;
@@ -45,6 +46,7 @@ pub(crate) use ending::Left;
 use losses::Losses;
 use missing::Missing;
 use opening::Opening;
+use refused::RefusedRecords;
 use regaining::Regained;
 use settings::Pause;
 pub(crate) use settings::{InputFacts, Settings};
@@ -152,8 +154,7 @@ pub(crate) struct Worker {
     care: Care,
     losses: Losses,
     dead_letters: DeadLetters,
-    /// Refused records that were not told of yet.
-    untold: reports::Untold,
+    refused: RefusedRecords,
     missing: Missing,
     regained: Regained,
     /// Batches that were refused as too new, and were sealed before the clock was set back.
@@ -210,7 +211,7 @@ impl Worker {
             care: Care::new(at.now),
             losses: Losses::new(Arc::clone(&metrics)),
             dead_letters: settings.dead_letters,
-            untold: reports::Untold::default(),
+            refused: RefusedRecords::default(),
             missing: Missing::new(at.now),
             regained: Regained::default(),
             ahead: BTreeSet::new(),
@@ -262,12 +263,15 @@ impl Worker {
         self.care_for_volumes(at);
         let is_busy = self.make_batches(at);
         self.note_look();
+        self.tell_refused(at.now);
         self.journal.commit(at.now);
         self.journal.sync_if_due(at.now);
         self.regain_past(at);
         self.answer_pause(at.now);
         if self.has_ended(at) {
             self.note_all_sizes(at);
+            self.refused.hurry(at.now);
+            self.tell_refused(at.now);
             self.journal.sync(at.now);
             return Turn::Ended;
         }
@@ -414,6 +418,7 @@ impl Worker {
             .chain(self.source.next_retry())
             .chain(self.last_batch.map(|last| last + IDLE_AFTER))
             .chain(self.next_tidy())
+            .chain(self.refused.next_due())
             .chain(self.next_care())
             .chain(self.pause.as_ref().and_then(Pause::next_due))
             .chain(self.ending.as_ref().map(|ending| ending.next_due(now)))

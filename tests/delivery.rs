@@ -41,6 +41,8 @@ mod names;
 mod pace;
 #[path = "delivery/refused.rs"]
 mod refused;
+#[path = "delivery/refused_told.rs"]
+mod refused_told;
 #[path = "delivery/retention.rs"]
 mod retention;
 #[path = "delivery/trouble.rs"]

@@ -64,7 +64,11 @@ pub(super) fn run(arguments: &Arguments) -> u8 {
                 return exit::OK;
             }
             if !arguments.watch {
-                return if status.ready { exit::OK } else { exit::FAILED };
+                return if status.is_well() {
+                    exit::OK
+                } else {
+                    exit::FAILED
+                };
             }
             drop(out);
             tokio::time::sleep(WATCH_EVERY).await;

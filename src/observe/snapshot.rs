@@ -7,6 +7,7 @@ use std::time::{Duration, SystemTime};
 use serde::{Deserialize, Serialize};
 
 use super::health::Blocked;
+use super::refused::RefusedStatus;
 use crate::record::Time;
 
 /// What the reading side knows.
@@ -24,6 +25,8 @@ pub(crate) struct WorkerView {
     pub(crate) dead_letters_bytes: u64,
     /// What is in it, in a sentence.
     pub(crate) dead_letters: Option<String>,
+    /// What each output refused in this run.
+    pub(crate) refused: Vec<RefusedStatus>,
     /// What cannot be read.
     pub(crate) problems: Vec<String>,
     /// What was lost last.
@@ -79,13 +82,16 @@ pub(crate) struct Status {
     pub(crate) pid: u32,
     /// How long it has been running.
     pub(crate) uptime_seconds: u64,
-    /// Whether everything works.
+    /// Whether everything works. Records that are refused by themselves hold up nothing.
     pub(crate) ready: bool,
     /// What does not, in sentences.
     pub(crate) troubles: Vec<String>,
     /// What was lost last, in sentences.
     #[serde(default)]
     pub(crate) losses: Vec<String>,
+    /// What each output refused in this run.
+    #[serde(default)]
+    pub(crate) refused: Vec<RefusedStatus>,
     /// Records that a destination refused and that lie in the dead letters.
     #[serde(default)]
     pub(crate) dead_letters: Option<String>,
@@ -152,6 +158,11 @@ pub(crate) struct Delivered {
 }
 
 impl Status {
+    /// Whether nothing is wrong, and nothing was refused in this run.
+    pub(crate) fn is_well(&self) -> bool {
+        self.ready && self.refused.is_empty()
+    }
+
     /// The text for people.
     pub(crate) fn text(&self) -> String {
         let mut out = String::new();
@@ -161,7 +172,7 @@ impl Status {
     }
 
     fn write(&self, out: &mut String) -> std::fmt::Result {
-        let state = if self.ready {
+        let state = if self.is_well() {
             "all well"
         } else {
             "not all well"
@@ -173,7 +184,8 @@ impl Status {
             self.pid,
             duration(self.uptime_seconds)
         )?;
-        for trouble in &self.troubles {
+        let refused = self.refused.iter().map(RefusedStatus::sentence);
+        for trouble in self.troubles.iter().cloned().chain(refused) {
             writeln!(out, "  ! {trouble}")?;
         }
         for sentence in self.losses.iter().chain(&self.dead_letters) {

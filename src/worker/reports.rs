@@ -1,7 +1,7 @@
 //! What the sending side tells: batches delivered, divided, refused. The journal is written here,
 //! and what is answered to the sending side is in it before.
 
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use super::Worker;
 use crate::batch::parts::Fate;
@@ -11,18 +11,6 @@ use crate::deliver::{Refused, Report};
 use crate::journal::Entry;
 use crate::observe::metrics::{OfRefused, RecordResult, Records};
 use crate::source::Moment;
-
-/// Refused records that were not told of yet.
-#[derive(Debug, Default)]
-pub(super) struct Untold {
-    buried: usize,
-    dropped: usize,
-    /// They are told of from then on.
-    at: Option<Instant>,
-}
-
-/// Refused records are told of at most this often.
-const TELL_EVERY: Duration = Duration::from_secs(10);
 
 impl Worker {
     pub(super) fn take_report(&mut self, report: Report, at: Moment) {
@@ -79,7 +67,8 @@ impl Worker {
             self.journal.commit(at.now);
             crash_point::pass("burial_noted");
             self.count_refused(&occasion, done.len(), written.dropped);
-            self.tell_refused(&occasion, done.len() - written.dropped, written.dropped, at);
+            let buried = done.len() - written.dropped;
+            self.refused.note(&occasion, buried, written.dropped, at);
         }
         let _ = refused.written.send(written);
     }
@@ -131,26 +120,20 @@ impl Worker {
         metrics.records.get_or_create(&records).inc_by(done as u64);
     }
 
-    fn tell_refused(&mut self, occasion: &Occasion, buried: usize, dropped: usize, at: Moment) {
-        let untold = &mut self.untold;
-        untold.buried += buried;
-        untold.dropped += dropped;
-        if untold.at.is_some_and(|time| time > at.now) {
-            return;
-        }
-        let Untold {
-            buried, dropped, ..
-        } = std::mem::take(untold);
-        self.untold.at = Some(at.now + TELL_EVERY);
-        tracing::warn!(
-            output = occasion.output,
-            stream = occasion.stream,
-            reason = occasion.reason,
-            answer = occasion.answer,
-            file = %self.dead_letters.path().display(),
-            buried,
-            dropped,
-            "the destination refuses records by themselves: they are in the dead letters, the others are delivered"
-        );
+    /// Tells the log what was refused, where that is due.
+    pub(super) fn tell_refused(&mut self, now: Instant) {
+        let file = self.dead_letters.path();
+        self.refused.tell(now, |it| {
+            tracing::warn!(
+                output = it.output,
+                stream = it.stream,
+                reason = it.reason,
+                answer = it.answer,
+                file = %file.display(),
+                buried = it.buried,
+                dropped = it.dropped,
+                "the destination refuses records by themselves: they are in the dead letters, the others are delivered"
+            );
+        });
     }
 }

@@ -36,6 +36,7 @@ impl Worker {
             outputs,
             dead_letters_bytes: self.dead_letters.len(),
             dead_letters: self.dead_letters.sentence(),
+            refused: self.refused.statuses(),
             losses: self.losses.last().map(str::to_owned).collect(),
             inputs: self.input_views(),
             problems: {

@@ -2,6 +2,7 @@
 //! is in the dead letters once, whatever happens meanwhile.
 
 use std::fs;
+use std::path::Path;
 use std::time::{Duration, SystemTime};
 
 use pinnace::receiver::{Action, Backend, Faults, LokiLimits, Options, Rate};
@@ -43,6 +44,14 @@ pub(crate) fn file_of(good: &[String], bad: &[String]) -> String {
     let mut all: Vec<_> = good.iter().chain(bad).map(String::as_str).collect();
     all.sort_unstable();
     all.join("\n") + "\n"
+}
+
+/// Writes lines without a time into a file that says so many days ago.
+pub(crate) fn append_old(path: &Path, lines: &[String], days: u64) {
+    append(path, file_of(lines, &[]));
+    let file = fs::File::options().append(true).open(path).unwrap();
+    let then = SystemTime::now() - Duration::from_secs(days * 24 * 3600);
+    file.set_modified(then).unwrap();
 }
 
 /// The good lines are stored once and in order, the bad ones are in the dead letters once.
@@ -248,10 +257,7 @@ fn lines_that_are_older_than_the_backend_takes_are_dead_letters_and_hold_up_noth
         let config = scene.config_of(backend, "").serving();
         let path = scene.log("app.log");
         let (old, _) = lines(2_000, &[]);
-        append(&path, file_of(&old, &[]));
-        let file = fs::File::options().append(true).open(&path).unwrap();
-        let then = SystemTime::now() - Duration::from_secs(days * 24 * 3600);
-        file.set_modified(then).unwrap();
+        append_old(&path, &old, days);
         let agent = scene.start(&config);
         let is_buried = || config.dead_letters().len() == old.len();
         assert!(eventually(is_buried), "{}", config.dead_letters().len());
