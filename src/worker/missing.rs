@@ -117,8 +117,14 @@ impl Worker {
             "the file was deleted while it was not held open by a running agent; whether it was written after {} is not known",
             utc(identity.seen)
         );
-        self.losses
-            .note("deleted_while_away", &identity.path, lost, &why, at.time);
+        if lost == 0 {
+            // Most often a log that was done with: nothing is known to be lost.
+            let path = identity.path.display();
+            tracing::info!(%path, "all that was seen of a file was delivered: {why}");
+        } else {
+            self.losses
+                .note("deleted_while_away", &identity.path, lost, &why, at.time);
+        }
         // It may turn up again, but it is told only once.
         let identity = Identity {
             size: None,

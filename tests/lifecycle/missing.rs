@@ -115,9 +115,11 @@ fn a_file_that_was_delivered_and_deleted_while_away_costs_nothing_that_is_known(
     fs::remove_file(scene.log("app.log")).unwrap();
     let agent = scene.start(&config);
     let told = agent.wait_for_log("whether it was written after");
-    assert!(told.contains("lost_bytes=0"), "{told}");
+    assert!(told.contains("INFO") && told.contains("app.log"), "{told}");
     assert_eq!(lost(&config), Some(0));
-    agent.stop_well();
+    let status = config.status_json();
+    assert_eq!(status["losses"], serde_json::json!([]), "{status:#}");
+    assert!(!agent.stop_well().contains("bytes were lost"));
 }
 
 #[test]
