@@ -22,7 +22,7 @@ use crate::batch::opened::Opened;
 use crate::batch::{Batch, StreamName};
 use crate::config::{self, LogClass, VerifyAfterError};
 use crate::record::Time;
-use answers::{classify, code_of, rejected, rejected_by_an_emulator};
+use answers::{classify, code_of, partial, rejected, rejected_by_an_emulator};
 use readback::{Events, Finding};
 use retention::Retention;
 use session::Session;
@@ -245,13 +245,7 @@ impl Sender {
         if rejected.is_empty() {
             return Ok(Answer::delivered());
         }
-        let sentence = format!(
-            "PutLogEvents was answered with {info:?}: too old (14 days, or the group's retention) or more than 2 hours in the future"
-        );
-        Ok(Answer {
-            rejected,
-            ..Answer::new(Class::Partial, "rejected", sentence)
-        })
+        Ok(partial(rejected))
     }
 
     /// Creates the stream, and its group where that is missing too.

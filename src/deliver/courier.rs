@@ -218,7 +218,8 @@ impl Courier {
     ) {
         for rejected in &answer.rejected {
             let bad = within(records, &rejected.records);
-            let refusal = self.refusal(id, rejected.reason, answer);
+            let said = rejected.sentence.unwrap_or(&answer.sentence);
+            let refusal = self.refusal(id, rejected.reason, said);
             // What is too new now is not so later; and when all is, it is somebody's clock.
             if rejected.reason == "too_new" && !is_any_taken {
                 self.refusals.refused(id, bad, true, refusal);
@@ -228,7 +229,7 @@ impl Courier {
         }
     }
 
-    fn refusal(&self, id: BatchId, reason: &'static str, answer: &Answer) -> Refusal {
+    fn refusal(&self, id: BatchId, reason: &'static str, answer: &str) -> Refusal {
         let carried = self.batches.get(&id);
         let is_unsure = carried.is_some_and(|it| {
             // What was taken in an earlier request of the batch makes the rest of it late.
@@ -236,7 +237,7 @@ impl Courier {
         });
         Refusal {
             reason,
-            answer: answer.sentence.clone(),
+            answer: answer.to_owned(),
             may_be_stored: is_unsure,
         }
     }
@@ -259,7 +260,7 @@ impl Courier {
         let cut = if answer.class == Class::Retry {
             self.refusals.halve(id, records)
         } else {
-            let refusal = self.refusal(id, answer.reason, &answer);
+            let refusal = self.refusal(id, answer.reason, &answer.sentence);
             self.refusals.refused(id, records, false, refusal)
         };
         self.note_refused(id);

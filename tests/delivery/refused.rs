@@ -240,6 +240,10 @@ fn what_a_backend_rejects_one_by_one_is_accounted_for_and_nothing_is_sent_again(
         if backend == Backend::Cloudwatch {
             assert_eq!((letters, summary.stored), (10, 91));
             assert_eq!(texts(&config.dead_letters()), all[..10]);
+            for letter in config.dead_letters() {
+                let answer = letter["answer"].as_str().unwrap();
+                assert!(answer.ends_with("older than 14 days"), "{answer}");
+            }
             let puts = summary.operation("PutLogEvents") - before;
             assert_eq!(puts, 1, "nothing is sent again");
         }

@@ -17,6 +17,12 @@ const TOO_OLD: i64 = 14 * 24 * 3600 * 1_000_000_000;
 /// AWS takes nothing that is further ahead, in nanoseconds.
 const TOO_NEW: i64 = 2 * 3600 * 1_000_000_000;
 
+const OLD: &str =
+    "PutLogEvents refused it as too old: CloudWatch Logs takes nothing that is older than 14 days";
+const EXPIRED: &str =
+    "PutLogEvents refused it as expired: it is older than the retention of its log group";
+const NEW: &str = "PutLogEvents refused it as too new: CloudWatch Logs takes nothing that is more than 2 hours ahead of its clock";
+
 /// Which events of a batch were refused: AWS gives the first too new one, and the ends
 /// (exclusive) of the too old and the expired ones.
 pub(super) fn rejected(info: &RejectedLogEventsInfo, records: u32) -> Vec<Rejected> {
@@ -62,14 +68,27 @@ pub(super) fn rejected_by_an_emulator(
 
 fn in_order(old: u32, expired: u32, new: u32, records: u32) -> Vec<Rejected> {
     let parts = [
-        (0..old, "too_old"),
-        (old..expired, "expired"),
-        (new..records, "too_new"),
+        (0..old, "too_old", OLD),
+        (old..expired, "expired", EXPIRED),
+        (new..records, "too_new", NEW),
     ];
-    let parts = parts.into_iter().filter(|(range, _)| !range.is_empty());
+    let parts = parts.into_iter().filter(|it| !it.0.is_empty());
     parts
-        .map(|(records, reason)| Rejected { records, reason })
+        .map(|(records, reason, sentence)| Rejected {
+            records,
+            reason,
+            sentence: Some(sentence),
+        })
         .collect()
+}
+
+/// What a put with refused events comes to: the others are stored.
+pub(super) fn partial(rejected: Vec<Rejected>) -> Answer {
+    let sentences: Vec<_> = rejected.iter().filter_map(|it| it.sentence).collect();
+    Answer {
+        rejected,
+        ..Answer::new(Class::Partial, "rejected", sentences.join("; "))
+    }
 }
 
 pub(super) fn code_of<E: ProvideErrorMetadata>(error: &SdkError<E, HttpResponse>) -> Option<&str> {
@@ -268,6 +287,25 @@ mod tests {
                 .map(|it| (it.records, it.reason))
                 .collect();
             assert_eq!(found, expected, "{info:?}");
+        }
+    }
+
+    #[test]
+    fn each_refused_event_is_told_by_its_one_cause() {
+        let info = RejectedLogEventsInfo::builder()
+            .too_old_log_event_end_index(1)
+            .expired_log_event_end_index(2)
+            .too_new_log_event_start_index(4)
+            .build();
+        let answer = partial(rejected(&info, 5));
+        let table = [("too_old", OLD), ("expired", EXPIRED), ("too_new", NEW)];
+        assert_eq!(answer.rejected.len(), table.len());
+        for (rejected, (reason, sentence)) in answer.rejected.iter().zip(table) {
+            assert_eq!(
+                (rejected.reason, rejected.sentence),
+                (reason, Some(sentence))
+            );
+            assert!(answer.sentence.contains(sentence), "{}", answer.sentence);
         }
     }
 

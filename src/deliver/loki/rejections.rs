@@ -117,6 +117,7 @@ fn ranges(reasons: &[Option<&'static str>]) -> Vec<Rejected> {
                     end: place + 1,
                 },
                 reason,
+                sentence: None,
             }),
         }
     }
@@ -251,6 +252,7 @@ mod tests {
         let one = |(records, reason): &(Range<u32>, &'static str)| Rejected {
             records: records.clone(),
             reason,
+            sentence: None,
         };
         list.iter().map(one).collect()
     }
