@@ -91,6 +91,8 @@ pub(crate) struct Rejected {
     pub(crate) records: Range<u32>,
     /// Why, in a word.
     pub(crate) reason: &'static str,
+    /// The same in a sentence, where the answer has none of its own for these.
+    pub(crate) sentence: Option<&'static str>,
 }
 
 impl Answer {
