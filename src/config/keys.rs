@@ -214,7 +214,7 @@ static INPUT: Section = Section {
                 name: "name",
                 kind: Kind::Text(&rules::NAME),
                 absent: Absent::Required,
-                doc: "The input's name, unique among the inputs. Outputs and metrics refer to it.",
+                doc: "The input's name, unique among the inputs. Outputs and metrics refer to it. What is delivered of its files is remembered under it: under a new name everything is owed anew. A file that two inputs match is shipped once for each.",
                 example: "app",
             },
             Key {
