@@ -11,7 +11,9 @@ use aws_sdk_cloudwatchlogs::config::{ConfigBag, Intercept, RuntimeComponents};
 use aws_sdk_cloudwatchlogs::error::{ProvideErrorMetadata, SdkError};
 use aws_sdk_cloudwatchlogs::types::LogGroupClass;
 use aws_smithy_runtime_api::box_error::BoxError;
-use aws_smithy_runtime_api::client::interceptors::context::BeforeTransmitInterceptorContextMut;
+use aws_smithy_runtime_api::client::interceptors::context::{
+    AfterDeserializationInterceptorContextRef, BeforeTransmitInterceptorContextMut,
+};
 use aws_smithy_runtime_api::client::orchestrator::HttpResponse;
 use aws_smithy_types::body::SdkBody;
 use bytes::Bytes;
@@ -339,7 +341,11 @@ fn not_created(answer: Answer) -> Answer {
     }
 }
 
-/// Puts the sealed body in the place of the one that the SDK made, before it is signed.
+/// What AWS gives every answer.
+const REQUEST_ID: &str = "x-amzn-requestid";
+
+/// Puts the sealed body in the place of the one that the SDK made, before it is signed; and takes no
+/// success on the word of somebody who may stand before AWS.
 #[derive(Debug)]
 struct SealedBody {
     body: Bytes,
@@ -366,6 +372,24 @@ impl Intercept for SealedBody {
             request.headers_mut().insert("content-encoding", "gzip");
         }
         *request.body_mut() = SdkBody::from(self.body.clone());
+        Ok(())
+    }
+
+    /// The SDK reads nothing at all as an answer without fields.
+    fn read_after_deserialization(
+        &self,
+        context: &AfterDeserializationInterceptorContextRef<'_>,
+        _components: &RuntimeComponents,
+        _config: &mut ConfigBag,
+    ) -> Result<(), BoxError> {
+        let response = context.response();
+        let is_empty = response.body().bytes().is_some_and(<[u8]>::is_empty);
+        if response.status().is_success()
+            && is_empty
+            && !response.headers().contains_key(REQUEST_ID)
+        {
+            return Err("the answer is empty, and AWS gave it no request id".into());
+        }
         Ok(())
     }
 }
