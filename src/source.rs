@@ -44,6 +44,7 @@ mod missing;
 mod moment;
 mod names;
 mod opened;
+mod past;
 mod problems;
 pub(crate) mod reader;
 mod recognise;
@@ -125,6 +126,10 @@ pub(crate) struct Source {
     problems: Problems,
     next_walk: Instant,
     next_retired: Instant,
+    /// When it is asked again who writes past files.
+    next_past: Instant,
+    /// Nothing more is expected of any file.
+    has_ended: bool,
     has_walked: bool,
 }
 
@@ -156,6 +161,8 @@ impl Source {
             problems: Problems::default(),
             next_walk: at.now,
             next_retired: at.now + RETIRED_EVERY,
+            next_past: at.now,
+            has_ended: false,
             has_walked: false,
         }
     }
@@ -409,6 +416,7 @@ impl Source {
 
     /// Nothing more is expected: every last line is complete as it is.
     pub(crate) fn end_all(&mut self) -> Vec<Change> {
+        self.has_ended = true;
         self.generations
             .values_mut()
             .map(|generation| {

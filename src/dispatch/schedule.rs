@@ -68,6 +68,13 @@ impl Dispatcher {
         self.schedule.insert((due, id));
     }
 
+    /// The files that end in the middle of a line.
+    pub(crate) fn unfinished(&self) -> impl Iterator<Item = GenerationId> {
+        let unfinished = self.lanes.iter();
+        let unfinished = unfinished.filter(|(_, lane)| lane.unfinished_at.is_some());
+        unfinished.map(|(id, _)| *id)
+    }
+
     /// Whether a file could not be read when that was last tried.
     pub(crate) fn is_unreadable(&self, id: GenerationId) -> bool {
         let lane = self.lanes.get(&id);

@@ -40,6 +40,15 @@ impl Kin {
         }
     }
 
+    /// Reads the path of a file that was first seen at another: it is a life of that log, whatever
+    /// it is called by now.
+    pub(crate) fn of_first_seen_at(path: &Path, origin: &Path) -> Self {
+        Self {
+            base: Self::of(origin).base,
+            ..Self::of(path)
+        }
+    }
+
     /// From the oldest to the youngest, of those written at the same time.
     fn age(&self) -> (Option<&[u8]>, Reverse<u32>) {
         (self.date.as_deref(), Reverse(self.number))
@@ -156,7 +165,7 @@ pub(crate) struct Member {
 /// The members that are past, oldest first in each family: not the one at the family's own name
 /// (or, where there is none, that of the youngest date), and not the one that was written last.
 /// In a family without either all may be alive.
-fn past(members: &[Member]) -> Vec<Vec<&Member>> {
+pub(super) fn past(members: &[Member]) -> Vec<Vec<&Member>> {
     let mut families: BTreeMap<&Path, Vec<&Member>> = BTreeMap::new();
     for member in members {
         families.entry(&member.kin.base).or_default().push(member);

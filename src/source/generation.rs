@@ -270,7 +270,13 @@ impl Generation {
         self.last_change
     }
 
-    /// When its last line can be taken as complete: never while it stands at its name.
+    /// Its modification time when last seen.
+    pub(super) fn modified(&self) -> Time {
+        self.modified.0
+    }
+
+    /// When its last line can be taken as complete for its place alone: never while it stands at
+    /// its name.
     pub(super) fn over_at(&self) -> Option<Instant> {
         (!self.is_at_home() && !self.is_over).then(|| self.last_change + QUIET)
     }

@@ -111,6 +111,13 @@ impl Source {
         if is_better_known {
             self.note_identity(id, journal, at);
         }
+        if look == Look::Grew
+            && let Some(generation) = self.generations.get_mut(&id)
+            && generation.is_at_home()
+        {
+            // It was taken for past, and its writer goes on.
+            generation.is_over = self.has_ended;
+        }
         match look {
             Look::Same => {}
             Look::Grew => changes.push(Change::Grew(id)),

@@ -77,12 +77,12 @@ impl Source {
             return None;
         }
         let key = FileKey::of(&metadata);
-        let mut kin = Kin::of(&path);
-        // A file that was seen under another name is a life of that one, whatever it is called.
         let open = self.by_key.get(&(input, key));
-        if let Some(generation) = open.and_then(|id| self.generations.get(id)) {
-            kin.base = Kin::of(&generation.origin).base;
-        }
+        let open = open.and_then(|id| self.generations.get(id));
+        let kin = open.map_or_else(
+            || Kin::of(&path),
+            |it| Kin::of_first_seen_at(&path, &it.origin),
+        );
         Some(Stored {
             kin,
             modified: modified(&metadata),

@@ -199,6 +199,7 @@ impl Worker {
         self.make_room(at);
         self.note_sizes(at);
         self.look_for_missing(at);
+        self.end_past(at);
         let outputs = &self.outputs;
         self.source.forget_old_times(|id| {
             let progress = outputs
@@ -210,6 +211,14 @@ impl Worker {
             self.prune_at = at.now + PRUNE_EVERY;
             self.prune();
         }
+    }
+
+    /// Lets the last lines of past files that wait for their ends go as they are.
+    fn end_past(&mut self, at: Moment) {
+        let outputs = self.outputs.iter();
+        let unfinished = outputs.flat_map(|output| output.dispatcher.unfinished());
+        let changes = self.source.end_past(&unfinished.collect(), at);
+        self.apply(changes, at);
     }
 
     /// Closes delivered files while others wait to be opened.

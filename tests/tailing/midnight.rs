@@ -121,3 +121,66 @@ fn a_log_that_gets_its_date_at_midnight_is_read_to_its_end_whether_dated_names_a
         }
     }
 }
+
+#[test]
+fn the_last_line_of_a_day_before_is_shipped_without_its_end_and_what_comes_later_all_the_same() {
+    let scene = Scene::new();
+    let config = config(&scene, &["job-*.log"], "");
+    let (before, today) = (
+        scene.log("job-2026-11-26.log"),
+        scene.log("job-2026-11-27.log"),
+    );
+    append(&before, "one\nthe script was kil");
+    let agent = scene.start(&config);
+    wait_for_all(&scene, 1);
+    append(&today, "two\nhalf");
+    wait_for_all(&scene, 3);
+    agent.kill();
+    // Its writer was not dead: a line of its own, however slowly it comes, and before a restart or
+    // after it.
+    append(&before, "le");
+    let agent = scene.start(&config);
+    let is_left = || {
+        let outputs = &config.status_json()["outputs"];
+        (0..2).all(|it| outputs[it]["lag_bytes"] == 6 && outputs[it]["in_flight_batches"] == 0)
+    };
+    assert!(eventually(is_left), "{:#}", config.status_json());
+    append(&before, "d\n");
+    wait_for_all(&scene, 4);
+    append(&today, " of today\n");
+    wait_for_all(&scene, 5);
+    agent.stop_well();
+    for backend in Backend::ALL {
+        let mut arrived = lines_of(&scene, backend, |_| true);
+        arrived.sort();
+        let expected = ["half of today", "led", "one", "the script was kil", "two"];
+        assert_eq!(arrived, expected, "{backend}");
+        scene.assert_flawless(backend);
+    }
+}
+
+#[test]
+fn a_day_before_that_is_still_open_for_writing_keeps_its_last_line_until_it_ends() {
+    let scene = Scene::new();
+    let config = config(&scene, &["*.log"], "");
+    let held = scene.log("held-2026-11-26.log");
+    append(&held, "half of");
+    append(&scene.log("job-2026-11-26.log"), "killed");
+    let mut writer = OpenOptions::new().append(true).open(&held).unwrap();
+    let agent = scene.start(&config);
+    // Later than the days before, as the clock of the file system sees it.
+    for name in ["held", "job"] {
+        append(&scene.log(&format!("{name}-2026-11-27.log")), "today\n");
+    }
+    // Both are judged in one look.
+    wait_for_all(&scene, 3);
+    writer.write_all(b" a line\n").unwrap();
+    wait_for_all(&scene, 4);
+    agent.stop_well();
+    for backend in Backend::ALL {
+        let mut arrived = lines_of(&scene, backend, |_| true);
+        arrived.sort();
+        assert_eq!(arrived, ["half of a line", "killed", "today", "today"]);
+        scene.assert_flawless(backend);
+    }
+}
