@@ -124,6 +124,13 @@ struct Lane {
 }
 
 impl Lane {
+    /// The first byte that is not delivered and may be taken.
+    fn owed_from(&self) -> u64 {
+        let is_all_but_a_part = self.done == self.read.offset && self.held_until.is_none();
+        let part_until = self.unfinished_at.filter(|_| is_all_but_a_part);
+        part_until.unwrap_or(self.done)
+    }
+
     /// Nothing more of it is of an earlier time, as far as can be told.
     fn next_time(&self) -> Time {
         self.next_time.unwrap_or(self.last_time)
@@ -355,7 +362,8 @@ impl Dispatcher {
         })
     }
 
-    /// Bytes not yet delivered, and when the oldest of them was written.
+    /// Bytes not yet delivered, and when the oldest of them was written that may be taken: what
+    /// is there of a line without its end waits for its writer, not for us.
     pub(crate) fn lag(&self, source: &Source) -> (u64, Option<Time>) {
         let mut bytes = 0;
         let mut oldest: Option<Time> = None;
@@ -370,7 +378,11 @@ impl Dispatcher {
             };
             if of_lane > 0 {
                 bytes += of_lane;
-                let time = generation.times.oldest_from(lane.done);
+                let from = lane.owed_from();
+                let is_owed = from < generation.size;
+                let time = is_owed
+                    .then(|| generation.times.oldest_from(from))
+                    .flatten();
                 oldest = match (oldest, time) {
                     (Some(a), Some(b)) => Some(a.min(b)),
                     (a, b) => a.or(b),

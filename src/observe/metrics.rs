@@ -249,7 +249,7 @@ impl Metrics {
         );
         registry.register_with_unit(
             "lag",
-            "Age of the oldest byte not yet delivered; 0 when all is delivered",
+            "Age of the oldest byte not yet delivered; 0 when all is delivered but for a last line without its end",
             Unit::Seconds,
             metrics.lag_seconds.clone(),
         );

@@ -157,13 +157,26 @@ fn the_cursors_in_the_status_are_the_sizes_of_the_files_once_all_is_delivered() 
 }
 
 #[test]
-fn an_unfinished_line_is_lag_that_the_status_shows() {
+fn an_unfinished_line_is_lag_in_bytes_and_of_no_age_but_a_record_that_is_held_back_is() {
     let scene = Scene::new();
-    let config = scene.loki_config().serving();
+    let mut config = scene.loki_config().serving();
+    config.inputs = vec![scene.input("app", &["*.log"], "multiline_wait: 60s")];
     append(&scene.log("app.log"), "whole\nhalf");
     let agent = scene.start(&config);
     scene.wait_for_stored(Backend::Loki, 1);
-    let is_shown = eventually(|| config.status_json()["outputs"][0]["lag_bytes"] == 4);
-    assert!(is_shown, "{:#}", config.status_json());
-    agent.stop_well();
+    let lag = |bytes: u64, is_old: bool| {
+        let is_so = eventually(|| {
+            let output = &config.status_json()["outputs"][0];
+            let seconds = output["lag_seconds"].as_f64().unwrap();
+            output["lag_bytes"] == bytes && (seconds > 0.0) == is_old
+        });
+        assert!(is_so, "{:#}", config.status_json());
+    };
+    lag(4, false);
+    // More lines may belong to the last of these for a minute.
+    let held = "2026-11-22 10:00:00 ERROR held back\n";
+    append(&scene.log("app.log"), format!(" a line\n{held}half"));
+    scene.wait_for_stored(Backend::Loki, 2);
+    lag(held.len() as u64 + 4, true);
+    agent.kill();
 }
