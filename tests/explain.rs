@@ -9,9 +9,13 @@
 )]
 
 use std::fs::{self, File};
+use std::io::Write as _;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 use std::time::{Duration, SystemTime};
+
+use flate2::Compression;
+use flate2::write::GzEncoder;
 
 #[path = "harness/snapshot.rs"]
 mod snapshot;
@@ -89,6 +93,32 @@ fn as_many_records_are_shown_as_asked_for_and_files_one_after_the_other() {
         first.contains("… and 2 more (--records 0 shows all)"),
         "{first}"
     );
+}
+
+#[test]
+fn a_gzip_is_explained_as_what_is_packed_in_it() {
+    let dir = tempfile::tempdir().unwrap();
+    let log = fs::read(folder().join("report.log")).unwrap();
+    fs::write(dir.path().join("x.log"), &log).unwrap();
+    // Rotations that were packed one by one may lie behind one another.
+    let mut packed = Vec::new();
+    let (first, second) = log.split_at(log.len() / 2);
+    for half in [first, second] {
+        let mut encoder = GzEncoder::new(Vec::new(), Compression::fast());
+        encoder.write_all(half).unwrap();
+        packed.extend(encoder.finish().unwrap());
+    }
+    fs::write(dir.path().join("x.log.gz"), &packed).unwrap();
+    let of = |name| {
+        let text = printed(dir.path(), &["--written", "2026-11-22T21:08:30Z", name]);
+        text.replace("x.log.gz", "x.log")
+    };
+    assert_eq!(of("x.log.gz"), of("x.log"));
+    fs::write(dir.path().join("x.log.gz"), &packed[..packed.len() / 2]).unwrap();
+    let output = explain(dir.path(), &["x.log.gz"]);
+    let told = String::from_utf8(output.stderr).unwrap();
+    assert!(told.starts_with("x.log.gz cannot be read: "), "{told}");
+    assert_eq!(output.status.code(), Some(1));
 }
 
 #[test]
