@@ -8,6 +8,8 @@ use std::os::unix::fs::FileExt as _;
 
 use flate2::read::MultiGzDecoder;
 
+use crate::span::{Anchor, PROOF_BYTES, Position};
+
 /// What every gzip begins with.
 const GZIP_MAGIC: [u8; 2] = [0x1F, 0x8B];
 /// So many bytes before the place up to which a gzip is decoded can be read again without
@@ -53,11 +55,19 @@ impl Content {
         matches!(self, Self::Gzip(_))
     }
 
+    /// Where it ends, with the proof of what lies before, where that is known without a read.
+    pub(super) fn known_end(&self) -> Option<Position> {
+        match self {
+            Self::Plain(_) => None,
+            Self::Gzip(gzip) => Some(gzip.end),
+        }
+    }
+
     /// How long the content is.
     pub(super) fn len(&self, metadata: &Metadata) -> u64 {
         match self {
             Self::Plain(_) => metadata.len(),
-            Self::Gzip(gzip) => gzip.len,
+            Self::Gzip(gzip) => gzip.end.offset,
         }
     }
 
@@ -83,7 +93,8 @@ impl Content {
 #[derive(Debug)]
 pub(crate) struct Gzip {
     file: File,
-    len: u64,
+    /// Where its content ends.
+    end: Position,
     places: RefCell<Vec<Place>>,
 }
 
@@ -91,18 +102,27 @@ impl Gzip {
     fn new(file: File) -> io::Result<Self> {
         let mut decoder = decoder_of(&file)?;
         let mut buffer = vec![0; HISTORY];
-        let mut len = 0;
+        let (mut len, mut tail) = (0, Vec::new());
         loop {
             match decoder.read(&mut buffer) {
                 Ok(0) => break,
-                Ok(more) => len += more as u64,
+                Ok(more) => {
+                    len += more as u64;
+                    let new = &buffer[more.saturating_sub(PROOF_BYTES)..more];
+                    let too_many = (tail.len() + new.len()).saturating_sub(PROOF_BYTES);
+                    tail.drain(..too_many);
+                    tail.extend_from_slice(new);
+                }
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
                 Err(error) => return Err(error),
             }
         }
         Ok(Self {
             file,
-            len,
+            end: Position {
+                offset: len,
+                anchor: Anchor::at_end_of(&tail),
+            },
             places: RefCell::default(),
         })
     }
@@ -226,7 +246,7 @@ mod tests {
         let error = content(&whole[..whole.len() - 3], true).unwrap_err();
         assert_eq!(error.kind(), io::ErrorKind::UnexpectedEof);
         assert!(
-            matches!(content(&whole, true).unwrap(), Content::Gzip(gzip) if gzip.len == 100_000)
+            matches!(content(&whole, true).unwrap(), Content::Gzip(gzip) if gzip.end.offset == 100_000)
         );
         assert!(matches!(content(&whole, false).unwrap(), Content::Plain(_)));
         assert!(matches!(

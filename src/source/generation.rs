@@ -310,6 +310,9 @@ impl Generation {
 
     /// An offset with the proof of what lies before it.
     pub(super) fn position(&self, offset: u64) -> io::Result<Position> {
+        if let Some(end) = self.content.known_end().filter(|end| end.offset == offset) {
+            return Ok(end);
+        }
         let before = reader::read_before(&self.content, offset)?;
         Ok(Position {
             offset,
@@ -365,10 +368,9 @@ impl Generation {
         self.reached.get()
     }
 
-    /// Where it ended when last seen, with the proof of what lies before. Nothing for a gzip, whose
-    /// end is far to read.
+    /// Where it ended when last seen, with the proof of what lies before.
     pub(super) fn seen_end(&self) -> Option<Position> {
-        let may_tell = !self.content.is_whole() && self.is_as_seen();
+        let may_tell = self.content.is_whole() || self.is_as_seen();
         may_tell.then(|| self.position(self.size).ok())?
     }
 

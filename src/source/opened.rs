@@ -18,7 +18,7 @@ pub(super) struct Opened {
     pub(super) content: Content,
     pub(super) metadata: Metadata,
     pub(super) head: Vec<u8>,
-    /// Where it ended then, with the proof of what lay before; of a gzip only when it is asked for.
+    /// Where it ended then, with the proof of what lay before.
     end: Option<Position>,
 }
 
@@ -41,9 +41,9 @@ impl Opened {
         }
         let content = Content::of(file, may_be_gzip)?;
         let head = reader::read_head(&content)?;
-        let mut end = None;
+        let mut end = content.known_end();
         for _ in 0..SETTLES_WITHIN {
-            if end.is_some() || content.is_whole() {
+            if end.is_some() {
                 break;
             }
             // There is less of it when it is emptied just now: then it is what it is by now.
@@ -63,10 +63,11 @@ impl Opened {
     /// Whether it still holds what it was opened with: what was found out of it meanwhile says
     /// something of this content only then. One that is written on holds it.
     pub(super) fn is_as_opened(&self) -> bool {
-        self.end.is_none_or(|end| {
-            reader::read_head(&self.content).is_ok_and(|head| head.starts_with(&self.head))
-                && reader::holds(&self.content, end).unwrap_or(false)
-        })
+        self.content.is_whole()
+            || self.end.is_none_or(|end| {
+                reader::read_head(&self.content).is_ok_and(|head| head.starts_with(&self.head))
+                    && reader::holds(&self.content, end).unwrap_or(false)
+            })
     }
 
     /// How long its content is.
@@ -91,6 +92,12 @@ impl Opened {
 
     /// Whether it holds what lies before `position`.
     pub(super) fn proves(&self, position: Position) -> bool {
+        // The end of a gzip is far to read.
+        if let Some(end) = self.content.known_end()
+            && (end.offset, end.anchor.len) == (position.offset, position.anchor.len)
+        {
+            return end == position;
+        }
         position.offset <= self.len() && reader::holds(&self.content, position).unwrap_or(false)
     }
 }

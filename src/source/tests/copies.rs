@@ -373,3 +373,39 @@ fn a_file_that_was_rotated_behind_its_link_is_known_there_and_not_missing() {
     bench.write("end/c.log", "another\n");
     assert_eq!(whereabouts(&bench), Whereabouts::Nowhere);
 }
+
+/// Of compressed logs that nobody has read yet only their ends tell them apart, where all begin with
+/// the same banner. One that is not found for a moment must not be taken for another.
+#[test]
+fn an_unread_compressed_rotation_is_taken_for_no_other_with_its_banner() {
+    for glob in ["*.log", "a.log*"] {
+        let mut bench = bench(&[glob]);
+        let banner = lines("banner", 3000);
+        bench.write("a.log", &(banner.clone() + &lines("one", 9000)));
+        let first = bench.opened();
+        bench.rename("a.log", "a.log.1");
+        bench.gzip("a.log.1");
+        bench.write("a.log", &(banner.clone() + &lines("two", 7000)));
+
+        bench.restart(&[glob]);
+        bench.settle();
+        let inode = |bench: &Bench, name| fs::metadata(bench.path(name)).unwrap().ino();
+        let holder = |bench: &Bench, inode| {
+            let mut all = bench.source.generations();
+            all.find(|it| it.key.inode == inode).map(|it| it.id)
+        };
+        let compressed = inode(&bench, "a.log.1.gz");
+        assert_eq!(holder(&bench, compressed), Some(first), "{glob}");
+        let second = holder(&bench, inode(&bench, "a.log")).unwrap();
+
+        // It is renamed while its names are looked at, and so not found.
+        bench.rename("a.log.1.gz", "between");
+        bench.rename("a.log", "a.log.1");
+        bench.gzip("a.log.1");
+        bench.write("a.log", &(banner + &lines("three", 5000)));
+        bench.restart(&[glob]);
+        bench.settle();
+        let compressed = inode(&bench, "a.log.1.gz");
+        assert_eq!(holder(&bench, compressed), Some(second), "{glob}");
+    }
+}
