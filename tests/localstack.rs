@@ -37,7 +37,7 @@ mod harness;
 #[path = "crash/points.rs"]
 mod points;
 
-use application::{Application, Pace, lock, work};
+use application::{Application, Pace, StopOnDrop, lock, work};
 use case::{Rotation, Style};
 use dice::Dice;
 use harness::{Account, Agent, Config, Numbered, Scene, append, pass, skipped};
@@ -90,16 +90,18 @@ fn thirty_kills_lose_nothing_and_double_nothing_at_localstack() {
     };
     let (is_over, rotates) = (AtomicBool::new(false), AtomicBool::new(false));
     std::thread::scope(|scope| {
-        let writer = scope.spawn(|| work(&application, pace, &is_over, &rotates));
         let mut agent = Agent::start(&path);
+        // While it is written to, there is always a lag.
         config.wait_until_no_lag();
         rotates.store(true, Ordering::Relaxed);
+        let writer = scope.spawn(|| work(&application, pace, &is_over, &rotates));
+        let stop_writing = StopOnDrop(&is_over);
         for _ in 0..KILLS {
             pass(dice.millis(50..500));
             agent.kill();
             agent = Agent::launch(&path, &["--on-error=degrade"]);
         }
-        is_over.store(true, Ordering::Relaxed);
+        drop(stop_writing);
         writer.join().unwrap();
         config.wait_until_no_lag();
         agent.stop_well();

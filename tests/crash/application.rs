@@ -247,6 +247,15 @@ pub(crate) fn work(
     }
 }
 
+/// Ends the writing also when something fails, so that no thread waits for ever.
+pub(crate) struct StopOnDrop<'a>(pub(crate) &'a AtomicBool);
+
+impl Drop for StopOnDrop<'_> {
+    fn drop(&mut self) {
+        self.0.store(true, Ordering::Relaxed);
+    }
+}
+
 /// The application, for a look or an order.
 pub(crate) fn lock(application: &Mutex<Application>) -> MutexGuard<'_, Application> {
     application.lock().unwrap_or_else(PoisonError::into_inner)

@@ -13,7 +13,7 @@ use std::time::{Duration, Instant};
 use pinnace::receiver::{Action, Backend, Faults, Summary};
 use serde_json::Value;
 
-use crate::application::{Application, Pace, lock, report, work};
+use crate::application::{Application, Pace, StopOnDrop, lock, report, work};
 use crate::case::{Case, Rotation, Script, Style};
 use crate::dice::Dice;
 use crate::harness::{Agent, Config, Scene, SmallVolume, eventually, get, pass};
@@ -120,15 +120,6 @@ pub(crate) fn live(case: &'static Case, seed: u64, scale: &Scale) -> Vec<Row> {
         }
     });
     life.end()
-}
-
-/// Ends the writing also when something fails, so that no thread waits for ever.
-struct StopOnDrop<'a>(&'a AtomicBool);
-
-impl Drop for StopOnDrop<'_> {
-    fn drop(&mut self) {
-        self.0.store(true, Ordering::Relaxed);
-    }
 }
 
 struct Life<'a> {
