@@ -7,7 +7,8 @@ use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use super::generation::{FileKey, Generation, Place, birth_of, modified};
+use super::file::{FileKey, birth_of, modified};
+use super::generation::{Generation, Place};
 use super::opened::Opened;
 use super::rotation::PROOF_ENOUGH;
 use super::{Moment, Source, reader};

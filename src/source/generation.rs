@@ -4,12 +4,12 @@
 use std::cell::{Cell, RefCell};
 use std::fs::Metadata;
 use std::io;
-use std::os::unix::fs::MetadataExt as _;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use super::content::Content;
+use super::file::{FileKey, birth_of, modified};
 use super::opened::Opened;
 use super::reader;
 use super::rotation::PROOF_ENOUGH;
@@ -31,24 +31,6 @@ const CLOCK_STEP: i64 = 20_000_000;
 const TRAIL: usize = 8;
 /// How far back the beginning of the last line is looked for.
 const LAST_LINE: u64 = 64 * 1024;
-
-/// What tells open files apart within one boot.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub(crate) struct FileKey {
-    /// Device number.
-    pub(crate) device: u64,
-    /// Inode number.
-    pub(crate) inode: u64,
-}
-
-impl FileKey {
-    pub(super) fn of(metadata: &Metadata) -> Self {
-        Self {
-            device: metadata.dev(),
-            inode: metadata.ino(),
-        }
-    }
-}
 
 /// Where the content stands.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -440,25 +422,4 @@ impl Generation {
     pub(super) fn proves(&self, position: Position) -> io::Result<bool> {
         reader::holds(&self.content, position)
     }
-}
-
-/// When a file was made; where that is not known, when it was last written.
-pub(super) fn birth_of(metadata: &Metadata) -> Time {
-    #[cfg(test)]
-    if let Some(made_up) = super::births::of(metadata.ino()) {
-        return made_up;
-    }
-    metadata
-        .created()
-        .map_or_else(|_| modified(metadata), Time::from)
-}
-
-/// The modification time.
-pub(super) fn modified(metadata: &Metadata) -> Time {
-    Time(
-        metadata
-            .mtime()
-            .saturating_mul(1_000_000_000)
-            .saturating_add(metadata.mtime_nsec()),
-    )
 }

@@ -6,7 +6,8 @@ use std::os::unix::fs::MetadataExt as _;
 use std::path::Path;
 use std::sync::Arc;
 
-use super::generation::{FileKey, Look, Place};
+use super::file::FileKey;
+use super::generation::{Look, Place};
 use super::{Change, Moment, Source};
 use crate::journal::Journal;
 use crate::span::GenerationId;

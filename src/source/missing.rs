@@ -6,7 +6,7 @@ use std::os::unix::fs::MetadataExt as _;
 use std::path::Path;
 
 use super::Source;
-use super::generation::birth_of;
+use super::file::birth_of;
 use crate::journal::Identity;
 
 /// What is known of a file that is not open.

@@ -8,8 +8,8 @@ use std::fs::Metadata;
 use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 
-use super::generation::FileKey;
-use super::{Change, Moment, Source, generation, rotation};
+use super::file::{self, FileKey};
+use super::{Change, Moment, Source, rotation};
 use crate::journal::Journal;
 use crate::record::Time;
 use crate::span::GenerationId;
@@ -178,7 +178,7 @@ impl Source {
             .into_iter()
             .map(|(metadata, rank, name)| {
                 let is_known = metadata.as_ref().is_some_and(|it| is_known(&known, it));
-                let modified = metadata.as_ref().map(generation::modified);
+                let modified = metadata.as_ref().map(file::modified);
                 let key = metadata.as_ref().map(FileKey::of);
                 let of_file = key.and_then(|key| youngest.get(&key)).copied();
                 let of_file = of_file.unwrap_or(rank);
@@ -213,5 +213,5 @@ pub(super) fn known_files(journal: &Journal) -> BTreeSet<(u64, Time)> {
 
 /// Whether a file is one that an earlier run knew, by inode and birth.
 pub(super) fn is_known(known: &BTreeSet<(u64, Time)>, metadata: &Metadata) -> bool {
-    known.contains(&(metadata.ino(), generation::birth_of(metadata)))
+    known.contains(&(metadata.ino(), file::birth_of(metadata)))
 }

@@ -7,7 +7,8 @@ use std::sync::Arc;
 
 use super::content::Content;
 use super::copies::{Original, note_end};
-use super::generation::{FileKey, Generation, Place, birth_of};
+use super::file::{FileKey, birth_of};
+use super::generation::{Generation, Place};
 use super::opened::Opened;
 use super::{Change, Moment, Source, rotation};
 use crate::journal::{Entry, Identity, Journal};

@@ -10,7 +10,7 @@ use std::sync::Arc;
 
 use rustix::process::{Resource, getrlimit};
 
-use super::generation::{FileKey, modified};
+use super::file::{FileKey, modified};
 use super::{Moment, Source};
 use crate::record::Time;
 use crate::span::GenerationId;

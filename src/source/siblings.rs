@@ -6,7 +6,8 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use super::generation::{FileKey, Place, birth_of, modified};
+use super::file::{FileKey, birth_of, modified};
+use super::generation::Place;
 use super::opened::Opened;
 use super::recognise::Identified;
 use super::{Change, Moment, Name, Source, names, rotation};

@@ -10,7 +10,8 @@ use std::path::{Path, PathBuf};
 
 use super::discover::Found;
 use super::family::Kin;
-use super::generation::{FileKey, Generation, modified};
+use super::file::{FileKey, modified};
+use super::generation::Generation;
 use super::names::Name;
 use super::opened::Opened;
 use super::recognise::Identified;

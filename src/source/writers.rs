@@ -7,7 +7,7 @@ use std::fs;
 use std::os::unix::ffi::OsStrExt as _;
 use std::path::Path;
 
-use super::generation::FileKey;
+use super::file::FileKey;
 
 /// Which of these files, each with its path, some process has open for writing.
 pub(super) fn open_for_writing(files: &[(FileKey, &Path)]) -> BTreeSet<FileKey> {

@@ -1,6 +1,7 @@
 //! Contents that are known again: after a restart, in copies, compressed.
 
 use super::*;
+use crate::span::Position;
 use std::os::unix::fs::MetadataExt as _;
 
 #[test]
