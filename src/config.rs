@@ -39,10 +39,11 @@ pub use connection::{AssumeRole, Auth, Connection, Proxy, Secret, Tls};
 pub use environment::Environment;
 pub use problem::{Place, Problem, Problems};
 pub use records::{Filter, FilterAction, Format, Found, Multiline, Records};
-pub use source::{DEFAULT_FILE, Source, TEXT_VARIABLE};
+pub use source::{DEFAULT_FILE, Source};
 pub use template::{BUILT_IN_NAMES, Template, TemplateError};
 pub(crate) use template::{LEVEL, Piece, field_of};
 pub use units::{ByteSize, UnitError};
+pub use variables::TEXT_VARIABLE;
 
 pub(crate) use json_schema::json_schema;
 pub(crate) use local_zone::local_zone;

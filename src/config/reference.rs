@@ -5,9 +5,9 @@ use std::fmt::Write;
 
 use super::describe::{Absent, Key, Kind, Section};
 use super::keys::ROOT;
-use super::source::{DEFAULT_FILE, TEXT_VARIABLE};
+use super::source::DEFAULT_FILE;
 use super::template::BUILT_IN_NAMES;
-use super::variables::DESCRIBED;
+use super::variables::{DESCRIBED, TEXT_VARIABLE};
 use crate::exit;
 
 /// A configuration with every kind of key, for the reference; a test loads it.

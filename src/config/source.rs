@@ -8,12 +8,10 @@ use std::path::{Path, PathBuf};
 
 use super::environment::{Environment, Variable};
 use super::problem::{Place, Problem, Problems};
-use super::variables;
+use super::variables::{self, TEXT_VARIABLE};
 
 /// The file that is read when nothing else is said.
 pub const DEFAULT_FILE: &str = "/etc/pinnace/pinnace.yaml";
-/// The variable that holds a whole configuration.
-pub const TEXT_VARIABLE: &str = "PINNACE_CONFIG";
 
 /// Larger than any configuration; keeps a wrong path from filling the memory.
 const MAX_TEXT_BYTES: u64 = 1 << 20;

@@ -5,6 +5,9 @@ use super::environment::{Environment, Variable};
 use super::node::{Content, Entry, Node, Scalar};
 use super::problem::{Place, Problem, nearest};
 
+/// The variable that holds a whole configuration.
+pub const TEXT_VARIABLE: &str = "PINNACE_CONFIG";
+
 /// A variable, what it sets, and an example, for the reference.
 pub(crate) struct Described {
     pub(crate) name: &'static str,
@@ -175,7 +178,7 @@ pub(crate) fn misspelt(environment: &Environment) -> Vec<(String, &'static str)>
     environment
         .names()
         .filter(|name| name.starts_with("PINNACE_") && !name.starts_with("PINNACE_SERVICE_"))
-        .filter(|name| *name != super::source::TEXT_VARIABLE && !known().any(|k| k == *name))
+        .filter(|name| *name != TEXT_VARIABLE && !known().any(|k| k == *name))
         .filter_map(|name| Some((name.to_owned(), nearest(name, known())?)))
         .collect()
 }

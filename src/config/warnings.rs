@@ -10,8 +10,9 @@ use super::effective::HIDDEN;
 use super::environment::Environment;
 use super::keys::LOKI_DEFAULT_MAX_LINE;
 use super::mask::mask_url;
-use super::source::{Source, TEXT_VARIABLE, permissions};
+use super::source::{Source, permissions};
 use super::units::ByteSize;
+use super::variables::TEXT_VARIABLE;
 use super::{Auth, Input, Loaded, OutputKind, Secret, Tls, variables};
 
 /// Folders looked into at most: a glob such as `/**/*.log` is not worth a walk over the disk.
