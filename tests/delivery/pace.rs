@@ -46,6 +46,22 @@ fn ships_without_hammering(options: Options, backend: Backend, max_bytes: &str, 
     );
 }
 
+fn loki_is_not_hammered(loki: LokiLimits) {
+    let options = Options {
+        loki,
+        ..Options::default()
+    };
+    ships_without_hammering(options, Backend::Loki, "256KiB", 40_000);
+}
+
+fn cloudwatch_is_not_hammered(cloudwatch: CloudwatchLimits) {
+    let options = Options {
+        cloudwatch,
+        ..Options::default()
+    };
+    ships_without_hammering(options, Backend::Cloudwatch, "256KiB", 40_000);
+}
+
 fn a_second(count: u64) -> Rate {
     Rate {
         per_second: count,
@@ -59,11 +75,7 @@ fn a_backlog_comes_near_the_rate_that_loki_permits_to_a_tenant() {
         tenant_rate: Some(a_second(MIB)),
         ..LokiLimits::default()
     };
-    let options = Options {
-        loki,
-        ..Options::default()
-    };
-    ships_without_hammering(options, Backend::Loki, "256KiB", 40_000);
+    loki_is_not_hammered(loki);
 }
 
 #[test]
@@ -72,11 +84,7 @@ fn a_backlog_comes_near_the_rate_that_loki_permits_to_a_stream() {
         stream_rate: Some(a_second(MIB)),
         ..LokiLimits::default()
     };
-    let options = Options {
-        loki,
-        ..Options::default()
-    };
-    ships_without_hammering(options, Backend::Loki, "256KiB", 40_000);
+    loki_is_not_hammered(loki);
 }
 
 #[test]
@@ -85,11 +93,7 @@ fn a_backlog_comes_near_the_rate_that_cloudwatch_logs_permits_to_an_account() {
         rates: vec![("PutLogEvents", a_second(4))],
         ..CloudwatchLimits::default()
     };
-    let options = Options {
-        cloudwatch,
-        ..Options::default()
-    };
-    ships_without_hammering(options, Backend::Cloudwatch, "256KiB", 40_000);
+    cloudwatch_is_not_hammered(cloudwatch);
 }
 
 #[test]
@@ -98,11 +102,7 @@ fn a_backlog_comes_near_the_rate_that_cloudwatch_logs_permits_to_a_stream() {
         stream_puts: Some(a_second(4)),
         ..CloudwatchLimits::default()
     };
-    let options = Options {
-        cloudwatch,
-        ..Options::default()
-    };
-    ships_without_hammering(options, Backend::Cloudwatch, "256KiB", 40_000);
+    cloudwatch_is_not_hammered(cloudwatch);
 }
 
 /// When how many bytes were taken, of bodies before compression; none with a throttle.
