@@ -306,10 +306,33 @@ fn access(line: &[u8]) -> Option<Head> {
     None
 }
 
+/// The level in ` - name - LEVEL - message`, as Python's loggers write it: it stands there, whatever
+/// word the name is. A name in capitals that is a level is one, as in ` - LEVEL - message`.
+fn level_behind_name(text: &[u8]) -> Option<Level> {
+    let text = &text[..text.len().min(LEVEL_WITHIN)];
+    let rest = text.strip_prefix(b" - ")?;
+    let (name, rest) = rest.split_at(memchr::memchr(b' ', rest)?);
+    let rest = rest.strip_prefix(b" - ")?;
+    let len = rest.iter().position(|byte| !byte.is_ascii_uppercase())?;
+    let (word, behind) = rest.split_at(len);
+    let is_apart = behind.trim_ascii_start().starts_with(b"- ");
+    if !is_apart || behind[0] != b' ' || is_level_in_capitals(name) {
+        return None;
+    }
+    Level::of_word(word)
+}
+
+fn is_level_in_capitals(word: &[u8]) -> bool {
+    word.iter().all(u8::is_ascii_uppercase) && Level::of_word(word).is_some()
+}
+
 /// The level that is named behind the timestamp. In capitals it counts wherever it stands among
 /// the first words; in small letters only where it stands apart: first, in brackets or bars, or
 /// between colons.
 pub(crate) fn level_in(text: &[u8]) -> Option<Level> {
+    if let Some(level) = level_behind_name(text) {
+        return Some(level);
+    }
     let mut rest = &text[..text.len().min(LEVEL_WITHIN)];
     let mut before = b' ';
     // `PHP Warning:` counts wherever it stands.

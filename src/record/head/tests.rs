@@ -187,6 +187,31 @@ fn heads_are_found() {
 }
 
 #[test]
+fn behind_a_name_the_level_is_where_the_level_stands() {
+    use Level::{Error, Info, Warn};
+    for (rest, level) in [
+        ("- info - ERROR - message", Some(Error)),
+        ("- info - ERROR - INFO - x", Some(Error)),
+        ("- error.handlers - INFO - message", Some(Info)),
+        ("- ERROR_REPORTER - INFO     - padded", Some(Info)),
+        ("- app - ALERT - x", Some(Level::Fatal)),
+        ("- name - WARNING -   message", Some(Warn)),
+        ("- INFO - ERROR - the level stands first", Some(Info)),
+        ("- INFO - started", Some(Info)),
+        ("- info - error - in small letters", Some(Info)),
+        ("- info - ERRORS - x", Some(Info)),
+        ("- info - ERROR-CODE - x", Some(Info)),
+        ("- info - ERROR", Some(Info)),
+        ("- two words - ERROR - x", Some(Error)),
+        ("- name - 12 - WARNING - x", Some(Warn)),
+        ("- name - text", None),
+    ] {
+        let line = format!("2026-11-22 10:00:00,123 {rest}");
+        assert_eq!(head(&line), Some((Kind::Text, level)), "{line}");
+    }
+}
+
+#[test]
 fn what_has_no_head_is_none() {
     for line in [
         "",
