@@ -20,13 +20,14 @@ pub(crate) use generation::{Generation, Place};
 use held::Held;
 use inputs::Input;
 use links::Links;
-pub(crate) use missing::Whereabouts;
+pub(crate) use missing::{Folders, Whereabouts};
 pub(crate) use moment::Moment;
 use names::Name;
 use problems::Problems;
 pub(crate) use problems::permission_mending;
 
 mod anew;
+mod beside;
 #[cfg(test)]
 pub(crate) mod births;
 mod clock;
@@ -40,6 +41,8 @@ mod held;
 mod inputs;
 mod links;
 mod look;
+#[cfg(test)]
+mod meanwhile;
 mod missing;
 mod moment;
 mod names;

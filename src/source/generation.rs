@@ -374,7 +374,7 @@ impl Generation {
 
     fn as_seen(&self) -> io::Result<bool> {
         Ok(self.len_now()? >= self.size
-            && self.head.matches(&reader::read_head(&self.content)?)
+            && self.begins_with(self.head)?
             && self.proves(self.reached.get())?
             && self.proves(self.known())?)
     }
@@ -416,6 +416,11 @@ impl Generation {
     /// may fill anew.
     pub(crate) fn own_len(&self) -> u64 {
         self.copy_len.unwrap_or(u64::MAX)
+    }
+
+    /// Whether it begins with this now.
+    pub(super) fn begins_with(&self, head: Head) -> io::Result<bool> {
+        Ok(head.matches(&reader::read_head(&self.content)?))
     }
 
     /// Whether the bytes before `position` are what they were.

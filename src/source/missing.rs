@@ -1,61 +1,268 @@
-//! Whether a file that was open in an earlier run, and is not found, is there no more. In doubt it
-//! is: an empty or failed listing is never a deletion.
+//! Whether a file that was open in an earlier run, and is not found, is there no more, or whether
+//! another file holds what was seen of it. In doubt it is there: an empty or failed listing is never
+//! a deletion, and a file that cannot be looked into yet may be it, compressed.
 
+use std::collections::BTreeMap;
+use std::fs::Metadata;
 use std::io;
 use std::os::unix::fs::MetadataExt as _;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
-use super::Source;
-use super::file::birth_of;
-use crate::journal::Identity;
+use super::beside::Listing;
+use super::file::{FileKey, birth_of};
+use super::links::Links;
+use super::opened::Opened;
+use super::rotation::PROOF_ENOUGH;
+use super::siblings::is_being_written;
+use super::{Moment, Source, rotation};
+use crate::journal::{Identity, Journal};
+use crate::record::Time;
+use crate::span::{GenerationId, Head, Position};
 
-/// What is known of a file that is not open.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+/// What is known of a generation whose file is not open. Of several folders the last of these
+/// counts that holds for one.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Whereabouts {
     /// It is at no name of the folder that it was in, nor of that in which its links end.
     Nowhere,
-    /// It is there and cannot be opened yet, or its folder cannot be listed.
+    /// Its file is there, and holds something else.
+    Emptied,
+    /// It is there and cannot be opened yet, or its folder cannot be listed, or one that may be it
+    /// cannot be looked into yet.
     Unknown,
+    /// All that was seen of it is in a file that is read, or that was.
+    Elsewhere,
     /// No input means it any more.
     NotOurs,
 }
 
-impl Source {
-    /// Where the file of a generation is that no name led to.
-    pub(crate) fn whereabouts(&self, identity: &Identity) -> Whereabouts {
-        let input = self.inputs.iter().find(|it| it.name == identity.input);
-        if !input.is_some_and(|it| it.globs.matches(&identity.path)) {
-            return Whereabouts::NotOurs;
+/// Folders as they were found at one look, so that many files can be looked for in them.
+#[derive(Debug, Default)]
+pub(crate) struct Folders(BTreeMap<PathBuf, Option<Folder>>);
+
+#[derive(Debug)]
+struct Folder {
+    listing: Listing,
+    /// The names of each file, by inode and birth.
+    of_file: BTreeMap<(u64, Time), Vec<PathBuf>>,
+    /// The names whose files can have had this one before.
+    of_name: BTreeMap<PathBuf, Vec<PathBuf>>,
+}
+
+impl Folder {
+    /// Nothing when it cannot be listed.
+    fn of(path: &Path, links: &Links) -> Option<Self> {
+        let listing = Listing::of(path, |_| true).ok()?;
+        let mut of_file: BTreeMap<_, Vec<_>> = BTreeMap::new();
+        let mut of_name: BTreeMap<PathBuf, Vec<_>> = BTreeMap::new();
+        for (path, metadata) in &listing.files {
+            let file = (metadata.ino(), birth_of(metadata));
+            of_file.entry(file).or_default().push(path.clone());
+            let lineage = links.lineage_of(path);
+            let earlier = lineage.originals().map(Path::to_owned);
+            for name in earlier
+                .chain(lineage.compressed_from())
+                .chain([path.clone()])
+            {
+                of_name.entry(name).or_default().push(path.clone());
+            }
         }
-        let folders = self.links.folders_beside(&identity.path);
-        let is_nowhere = !folders.is_empty() && folders.iter().all(|it| is_not_in(it, identity));
-        if is_nowhere {
-            Whereabouts::Nowhere
-        } else {
-            Whereabouts::Unknown
-        }
+        Some(Self {
+            listing,
+            of_file,
+            of_name,
+        })
+    }
+
+    /// The files that can be that of a generation, or hold it by their names.
+    fn candidates(&self, identity: &Identity) -> BTreeMap<&Path, &Metadata> {
+        let names = rotation::originals(&identity.path);
+        let names = names.iter().chain([&identity.path]);
+        let by_name = names.filter_map(|name| self.of_name.get(name));
+        let itself = self.of_file.get(&(identity.inode, identity.birth));
+        let paths = by_name.chain(itself).flatten();
+        let files = paths.filter_map(|path| Some((path.as_path(), self.listing.files.get(path)?)));
+        files.collect()
     }
 }
 
-/// Whether a file is at no name of a folder, as far as that can be told.
-fn is_not_in(folder: &Path, identity: &Identity) -> bool {
-    let Ok(listing) = std::fs::read_dir(folder) else {
-        return false;
-    };
-    // With the folder itself an empty one may stand in for it, as where a volume is mounted late.
-    let mut is_empty = true;
-    for entry in listing {
-        let metadata = entry.and_then(|entry| std::fs::metadata(entry.path()));
-        is_empty = false;
-        match metadata {
-            Ok(it) if it.ino() == identity.inode && birth_of(&it) == identity.birth => {
-                return false;
+/// What was seen of a generation.
+#[derive(Debug)]
+struct Seen<'a> {
+    id: GenerationId,
+    input: usize,
+    identity: &'a Identity,
+    /// Whatever holds it all proves these, in their order.
+    proofs: Vec<Position>,
+}
+
+impl Seen<'_> {
+    fn size(&self) -> u64 {
+        self.identity.size.unwrap_or(0)
+    }
+
+    /// Whether a content of this length holds it all.
+    fn is_in(
+        &self,
+        len: u64,
+        holds_head: impl FnOnce(Head) -> io::Result<bool>,
+        proves: impl Fn(Position) -> io::Result<bool>,
+    ) -> io::Result<bool> {
+        if len < self.size() || !holds_head(self.identity.head)? {
+            return Ok(false);
+        }
+        for proof in &self.proofs {
+            if !proves(*proof)? {
+                return Ok(false);
             }
-            // A dangling link is none of its names.
-            Ok(_) => {}
-            Err(error) if error.kind() == io::ErrorKind::NotFound => {}
-            Err(_) => return false,
+        }
+        Ok(true)
+    }
+}
+
+impl Source {
+    /// Whether the file of a generation was found: it is open, or it was delivered and rotated away.
+    pub(crate) fn has_found(&self, id: GenerationId) -> bool {
+        self.generations.contains_key(&id) || self.rotated_away.contains_key(&id)
+    }
+
+    /// Where a generation is that no name led to.
+    pub(crate) fn whereabouts(
+        &self,
+        (id, identity): (GenerationId, &Identity),
+        looked_in: &mut Folders,
+        journal: &Journal,
+        at: Moment,
+    ) -> Whereabouts {
+        let is_it = |name: &str| name == identity.input;
+        let input = self.inputs.iter().position(|it| is_it(&it.name));
+        let Some(input) = input.filter(|it| self.inputs[*it].globs.matches(&identity.path)) else {
+            return Whereabouts::NotOurs;
+        };
+        let mut proofs = journal.state().positions_in(id);
+        proofs.extend(identity.end);
+        proofs.sort_unstable_by_key(|it| it.offset);
+        proofs.dedup();
+        let seen = Seen {
+            id,
+            input,
+            identity,
+            proofs,
+        };
+        let folders = self.links.folders_beside(&identity.path).into_iter();
+        let found = folders.map(|path| {
+            let folder = looked_in.0.entry(path);
+            let folder = folder.or_insert_with_key(|path| Folder::of(path, &self.links));
+            self.look_in(folder.as_ref(), &seen, at)
+        });
+        found.max().unwrap_or(Whereabouts::Unknown)
+    }
+
+    fn look_in(&self, folder: Option<&Folder>, seen: &Seen<'_>, at: Moment) -> Whereabouts {
+        // With the folder itself an empty one may stand in for it, as where a volume is mounted late.
+        let Some(folder) = folder.filter(|it| !it.listing.is_empty) else {
+            return Whereabouts::Unknown;
+        };
+        let mut found = if folder.listing.is_certain {
+            Whereabouts::Nowhere
+        } else {
+            Whereabouts::Unknown
+        };
+        for (path, metadata) in folder.candidates(seen.identity) {
+            found = found.max(self.look_for(seen, path, metadata, at));
+            if found == Whereabouts::Elsewhere {
+                break;
+            }
+        }
+        found
+    }
+
+    /// Whether this file is it or holds what was seen of it.
+    fn look_for(
+        &self,
+        seen: &Seen<'_>,
+        path: &Path,
+        metadata: &Metadata,
+        at: Moment,
+    ) -> Whereabouts {
+        let Seen {
+            input, identity, ..
+        } = *seen;
+        let birth = birth_of(metadata);
+        let is_it = (metadata.ino(), birth) == (identity.inode, identity.birth);
+        let can_hold_it = || {
+            let lineage = self.links.lineage_of(path);
+            (path == identity.path || lineage.can_come_from(&identity.path))
+                && !self.clock.is_older(birth, identity.birth)
+        };
+        if !metadata.is_file() || !(is_it || can_hold_it()) {
+            return Whereabouts::Nowhere;
+        }
+        if self.is_waiting(&(input, path.to_owned())) {
+            return Whereabouts::Unknown;
+        }
+        let key = (input, FileKey::of(metadata));
+        let met = self.met_as(key);
+        // Where so much proves what it is, it would have been known again.
+        let is_another = seen.size() >= PROOF_ENOUGH && met.is_some_and(|met| met != seen.id);
+        let holds = if is_another {
+            Ok(false)
+        } else {
+            self.holds(seen, path, key)
+        };
+        match holds {
+            Ok(true) if met.is_some() => Whereabouts::Elsewhere,
+            Ok(false) if is_it => Whereabouts::Emptied,
+            Ok(false) => Whereabouts::Nowhere,
+            // A compressed file that is not whole.
+            Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => {
+                if is_being_written(path, at) {
+                    Whereabouts::Unknown
+                } else {
+                    Whereabouts::Nowhere
+                }
+            }
+            // What the system did not say itself is said of the content: it never will be whole.
+            Err(error) if error.raw_os_error().is_none() => Whereabouts::Nowhere,
+            // What holds it will be met, and what cannot be opened may hold it.
+            Ok(true) | Err(_) => Whereabouts::Unknown,
         }
     }
-    !is_empty
+
+    /// Whether a file holds all that was seen.
+    fn holds(&self, seen: &Seen<'_>, path: &Path, key: (usize, FileKey)) -> io::Result<bool> {
+        let open = self
+            .by_key
+            .get(&key)
+            .and_then(|id| self.generations.get(id));
+        if let Some(open) = open {
+            return seen.is_in(
+                open.len_now()?,
+                |head| open.begins_with(head),
+                |it| open.proves(it),
+            );
+        }
+        let opened = Opened::at(path)?;
+        if FileKey::of(&opened.metadata) != key.1 {
+            return Err(rustix::io::Errno::STALE.into());
+        }
+        let holds_head = |head: Head| Ok(head.matches(&opened.head));
+        seen.is_in(opened.len(), holds_head, |it| Ok(opened.proves(it)))
+    }
+
+    /// Whether a name waits to be looked at.
+    fn is_waiting(&self, name: &(usize, PathBuf)) -> bool {
+        self.deferred.contains(name)
+            || self.unfinished.contains(name)
+            || self.room.keeps_waiting(name)
+    }
+
+    /// What it was found out to be that a file holds.
+    fn met_as(&self, key: (usize, FileKey)) -> Option<GenerationId> {
+        let open = self.by_key.get(&key).copied();
+        let copied = || self.aliases.get(&key).map(|alias| alias.of);
+        let mut away = self.rotated_away.iter();
+        let is_away = || away.find(|(_, it)| **it == key.1).map(|(id, _)| *id);
+        open.or_else(copied).or_else(is_away)
+    }
 }

@@ -6,6 +6,8 @@ use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::Path;
 
 use super::content::Content;
+#[cfg(test)]
+use super::meanwhile;
 use super::reader;
 use crate::span::{Anchor, PROOF_BYTES, Position};
 
@@ -51,7 +53,7 @@ impl Opened {
             end = end_of(&content, metadata.len())?;
         }
         #[cfg(test)]
-        meanwhile::happen();
+        meanwhile::happen(meanwhile::After::Opening);
         Ok(Self {
             content,
             metadata,
@@ -108,27 +110,4 @@ fn end_of(content: &Content, offset: u64) -> io::Result<Option<Position>> {
     let is_there = before.len() as u64 == offset.min(PROOF_BYTES as u64);
     let anchor = Anchor::at_end_of(&before);
     Ok(is_there.then_some(Position { offset, anchor }))
-}
-
-/// What happens, in a test, between the opening of a file and the look at what it is.
-#[cfg(test)]
-pub(super) mod meanwhile {
-    use std::cell::RefCell;
-
-    type Event = Box<dyn FnOnce()>;
-
-    std::thread_local! {
-        static NEXT: RefCell<Option<Event>> = const { RefCell::new(None) };
-    }
-
-    /// Lets it happen after the next opening.
-    pub(in crate::source) fn let_happen(event: impl FnOnce() + 'static) {
-        NEXT.with_borrow_mut(|next| *next = Some(Box::new(event)));
-    }
-
-    pub(super) fn happen() {
-        if let Some(event) = NEXT.with_borrow_mut(Option::take) {
-            event();
-        }
-    }
 }

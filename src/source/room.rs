@@ -51,9 +51,14 @@ impl Room {
         }
     }
 
-    /// Whether a name waits.
+    /// Whether any name waits.
     pub(super) fn is_short(&self) -> bool {
         !self.waiting.is_empty()
+    }
+
+    /// Whether this name waits.
+    pub(super) fn keeps_waiting(&self, name: &(usize, PathBuf)) -> bool {
+        self.waiting.contains(name)
     }
 
     /// Why not all files are read.

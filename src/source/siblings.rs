@@ -151,7 +151,7 @@ impl Source {
 }
 
 /// Whether a compressed file that is not whole can still become so.
-fn is_being_written(path: &Path, at: Moment) -> bool {
+pub(super) fn is_being_written(path: &Path, at: Moment) -> bool {
     let written = std::fs::metadata(path).map(|metadata| modified(&metadata));
     written.is_ok_and(|written| at.time.nanos_since(written) < COMPRESSED_AFTER)
 }

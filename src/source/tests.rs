@@ -6,6 +6,7 @@ use std::fs;
 use std::time::SystemTime;
 
 mod copies;
+mod missing;
 
 struct Bench {
     dir: tempfile::TempDir,

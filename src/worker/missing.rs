@@ -1,4 +1,5 @@
-//! Files that an earlier run had open and that are there no more: deleted while nobody looked.
+//! Files that an earlier run had open and that are there no more: deleted or emptied while nobody
+//! looked.
 //! Counts what was seen of them and not delivered, and says that the rest is not known. In doubt
 //! a file is not missing: a folder that cannot be listed may come back.
 
@@ -9,7 +10,7 @@ use super::Worker;
 use crate::journal::{Entry, Identity};
 use crate::observe::snapshot::utc;
 use crate::record::Time;
-use crate::source::{Moment, Place, Whereabouts};
+use crate::source::{Folders, Moment, Place, Whereabouts};
 use crate::span::GenerationId;
 
 /// How long bytes are owed before the size of their file is noted in the journal, in nanoseconds:
@@ -20,8 +21,26 @@ const NOTE_SIZES_EVERY: Duration = Duration::from_secs(5);
 /// A listing that is made while names change may leave one out: a file is missing when it was not
 /// found twice, with this between.
 const LOOK_AGAIN_AFTER: Duration = Duration::from_secs(1);
-/// What cannot be decided is looked at this often.
+/// What cannot be decided is looked at this often at first, then less and less.
 const LOOK_EVERY: Duration = Duration::from_secs(10);
+const LOOK_EVERY_AT_LEAST: Duration = Duration::from_mins(5);
+
+/// How a file came to its end.
+#[derive(Debug)]
+struct End {
+    what_happened: &'static str,
+    /// As what its bytes are counted.
+    reason: &'static str,
+}
+
+const DELETED: End = End {
+    what_happened: "deleted",
+    reason: "deleted_while_away",
+};
+const EMPTIED: End = End {
+    what_happened: "emptied",
+    reason: "truncated",
+};
 
 /// What is to be found out about missing files, and noted so that another run can.
 #[derive(Debug)]
@@ -30,6 +49,7 @@ pub(super) struct Missing {
     /// has said so.
     unfound: BTreeMap<GenerationId, bool>,
     next_look: Instant,
+    look_every: Duration,
     sizes_noted: Instant,
     /// Whether a file has owed bytes that the journal does not know to be there.
     has_unnoted: bool,
@@ -41,6 +61,7 @@ impl Missing {
         Self {
             unfound: BTreeMap::new(),
             next_look: now,
+            look_every: LOOK_EVERY,
             sizes_noted: now,
             has_unnoted: false,
         }
@@ -69,40 +90,44 @@ impl Worker {
 
     /// Looks for what is missing, and tells of what is gone for good.
     pub(super) fn look_for_missing(&mut self, at: Moment) {
-        // What waits to be looked at may be one of them.
-        if at.now < self.missing.next_look || self.source.has_deferred() {
+        if at.now < self.missing.next_look {
             return;
         }
-        self.missing.next_look = at.now + LOOK_EVERY;
-        for (id, was_nowhere) in self.missing.unfound.clone() {
+        let mut wait = self.missing.look_every;
+        let mut is_any_unknown = false;
+        let mut folders = Folders::default();
+        for (id, was_nowhere) in std::mem::take(&mut self.missing.unfound) {
             let known = self.journal.state().generations.get(&id);
             let Some(identity) = known.map(|known| known.identity.clone()) else {
-                self.missing.unfound.remove(&id);
                 continue;
             };
-            let whereabouts = if self.source.get(id).is_some() {
-                Whereabouts::NotOurs
-            } else {
-                self.source.whereabouts(&identity)
-            };
-            match whereabouts {
+            if self.source.has_found(id) {
+                continue;
+            }
+            let of = (id, &identity);
+            match (self.source).whereabouts(of, &mut folders, &self.journal, at) {
                 Whereabouts::Unknown => {
                     self.missing.unfound.insert(id, false);
-                    continue;
+                    is_any_unknown = true;
                 }
-                Whereabouts::Nowhere if !was_nowhere => {
+                Whereabouts::Nowhere | Whereabouts::Emptied if !was_nowhere => {
                     self.missing.unfound.insert(id, true);
-                    self.missing.next_look = at.now + LOOK_AGAIN_AFTER;
-                    continue;
+                    wait = LOOK_AGAIN_AFTER;
                 }
+                Whereabouts::Nowhere => self.tell_missing(id, identity, &DELETED, at),
+                Whereabouts::Emptied => self.tell_missing(id, identity, &EMPTIED, at),
+                Whereabouts::Elsewhere => self.miss_no_more(id, identity),
                 Whereabouts::NotOurs => {}
-                Whereabouts::Nowhere => self.tell_missing(id, identity, at),
             }
-            self.missing.unfound.remove(&id);
+        }
+        self.missing.next_look = at.now + wait;
+        if is_any_unknown && wait == self.missing.look_every {
+            // Files are compared for it, which may be long.
+            self.missing.look_every = (2 * wait).min(LOOK_EVERY_AT_LEAST);
         }
     }
 
-    fn tell_missing(&mut self, id: GenerationId, identity: Identity, at: Moment) {
+    fn tell_missing(&mut self, id: GenerationId, identity: Identity, end: &End, at: Moment) {
         let size = identity.size.unwrap_or(0);
         let state = self.journal.state();
         let owed = self.outputs.iter().filter_map(|output| {
@@ -114,7 +139,8 @@ impl Worker {
         });
         let lost = owed.max().unwrap_or(0);
         let why = format!(
-            "the file was deleted while it was not held open by a running agent; whether it was written after {} is not known",
+            "the file was {} while it was not held open by a running agent; whether it was written after {} is not known",
+            end.what_happened,
             utc(identity.seen)
         );
         if lost == 0 {
@@ -123,9 +149,13 @@ impl Worker {
             tracing::info!(%path, "all that was seen of a file was delivered: {why}");
         } else {
             self.losses
-                .note("deleted_while_away", &identity.path, lost, &why, at.time);
+                .note(end.reason, &identity.path, lost, &why, at.time);
         }
-        // It may turn up again, but it is told only once.
+        self.miss_no_more(id, identity);
+    }
+
+    /// It may turn up again, but it is told only once.
+    fn miss_no_more(&mut self, id: GenerationId, identity: Identity) {
         let identity = Identity {
             size: None,
             ..identity

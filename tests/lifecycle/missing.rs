@@ -1,16 +1,22 @@
-//! Files that were deleted while no agent ran: what was seen of them and not delivered is
+//! Files that were deleted or emptied while no agent ran: what was seen of them and not delivered is
 //! counted, and that there may have been more is said.
 
 use std::fs;
+use std::io::Write as _;
 
+use flate2::{Compression, write::GzEncoder};
 use pinnace::receiver::Backend;
 
 use crate::harness::{Config, Numbered, Scene, append, eventually, get};
 
 fn lost(config: &Config) -> Option<u64> {
+    lost_for(config, "deleted_while_away")
+}
+
+fn lost_for(config: &Config, reason: &str) -> Option<u64> {
     let (_, text) = get(config.port(), "/metrics")?;
-    let sample = "pinnace_lost_bytes_total{reason=\"deleted_while_away\"} ";
-    let line = text.lines().find_map(|line| line.strip_prefix(sample))?;
+    let sample = format!("pinnace_lost_bytes_total{{reason=\"{reason}\"}} ");
+    let line = text.lines().find_map(|line| line.strip_prefix(&sample))?;
     line.parse().ok()
 }
 
@@ -137,4 +143,66 @@ fn a_file_whose_folder_is_gone_is_not_missing_and_is_read_on_when_it_is_back() {
     scene.wait_for_stored(Backend::Loki, 21);
     assert!(!agent.stop_well().contains("is not known"));
     scene.assert_series_arrived(Backend::Loki, &series);
+}
+
+/// Kills an agent that owes lines of logs with these names, and has noted how long they are.
+fn kill_owing(scene: &Scene, config: &Config, names: &[&str]) -> Vec<Numbered> {
+    let agent = deliver_first(scene, config, &mut Numbered::wide("killed", 199));
+    scene.receiver.pause(Backend::Loki);
+    // Of lengths that are told apart.
+    let owed = (20_000..).zip(names).map(|(count, name)| {
+        let mut series = Numbered::wide(name, 199);
+        series.append_to(&scene.log(name), count);
+        wait_until_noted(config, fs::metadata(scene.log(name)).unwrap().len());
+        series
+    });
+    let owed = owed.collect();
+    agent.kill();
+    scene.receiver.resume(Backend::Loki);
+    owed
+}
+
+/// One that is deleted too says when it was decided.
+#[test]
+fn a_log_whose_compression_is_not_finished_is_not_missing_and_holds_up_no_other() {
+    let scene = Scene::new();
+    let config = scene.loki_config().serving();
+    let owed = kill_owing(&scene, &config, &["packed.log", "gone.log"]);
+    let mut encoder = GzEncoder::new(Vec::new(), Compression::fast());
+    let content = fs::read(scene.log("packed.log")).unwrap();
+    encoder.write_all(&content).unwrap();
+    let compressed = encoder.finish().unwrap();
+    let (half, rest) = compressed.split_at(compressed.len() / 2);
+    append(&scene.log("packed.log.1.gz"), half);
+    for name in ["packed.log", "gone.log"] {
+        fs::remove_file(scene.log(name)).unwrap();
+    }
+    let agent = scene.start(&config);
+    let told = agent.wait_for_log("bytes were lost");
+    assert!(told.contains("gone.log"), "{told}");
+    let gone = lost(&config).unwrap();
+    append(&scene.log("packed.log.1.gz"), rest);
+    wait_for_line(&scene, owed[0].all().last().unwrap());
+    scene.assert_series_arrived(Backend::Loki, &owed[0]);
+    assert_eq!(lost(&config), Some(gone));
+    let log = agent.stop_well();
+    assert_eq!(log.matches("bytes were lost").count(), 1, "{log}");
+}
+
+#[test]
+fn what_was_seen_of_a_log_that_was_emptied_after_a_kill_is_counted() {
+    let scene = Scene::new();
+    let config = scene.loki_config().serving();
+    kill_owing(&scene, &config, &["emptied.log"]);
+    fs::write(scene.log("emptied.log"), "anew\n").unwrap();
+    let agent = scene.start(&config);
+    let told = agent.wait_for_log("bytes were lost");
+    assert!(
+        told.contains("emptied.log") && told.contains("was emptied"),
+        "{told}"
+    );
+    assert!(lost_for(&config, "truncated").unwrap() > 1 << 20);
+    assert_eq!(lost(&config), Some(0));
+    wait_for_line(&scene, "anew");
+    agent.stop_well();
 }

@@ -133,7 +133,9 @@ fn what_is_emptied_while_it_is_recognised_is_no_new_content() {
             bench.restart(&[glob]);
             fs::copy(bench.path("a.log"), bench.path("a.log.1")).unwrap();
             let log = bench.path("a.log");
-            opened::meanwhile::let_happen(move || fs::write(log, anew).unwrap());
+            meanwhile::let_happen(meanwhile::After::Opening, move || {
+                fs::write(log, anew).unwrap();
+            });
             bench.settle();
 
             let copy = fs::metadata(bench.path("a.log.1")).unwrap().ino();
@@ -258,12 +260,17 @@ fn a_compressed_rotation_that_begins_like_an_older_one_is_owed() {
     assert!(opened, "{changes:?}");
 }
 
-/// A compressed file of which so many bytes are there.
-fn begin_gzip(bench: &Bench, name: &str, text: &str) -> Vec<u8> {
+/// A text, compressed.
+pub(super) fn gzip_of(text: &str) -> Vec<u8> {
     use std::io::Write as _;
     let mut gzip = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
     gzip.write_all(text.as_bytes()).unwrap();
-    let whole = gzip.finish().unwrap();
+    gzip.finish().unwrap()
+}
+
+/// A compressed file of which so many bytes are there.
+pub(super) fn begin_gzip(bench: &Bench, name: &str, text: &str) -> Vec<u8> {
+    let whole = gzip_of(text);
     fs::write(bench.path(name), &whole[..20]).unwrap();
     whole
 }
@@ -362,11 +369,8 @@ fn a_file_that_was_rotated_behind_its_link_is_known_there_and_not_missing() {
     let generation = bench.source.get(id).unwrap();
     assert_eq!(*generation.origin, *bench.path("a.log"));
     assert_eq!(generation.place, Place::Rotated);
-    let whereabouts = |bench: &Bench| {
-        let identity = &bench.journal.state().generations[&id].identity;
-        bench.source.whereabouts(identity)
-    };
-    assert_eq!(whereabouts(&bench), Whereabouts::Unknown);
+    let whereabouts = |bench: &Bench| bench.whereabouts(id, Moment::now());
+    assert_eq!(whereabouts(&bench), Whereabouts::Elsewhere);
     // An empty folder may stand in for another; a file that is at no name of it is gone.
     bench.rename("end", "away");
     fs::create_dir(bench.path("end")).unwrap();
