@@ -2,11 +2,13 @@
 //! the original, and compressed ones. Decides by content; only names that rotation gives to a
 //! meant name are ever looked at.
 
-use std::fs::File;
+use std::fs::{File, Metadata};
+use std::io;
 use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use super::beside::Listing;
 use super::file::{FileKey, birth_of, modified};
 use super::generation::{Generation, Place};
 use super::opened::Opened;
@@ -17,6 +19,9 @@ use crate::span::{GenerationId, Position};
 
 /// A copy that is not written for this long is complete, in nanoseconds.
 const COPIED_AFTER: i64 = 1_000_000_000;
+/// So often a copy is looked for while names change.
+const MOST_LOOKS: usize = 8;
+
 /// Whether a file has an original among the open generations.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Original {
@@ -237,56 +242,71 @@ impl Source {
         positions: &[Position],
         journal: &Journal,
     ) -> Option<(PathBuf, Opened)> {
+        let mut overtaken = None;
+        for _ in 0..MOST_LOOKS {
+            let mut has_moved = false;
+            overtaken = None;
+            for (metadata, path) in self.copy_candidates(generation) {
+                let opened = match Opened::at(&path) {
+                    Ok(opened) if FileKey::of(&opened.metadata) == FileKey::of(&metadata) => opened,
+                    Ok(_) => {
+                        has_moved = true;
+                        continue;
+                    }
+                    Err(error) => {
+                        has_moved |= error.kind() == io::ErrorKind::NotFound;
+                        continue;
+                    }
+                };
+                let mut proves = positions.iter().map(|position| opened.proves(*position));
+                if generation.is_in(&opened) && proves.all(|it| it) {
+                    return Some((path, opened));
+                }
+                let is_overtaken = || {
+                    generation.has_overtaken(&opened)
+                        || opened.is_copied_up_to(journal.state().copies_of(generation.id))
+                };
+                if overtaken.is_none() && is_overtaken() {
+                    overtaken = Some((path, opened));
+                }
+            }
+            // What was renamed before it was opened may be the copy.
+            if !has_moved {
+                break;
+            }
+        }
+        overtaken
+    }
+
+    /// The files beside a generation that can be copies of it, the youngest first.
+    fn copy_candidates(&self, generation: &Generation) -> Vec<(Metadata, PathBuf)> {
+        let is_wanted = |path: &Path| {
+            let lineage = self.links.lineage_of(path);
+            lineage.is_rotation_of(&generation.path) || lineage.can_come_from(&generation.origin)
+        };
+        let can_be_copy = |metadata: &Metadata| {
+            let key = (generation.input, FileKey::of(metadata));
+            // A name that is filled anew still counts as that of its old content.
+            let holder = self
+                .by_key
+                .get(&key)
+                .and_then(|id| self.generations.get(id));
+            key.1 != generation.key
+                && metadata.is_file()
+                && holder.is_none_or(|holder| !holder.is_as_seen())
+                && !self.clock.is_older(birth_of(metadata), generation.begun)
+        };
         let folders = self.links.folders_beside(&generation.path).into_iter();
-        let mut candidates: Vec<_> = folders
-            .filter_map(|folder| std::fs::read_dir(folder).ok())
-            .flat_map(Iterator::flatten)
-            .map(|entry| entry.path())
-            .filter(|path| {
-                let lineage = self.links.lineage_of(path);
-                lineage.is_rotation_of(&generation.path)
-                    || lineage.can_come_from(&generation.origin)
-            })
-            .filter_map(|path| Some((std::fs::metadata(&path).ok()?, path)))
-            .filter(|(metadata, _)| {
-                let key = (generation.input, FileKey::of(metadata));
-                // A name that is filled anew still counts as that of its old content.
-                let holder = self
-                    .by_key
-                    .get(&key)
-                    .and_then(|id| self.generations.get(id));
-                key.1 != generation.key
-                    && metadata.is_file()
-                    && holder.is_none_or(|holder| !holder.is_as_seen())
-            })
+        let listings = folders.filter_map(|folder| Listing::of(&folder, is_wanted).ok());
+        let mut candidates: Vec<_> = listings
+            .flat_map(|listing| listing.files)
+            .map(|(path, metadata)| (metadata, path))
+            .filter(|(metadata, _)| can_be_copy(metadata))
             .collect();
         candidates.sort_by_key(|(metadata, _)| {
             std::cmp::Reverse((birth_of(metadata), modified(metadata)))
         });
-        let mut overtaken = None;
-        for (_, path) in candidates {
-            let Ok(opened) = Opened::at(&path) else {
-                continue;
-            };
-            if self
-                .clock
-                .is_older(birth_of(&opened.metadata), generation.begun)
-            {
-                continue;
-            }
-            let mut proves = positions.iter().map(|position| opened.proves(*position));
-            if generation.is_in(&opened) && proves.all(|it| it) {
-                return Some((path, opened));
-            }
-            let is_overtaken = || {
-                generation.has_overtaken(&opened)
-                    || opened.is_copied_up_to(journal.state().copies_of(generation.id))
-            };
-            if overtaken.is_none() && is_overtaken() {
-                overtaken = Some((path, opened));
-            }
-        }
-        overtaken
+        candidates
     }
 
     /// Compares a file with a generation that may have been copied into it.

@@ -7,6 +7,7 @@ use std::time::SystemTime;
 
 mod copies;
 mod missing;
+mod renames;
 
 struct Bench {
     dir: tempfile::TempDir,
