@@ -8,6 +8,8 @@
 
 use pinnace::receiver::{Backend, Record};
 
+#[path = "records/beginning.rs"]
+mod beginning;
 #[path = "records/defects.rs"]
 mod defects;
 #[path = "records/explained.rs"]

@@ -10,6 +10,16 @@ pub(crate) const CUT_MARK: &str = " [line continues]";
 /// Length of U+FFFD in UTF-8, which replaces each sequence that is not UTF-8.
 const REPLACEMENT_LEN: usize = char::REPLACEMENT_CHARACTER.len_utf8();
 
+/// What some programs write in front of a file, and so in front of its first line.
+const BYTE_ORDER_MARK: &[u8] = b"\xEF\xBB\xBF";
+
+/// A text without a byte order mark: what is looked for at its beginning stands behind that. The
+/// mark is shipped with the text all the same.
+#[inline]
+pub(crate) fn behind_mark(text: &[u8]) -> &[u8] {
+    text.strip_prefix(BYTE_ORDER_MARK).unwrap_or(text)
+}
+
 /// One line as it goes out: the bytes without their line end.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Line<'a> {

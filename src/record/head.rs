@@ -1,6 +1,7 @@
 //! Heads: what the first line of a record begins with. Tells a line that begins a record from one
 //! that continues it, and finds the timestamp and the level on the way. Pure; copies nothing.
 
+use super::frame::behind_mark;
 use super::level::Level;
 use super::stamp::{self, Found, Shape, Stamp, custom};
 use super::{json, logfmt};
@@ -87,7 +88,7 @@ impl Head {
 
 /// The head of a line, if it has one. A format of the configuration is looked for first.
 pub(crate) fn of(line: &[u8], format: Option<&custom::Format>) -> Option<Head> {
-    let start = skip_colours(line, 0);
+    let start = skip_colours(line, line.len() - behind_mark(line).len());
     let text = &line[start..];
     let first = *text.first()?;
     if let Some(format) = format {
@@ -105,7 +106,7 @@ pub(crate) fn of(line: &[u8], format: Option<&custom::Format>) -> Option<Head> {
         b'[' => bracket(line, start),
         b'<' => syslog(line, start),
         b'=' => programs::report(line, start).or_else(|| access(line)),
-        b'#' => programs::directive(line).or_else(|| access(line)),
+        b'#' => programs::directive(text).or_else(|| access(line)),
         b'A'..=b'Z' | b'a'..=b'z' => word(line, start),
         b' ' | b'\t' => None,
         _ => access(line),

@@ -1,6 +1,8 @@
 //! The members of a JSON object, one after the other, without building it. Hands out slices of
 //! the line; copies nothing, never fails: what is no JSON ends the walk.
 
+use super::frame::behind_mark;
+
 /// How deep objects and lists may be nested.
 const DEEPEST: usize = 64;
 
@@ -30,7 +32,7 @@ impl<'a> Value<'a> {
 
 /// Whether a line looks like one object: cheap, and certain enough.
 pub(crate) fn is_object(line: &[u8]) -> bool {
-    let line = line.trim_ascii();
+    let line = behind_mark(line).trim_ascii();
     let is_enclosed = line.len() >= 2 && line[0] == b'{' && line[line.len() - 1] == b'}';
     is_enclosed && matches!(line[1..].trim_ascii_start().first(), Some(b'"' | b'}'))
 }
@@ -85,7 +87,8 @@ pub(crate) fn is_level_key(key: &[u8]) -> bool {
 
 /// The members of an object.
 pub(crate) fn members(text: &[u8]) -> Members<'_> {
-    let rest = text.trim_ascii().strip_prefix(b"{").unwrap_or_default();
+    let text = behind_mark(text).trim_ascii();
+    let rest = text.strip_prefix(b"{").unwrap_or_default();
     Members { rest }
 }
 

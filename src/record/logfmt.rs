@@ -1,5 +1,7 @@
 //! `key=value` pairs in a line. Hands out slices of the line; copies nothing, never fails.
 
+use super::frame::behind_mark;
+
 /// The pairs of a line, in order. What is not a pair is passed over.
 pub(crate) struct Pairs<'a> {
     rest: &'a [u8],
@@ -16,7 +18,9 @@ pub(crate) struct Pair<'a> {
 
 /// The pairs of a line.
 pub(crate) fn pairs(line: &[u8]) -> Pairs<'_> {
-    Pairs { rest: line }
+    Pairs {
+        rest: behind_mark(line),
+    }
 }
 
 impl<'a> Iterator for Pairs<'a> {

@@ -6,6 +6,7 @@ use super::envelope::Envelope;
 use super::facts::{self, Facts};
 use super::fields::{Capture, Captured, Fields};
 use super::filter::Filter;
+use super::frame::behind_mark;
 use super::stamp::custom;
 use super::zone::Zone;
 
@@ -75,9 +76,10 @@ impl Pattern {
             .map_err(|error| error.to_string())
     }
 
-    /// Whether a line matches; what is not UTF-8 in it is looked at as U+FFFD.
+    /// Whether a line matches; what is not UTF-8 in it is looked at as U+FFFD, and a byte order mark
+    /// before it is not looked at.
     pub(crate) fn is_match(&self, line: &[u8]) -> bool {
-        self.0.is_match(&String::from_utf8_lossy(line))
+        self.0.is_match(&String::from_utf8_lossy(behind_mark(line)))
     }
 
     /// The expression itself.
@@ -131,6 +133,7 @@ impl Rules {
         text: &'r [u8],
         captured: &'r mut Option<Captured>,
     ) -> Fields<'r> {
+        let text = behind_mark(text);
         let found = self.capture.as_ref().zip(captured.as_mut());
         let found = found.map(|(capture, found)| {
             capture.look(text, found);

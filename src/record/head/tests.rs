@@ -246,6 +246,25 @@ fn what_has_no_head_is_none() {
 }
 
 #[test]
+fn a_byte_order_mark_hides_no_head() {
+    for (line, kind) in [
+        ("2026-11-22 10:00:00,123 - a - ERROR - x", Kind::Text),
+        ("[2026-11-22 10:00:00] ERROR x", Kind::Text),
+        (r#"{"level":"error"}"#, Kind::Json),
+        ("level=error msg=x", Kind::Logfmt),
+        ("#Fields: date time", Kind::Access),
+    ] {
+        let [bare, marked] = ["", "\u{FEFF}"].map(|mark| {
+            let line = format!("{mark}{line}");
+            let head = of(line.as_bytes(), None).map(|head| (head.kind, head.stamp, head.level));
+            head.unwrap_or_else(|| panic!("{line} has a head"))
+        });
+        assert_eq!(marked, bare, "{line}");
+        assert_eq!(marked.0, kind, "{line}");
+    }
+}
+
+#[test]
 fn a_format_of_the_configuration_is_a_head() {
     let format = custom::Format::new("%d.%m.%Y %H:%M:%S").unwrap();
     for line in [
