@@ -300,7 +300,7 @@ impl Taker<'_> {
                     is_in_key = redactor.ends_in_key(record.line.bytes, is_in_key);
                     counters.count_filtered(action);
                     self.tally.broken += u64::from(record.broken);
-                    cutter.note_key(pipe, is_in_key);
+                    cutter.note(pipe, found.level, is_in_key);
                     self.at += cutter.take();
                     continue;
                 }
@@ -407,7 +407,7 @@ impl Taker<'_> {
             if own.is_some() {
                 cutter.note_timed();
             }
-            cutter.note_key(pipe, is_in_key);
+            cutter.note(pipe, found.level, is_in_key);
             self.at += cutter.take();
         }
     }

@@ -2,82 +2,24 @@
 //! bytes, on what was learned before them, and on nothing else but a wait that is over, which is
 //! noted in what was learned.
 
-use serde::{Deserialize, Serialize};
-
 use super::Time;
 use super::envelope::{Envelope, Pipe};
 use super::frame::{CUT_MARK, Framed, Framer, Line};
 use super::head::Head;
 use super::join::{Before, Joiner, head_of};
+use super::level::Level;
 use super::rules::Rules;
 use super::trace::Mode;
 
 mod enveloped;
+mod learned;
 
 use enveloped::Group;
+pub(crate) use learned::Learned;
 
 /// What goes in front of a record that continues one which was given out because nothing more
 /// came in time.
 pub(crate) const CONTINUED_MARK: &str = "[continued] ";
-
-/// What must be known to go on in a file at a position. Small, and written with the cursor.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
-#[serde(default)]
-pub(crate) struct Learned {
-    /// The envelope of the file's lines.
-    #[serde(skip_serializing_if = "is_unknown")]
-    pub(crate) envelope: Envelope,
-    /// The lines of the program's stdout, and of every file without an envelope.
-    #[serde(skip_serializing_if = "is_new")]
-    pub(crate) out: Joiner,
-    /// The lines of its stderr.
-    #[serde(skip_serializing_if = "is_new")]
-    pub(crate) err: Joiner,
-    /// So many records that end behind the position were given out: records of two pipes that lie
-    /// in each other.
-    #[serde(skip_serializing_if = "is_zero")]
-    pub(crate) given: u32,
-    /// Whether records had times of their own.
-    #[serde(skip_serializing_if = "std::ops::Not::not")]
-    pub(crate) is_timed: bool,
-    /// Whether the next record of stdout, or of a file without an envelope, begins within a private
-    /// key.
-    #[serde(skip_serializing_if = "std::ops::Not::not")]
-    pub(crate) is_in_key: bool,
-    /// The same of stderr.
-    #[serde(skip_serializing_if = "std::ops::Not::not")]
-    pub(crate) is_err_in_key: bool,
-}
-
-#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde asks for it so")]
-fn is_unknown(envelope: &Envelope) -> bool {
-    *envelope == Envelope::Unknown
-}
-
-#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde asks for it so")]
-fn is_zero(count: &u32) -> bool {
-    *count == 0
-}
-
-#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde asks for it so")]
-fn is_new(joiner: &Joiner) -> bool {
-    *joiner == Joiner::default()
-}
-
-impl Learned {
-    /// Whether the next record of a pipe begins within a private key.
-    pub(crate) fn is_in_key(&self, pipe: Option<Pipe>) -> bool {
-        match pipe {
-            Some(Pipe::Stderr) => self.is_err_in_key,
-            Some(Pipe::Stdout) | None => self.is_in_key,
-        }
-    }
-
-    /// Whether there is nothing to remember.
-    pub(crate) fn is_nothing(&self) -> bool {
-        *self == Self::default()
-    }
-}
 
 /// What comes behind the bytes at hand.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -112,6 +54,8 @@ pub(crate) struct Record<'a> {
     pub(crate) trace: Mode,
     /// Whether it continues a record that was given out because nothing more came in time.
     pub(crate) is_continued: bool,
+    /// The level of the record that this is the rest of, if it is one.
+    pub(crate) level_of_rest: Option<Level>,
     /// Where the program wrote it, as the envelope says.
     pub(crate) pipe: Option<Pipe>,
     /// When, as the envelope says.
@@ -230,10 +174,19 @@ impl Cutter {
     /// Notes whether the record behind the one at hand, in the same pipe, begins within a private
     /// key.
     pub(crate) fn note_key(&mut self, pipe: Option<Pipe>, is_in_key: bool) {
-        match pipe {
-            Some(Pipe::Stderr) => self.learned.is_err_in_key = is_in_key,
-            Some(Pipe::Stdout) | None => self.learned.is_in_key = is_in_key,
-        }
+        self.learned.note_key(pipe, is_in_key);
+    }
+
+    /// The same, and the level of the record at hand, for its rest if it may go on.
+    #[inline]
+    pub(crate) fn note(&mut self, pipe: Option<Pipe>, level: Option<Level>, is_in_key: bool) {
+        let may_go_on = if self.learned.envelope == Envelope::Bare {
+            self.taken.0.before != Before::Whole
+        } else {
+            self.group.may_go_on()
+        };
+        self.learned.note_level(pipe, level.filter(|_| may_go_on));
+        self.learned.note_key(pipe, is_in_key);
     }
 
     /// The record at the position, which is where `bytes` begin. The first `known_utf8` bytes are
@@ -259,7 +212,7 @@ impl Cutter {
         if self.learned.envelope == Envelope::Bare {
             self.next_bare(bytes, known_utf8, behind, rules)
         } else {
-            self.group.next(self.learned.envelope, bytes, behind, rules)
+            self.group.next(&self.learned, bytes, behind, rules)
         }
     }
 
@@ -320,14 +273,20 @@ impl Cutter {
             lines: 1,
             trace: Mode::None,
             is_continued: false,
+            level_of_rest: None,
             pipe: None,
             time: None,
             broken: 0,
         };
         if is_mid_line || first.line.is_cut {
-            if !is_mid_line {
-                record.trace = joiner.begin(first.line.bytes, head, rules).trace;
-            }
+            let is_rest = if is_mid_line {
+                true
+            } else {
+                let open = joiner.begin(first.line.bytes, head, rules);
+                record.trace = open.trace;
+                open.continues
+            };
+            record.level_of_rest = self.learned.level(None).filter(|_| is_rest);
             joiner.before = if first.line.is_cut {
                 Before::MidLine
             } else {
@@ -338,6 +297,7 @@ impl Cutter {
         let before = joiner.before;
         let mut open = joiner.begin(first.line.bytes, head, rules);
         record.is_continued = open.continues && before == Before::Waited;
+        record.level_of_rest = self.learned.level(None).filter(|_| open.continues);
         record.trace = open.trace;
         if open.is_whole {
             joiner.before = Before::Whole;

@@ -125,7 +125,7 @@ pub(crate) fn explain(
             redacted: redacted.collect(),
         });
         broken += record.broken;
-        cutter.note_key(pipe, is_in_key);
+        cutter.note(pipe, facts.level, is_in_key);
         at += cutter.take();
     }
     let envelope = cutter.learned().envelope;

@@ -39,14 +39,17 @@ fn with_death(level: Option<Level>) -> Level {
 
 fn told_by_head(record: &Record<'_>, format: Option<&custom::Format>) -> Facts {
     let Some(head) = record.head else {
-        return Facts::default();
+        return Facts {
+            level: record.level_of_rest,
+            ..Facts::default()
+        };
     };
     match head.kind {
         Kind::Json => of_json(record.line.bytes, format),
         Kind::Logfmt => of_pairs(record.line.bytes, format),
         Kind::Text | Kind::Weak | Kind::Access => Facts {
             stamp: head.stamp,
-            level: head.level,
+            level: head.level.or(record.level_of_rest),
         },
     }
 }

@@ -157,7 +157,7 @@ impl Looked {
                 }
                 filter::let_go_by(&rules.filters, &record, fields, facts.level, at as u64);
                 self.ship(&record.line, &mut is_in_key, max_line)?;
-                cutter.note_key(pipe, is_in_key);
+                cutter.note(pipe, facts.level, is_in_key);
                 at += cutter.take();
             }
             if is_over {

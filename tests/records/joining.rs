@@ -139,3 +139,44 @@ fn a_record_with_too_many_lines_is_cut_with_the_mark_of_a_cut_line_and_counted()
         ]
     );
 }
+
+#[test]
+fn the_rest_of_a_cut_record_has_its_level_across_a_restart_and_is_filtered_with_it() {
+    let scene = Scene::of_any_time();
+    let config = config_of(
+        &scene,
+        &[(
+            "app.log",
+            "multiline_max_lines: 2, multiline_wait: 50ms, filters: [{ action: drop, level: debug }]",
+        )],
+    );
+    let record = |level: &str| {
+        format!("2026-01-02 10:00:00,000 - a - {level} - one\n  two\n  three\n  four\n  five\n")
+    };
+    let log = scene.log("app.log");
+    append(&log, record("DEBUG") + &record("ERROR"));
+    let agent = scene.start(&config);
+    scene.wait_for_stored(Backend::Loki, 3);
+    config.wait_for_samples(&[
+        "pinnace_filtered_records_total{output=\"loki\",action=\"drop\"} 3",
+        "pinnace_records_by_level_total{output=\"loki\",level=\"error\"} 3",
+    ]);
+    config.wait_until_no_lag();
+    agent.stop_well();
+    append(&log, "  six\n");
+    let agent = scene.start(&config);
+    scene.wait_for_stored(Backend::Loki, 4);
+    agent.stop_well();
+    let records = scene.receiver.records(Backend::Loki);
+    assert_eq!(
+        texts(&records),
+        [
+            "2026-01-02 10:00:00,000 - a - ERROR - one\n  two [line continues]",
+            "  three\n  four [line continues]",
+            "  five",
+            "[continued]   six",
+        ]
+    );
+    let levels: Vec<_> = records.iter().map(crate::level).collect();
+    assert_eq!(levels, [Some("error"); 4]);
+}

@@ -8,7 +8,7 @@ use std::borrow::Cow;
 
 use super::{Behind, Cut, Learned, Record};
 use crate::record::Time;
-use crate::record::envelope::{Envelope, Inner, Pipe};
+use crate::record::envelope::{Inner, Pipe};
 use crate::record::frame::{Framer, Line};
 use crate::record::head::Head;
 use crate::record::join::{Before, Joiner, Open, head_of};
@@ -48,6 +48,8 @@ struct Slot {
     is_part: bool,
     /// A piece of it was given out.
     is_begun: bool,
+    /// How the record before it ended.
+    behind: Before,
     time: Option<Time>,
     /// How it ended.
     ended: Option<Before>,
@@ -64,6 +66,7 @@ impl Slot {
             text: Vec::new(),
             is_part: false,
             is_begun: false,
+            behind: Before::Whole,
             time: None,
             ended: None,
             is_cut: false,
@@ -133,8 +136,8 @@ impl Slot {
     }
 
     fn begin(&mut self, inner: &Inner<'_>, text: &[u8], rules: &Rules) {
-        let before = self.joiner.before;
-        let open = if before == Before::MidLine {
+        self.behind = self.joiner.before;
+        let open = if self.behind == Before::MidLine {
             Open::rest_of_line()
         } else {
             let head: Option<Head> = if rules.reads_heads() {
@@ -142,9 +145,7 @@ impl Slot {
             } else {
                 None
             };
-            let mut open = self.joiner.begin(text, head, rules);
-            open.continues &= before == Before::Waited;
-            open
+            self.joiner.begin(text, head, rules)
         };
         self.open = Some(open);
         self.is_begun = false;
@@ -196,7 +197,7 @@ impl Group {
 
     pub(super) fn next<'a>(
         &'a mut self,
-        envelope: Envelope,
+        learned: &Learned,
         bytes: &[u8],
         behind: Behind,
         rules: &Rules,
@@ -204,7 +205,7 @@ impl Group {
         loop {
             if self.offer() {
                 if self.to_skip == 0 {
-                    return Cut::Record(self.offered_record());
+                    return Cut::Record(self.offered_record(learned));
                 }
                 self.to_skip -= 1;
                 self.give();
@@ -223,7 +224,7 @@ impl Group {
                 self.end(Before::Waited);
                 continue;
             };
-            let inner = envelope.open(raw.line.bytes);
+            let inner = learned.envelope.open(raw.line.bytes);
             let mut text = Cow::Borrowed(inner.text);
             if inner.is_escaped {
                 let mut plain = Vec::with_capacity(inner.text.len());
@@ -270,14 +271,27 @@ impl Group {
         false
     }
 
-    fn offered_record(&self) -> Record<'_> {
-        let (pipe, len) = self.offered;
-        let slot = match pipe {
-            Pipe::Stdout => &self.out,
-            Pipe::Stderr => &self.err,
-        };
+    /// The piece that was offered, and the record that it is of.
+    fn offered(&self) -> (&Slot, usize) {
+        match self.offered {
+            (Pipe::Stdout, len) => (&self.out, len),
+            (Pipe::Stderr, len) => (&self.err, len),
+        }
+    }
+
+    /// Whether the record that was offered may go on behind what was offered.
+    pub(super) fn may_go_on(&self) -> bool {
+        let (slot, len) = self.offered();
+        len < slot.text.len() || slot.ended != Some(Before::Whole)
+    }
+
+    fn offered_record(&self, learned: &Learned) -> Record<'_> {
+        let pipe = Some(self.offered.0);
+        let (slot, len) = self.offered();
         let bytes = &slot.text[..len];
         let open = slot.open.filter(|_| !slot.is_begun);
+        let continues = open.is_some_and(|open| open.continues);
+        let is_rest = slot.is_begun || slot.behind == Before::MidLine || continues;
         Record {
             line: Line {
                 bytes,
@@ -287,8 +301,9 @@ impl Group {
             head: open.and_then(|open| open.head),
             lines: slot.open.map_or(1, |open| open.lines),
             trace: slot.open.map_or(Mode::None, |open| open.trace),
-            is_continued: open.is_some_and(|open| open.continues),
-            pipe: Some(pipe),
+            is_continued: continues && slot.behind == Before::Waited,
+            level_of_rest: learned.level(pipe).filter(|_| is_rest),
+            pipe,
             time: slot.time,
             broken: slot.broken,
         }

@@ -11,6 +11,7 @@ struct Seen {
     is_cut: bool,
     is_continued: bool,
     pipe: Option<Pipe>,
+    level: Option<Level>,
 }
 
 /// Cuts all of `bytes`, which arrive `step` at a time; what was learned goes through the journal
@@ -28,6 +29,7 @@ fn cut_all(bytes: &[u8], max_line: usize, rules: &Rules, step: usize, pause: usi
         };
         cutter.rewind();
         while let Cut::Record(record) = cutter.next(&bytes[at..arrived], 0, behind, rules) {
+            let (pipe, level) = (record.pipe, rules.facts_of(&record).level);
             let mut text = String::new();
             record.line.for_each_piece(|piece| text.push_str(piece));
             assert!(record.line.shipped_len() <= max_line, "{text}");
@@ -35,8 +37,10 @@ fn cut_all(bytes: &[u8], max_line: usize, rules: &Rules, step: usize, pause: usi
                 text: text.trim_end_matches(CUT_MARK).to_owned(),
                 is_cut: record.line.is_cut,
                 is_continued: record.is_continued,
-                pipe: record.pipe,
+                pipe,
+                level,
             });
+            cutter.note(pipe, level, false);
             at += cutter.take();
             if seen.len() % pause == 0 {
                 let journaled = serde_json::to_string(&cutter.learned()).unwrap();
@@ -103,6 +107,53 @@ fn one_line_with_a_head_does_not_swallow_a_file_without() {
         },
     );
     assert_eq!(records.len(), 1 + 2000 - 99);
+}
+
+#[test]
+fn the_rest_of_a_record_that_was_cut_has_its_level_and_the_next_record_its_own() {
+    use Level::{Error, Info, Warn};
+    let line =
+        |level: &str, text: &str| format!("2026-11-22 22:08:23,702 - app - {level} - {text}");
+    let long = "x".repeat(2600);
+    let lines = [
+        line("WARNING", &long),
+        line("INFO", "y"),
+        line("ERROR", "z"),
+        "one".to_owned(),
+        "two".to_owned(),
+        "three".to_owned(),
+        line("INFO", &format!("w {long}")),
+        "Traceback (most recent call last):".to_owned(),
+        line("NONE", "of no level"),
+        line("ERROR", &long),
+    ];
+    let rules = Rules {
+        max_lines: 2,
+        ..Rules::default()
+    };
+    let (long, two) = (|level| [level; 3], |level| [level; 2]);
+    let expected: Vec<_> = long(Some(Warn))
+        .into_iter()
+        .chain([Some(Info)])
+        .chain(two(Some(Error)))
+        .chain(long(Some(Info)))
+        // A death in the rest of a record is one all the same.
+        .chain([Some(Error), None])
+        .chain(long(Some(Error)))
+        .collect();
+    let bare = lines.join("\n") + "\n";
+    let time = "2026-11-22T22:08:23.702Z";
+    let piped = |line| format!("{time} stderr F {line}\n{time} stdout F DEBUG other\n");
+    let cri: String = lines.iter().map(piped).collect();
+    for (text, pipe) in [(&bare, None), (&cri, Some(Pipe::Stderr))] {
+        for pause in [1, 2, usize::MAX] {
+            let seen = cut_all(text.as_bytes(), 1000, &rules, text.len(), pause);
+            let levels: Vec<_> = (seen.iter().filter(|it| it.pipe == pipe))
+                .map(|it| it.level)
+                .collect();
+            assert_eq!(levels, expected, "{seen:#?}");
+        }
+    }
 }
 
 #[test]

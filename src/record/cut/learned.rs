@@ -1,0 +1,96 @@
+//! What must be known of the records before a position to go on behind it. Written with the cursor;
+//! cuts nothing.
+
+use serde::{Deserialize, Serialize};
+
+use crate::record::envelope::{Envelope, Pipe};
+use crate::record::join::Joiner;
+use crate::record::level::Level;
+
+/// What must be known to go on in a file at a position. Small, and written with the cursor.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(default)]
+pub(crate) struct Learned {
+    /// The envelope of the file's lines.
+    #[serde(skip_serializing_if = "is_unknown")]
+    pub(crate) envelope: Envelope,
+    /// The lines of the program's stdout, and of every file without an envelope.
+    #[serde(skip_serializing_if = "is_new")]
+    pub(crate) out: Joiner,
+    /// The lines of its stderr.
+    #[serde(skip_serializing_if = "is_new")]
+    pub(crate) err: Joiner,
+    /// So many records that end behind the position were given out: records of two pipes that lie
+    /// in each other.
+    #[serde(skip_serializing_if = "is_zero")]
+    pub(crate) given: u32,
+    /// Whether records had times of their own.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub(crate) is_timed: bool,
+    /// Whether the next record of stdout, or of a file without an envelope, begins within a private
+    /// key.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub(crate) is_in_key: bool,
+    /// The same of stderr.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub(crate) is_err_in_key: bool,
+    /// The level of the last record of stdout, or of a file without an envelope, where it may go
+    /// on behind the position.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) level: Option<Level>,
+    /// The same of stderr.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) err_level: Option<Level>,
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde asks for it so")]
+fn is_unknown(envelope: &Envelope) -> bool {
+    *envelope == Envelope::Unknown
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde asks for it so")]
+fn is_zero(count: &u32) -> bool {
+    *count == 0
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde asks for it so")]
+fn is_new(joiner: &Joiner) -> bool {
+    *joiner == Joiner::default()
+}
+
+impl Learned {
+    /// Whether the next record of a pipe begins within a private key.
+    pub(crate) fn is_in_key(&self, pipe: Option<Pipe>) -> bool {
+        match pipe {
+            Some(Pipe::Stderr) => self.is_err_in_key,
+            Some(Pipe::Stdout) | None => self.is_in_key,
+        }
+    }
+
+    /// The level of the last record of a pipe, where it may go on.
+    pub(super) fn level(&self, pipe: Option<Pipe>) -> Option<Level> {
+        match pipe {
+            Some(Pipe::Stderr) => self.err_level,
+            Some(Pipe::Stdout) | None => self.level,
+        }
+    }
+
+    pub(super) fn note_key(&mut self, pipe: Option<Pipe>, is_in_key: bool) {
+        match pipe {
+            Some(Pipe::Stderr) => self.is_err_in_key = is_in_key,
+            Some(Pipe::Stdout) | None => self.is_in_key = is_in_key,
+        }
+    }
+
+    pub(super) fn note_level(&mut self, pipe: Option<Pipe>, level: Option<Level>) {
+        match pipe {
+            Some(Pipe::Stderr) => self.err_level = level,
+            Some(Pipe::Stdout) | None => self.level = level,
+        }
+    }
+
+    /// Whether there is nothing to remember.
+    pub(crate) fn is_nothing(&self) -> bool {
+        *self == Self::default()
+    }
+}
