@@ -16,6 +16,8 @@ use std::time::{Duration, SystemTime};
 
 use flate2::Compression;
 use flate2::write::GzEncoder;
+use serde_json::Value;
+use tempfile::TempDir;
 
 #[path = "harness/snapshot.rs"]
 mod snapshot;
@@ -28,10 +30,15 @@ fn folder() -> PathBuf {
 
 /// Explains files of a folder, in a zone and with no variable set.
 fn explain(folder: &Path, arguments: &[&str]) -> Output {
+    let zone = ["--timezone", "Europe/Paris"];
+    explain_as_asked(folder, &[&zone, arguments].concat())
+}
+
+fn explain_as_asked(folder: &Path, arguments: &[&str]) -> Output {
     Command::new(env!("CARGO_BIN_EXE_pinnace"))
         .current_dir(folder)
         .env_clear()
-        .args(["explain", "--timezone", "Europe/Paris"])
+        .arg("explain")
         .args(arguments)
         .output()
         .unwrap()
@@ -170,4 +177,123 @@ fn the_zone_that_fits_is_told_of_lines_that_are_later_or_earlier_than_their_file
     );
     let text = written_at(right - 600);
     assert!(text.contains("1 are later than the file itself"), "{text}");
+}
+
+/// A folder with two logs, and a configuration whose inputs read them differently.
+fn configured() -> TempDir {
+    let dir = tempfile::tempdir().unwrap();
+    let folder = dir.path().display();
+    let text = format!(
+        r"inputs:
+  - name: orders
+    include: ['{folder}/orders.log']
+    timezone: Asia/Tokyo
+    multiline: start
+    multiline_pattern: '^\d{{4}}-'
+    capture: 'customer (?P<customer>\S+)'
+    redact_patterns: {{ customer: 'C-\d+' }}
+    filters: [{{ action: drop, level: debug }}]
+  - {{ name: all, include: ['{folder}/*.txt'] }}
+  - {{ name: again, include: ['{folder}/twice.txt'], format: plain, multiline: off }}
+outputs:
+  - {{ name: out, type: loki, url: 'http://127.0.0.1:9', labels: {{ app: a }} }}
+"
+    );
+    fs::write(dir.path().join("pinnace.yaml"), text).unwrap();
+    let log = "2026-11-22 10:00:00,123 - app - DEBUG - step\n\
+               2026-11-22 10:00:01,123 - app - INFO - customer C-12\nERROR is no head here\n";
+    for name in ["orders.log", "elsewhere.log", "twice.txt"] {
+        fs::write(dir.path().join(name), log).unwrap();
+    }
+    dir
+}
+
+/// What is printed as JSON, one value for each line.
+fn values(dir: &TempDir, arguments: &[&str]) -> Vec<Value> {
+    let written = ["--written", "2026-11-22T21:08:30Z", "--json"];
+    let by = ["--config", "pinnace.yaml"];
+    let arguments = [&written[..], &by, arguments].concat();
+    let output = explain_as_asked(dir.path(), &arguments);
+    let told = String::from_utf8(output.stderr).unwrap();
+    assert_eq!((output.status.code(), told.as_str()), (Some(0), ""));
+    let printed = String::from_utf8(output.stdout).unwrap();
+    let values = printed
+        .lines()
+        .map(|line| serde_json::from_str(line).unwrap());
+    values.collect()
+}
+
+#[test]
+fn a_log_is_explained_by_the_input_that_reads_it() {
+    let dir = configured();
+    let [explained] = &values(&dir, &["orders.log"])[..] else {
+        panic!("one input reads it");
+    };
+    assert_eq!(explained["input"], "orders");
+    assert_eq!(explained["timezone"], "Asia/Tokyo");
+    let records = explained["records"].as_array().unwrap();
+    let [step, order] = &records[..] else {
+        panic!("two records: {records:#?}");
+    };
+    assert_eq!(step["let_go_by"], "drop");
+    assert_eq!(order["let_go_by"], Value::Null);
+    assert_eq!(order["time"], "2026-11-22T01:00:01.123Z");
+    assert_eq!(
+        order["text"],
+        "2026-11-22 10:00:01,123 - app - INFO - customer [redacted customer]\nERROR is no head here"
+    );
+    assert_eq!(order["redacted"][0], "customer");
+    assert!(order["fields"]["customer"].is_string(), "{order:#}");
+    let text = explain_as_asked(dir.path(), &["-c", "pinnace.yaml", "orders.log"]);
+    let text = String::from_utf8(text.stdout).unwrap();
+    assert!(text.contains("  input       orders\n"), "{text}");
+    assert!(
+        text.contains("  filtered    1 records are not shipped\n"),
+        "{text}"
+    );
+    assert!(text.contains("(not shipped)"), "{text}");
+}
+
+#[test]
+fn a_log_that_several_inputs_read_is_explained_by_each_and_one_that_none_reads_by_the_one_named() {
+    let dir = configured();
+    let twice = values(&dir, &["twice.txt"]);
+    let of = |value: &Value| {
+        (
+            value["input"].clone(),
+            value["records"].as_array().unwrap().len(),
+        )
+    };
+    let found: Vec<_> = twice.iter().map(of).collect();
+    assert_eq!(found, [("all".into(), 3), ("again".into(), 3)]);
+    let named = values(&dir, &["--input", "orders", "elsewhere.log"]);
+    assert_eq!(of(&named[0]), ("orders".into(), 2));
+    let other_zone = ["--input", "orders", "--timezone", "UTC", "elsewhere.log"];
+    let named = values(&dir, &other_zone);
+    assert_eq!(named[0]["records"][1]["time"], "2026-11-22T10:00:01.123Z");
+}
+
+#[test]
+fn what_of_a_configuration_keeps_a_log_from_being_explained_is_told() {
+    let dir = configured();
+    fs::write(dir.path().join("wrong.yaml"), "inputs: 7\n").unwrap();
+    for (arguments, code, told) in [
+        (
+            &["--config", "pinnace.yaml", "elsewhere.log"][..],
+            1,
+            "elsewhere.log: no input of pinnace.yaml reads it; name one with --input to explain it by that (orders, all, again)",
+        ),
+        (
+            &["--config", "pinnace.yaml", "--input", "order", "orders.log"],
+            1,
+            "pinnace.yaml has no input \"order\": its inputs are orders, all, again",
+        ),
+        (&["--config", "wrong.yaml", "orders.log"], 78, "inputs"),
+        (&["--input", "orders", "orders.log"], 64, "--config"),
+    ] {
+        let output = explain_as_asked(dir.path(), arguments);
+        let said = String::from_utf8(output.stderr).unwrap();
+        assert_eq!(output.status.code(), Some(code), "{said}");
+        assert!(said.contains(told), "{said}");
+    }
 }

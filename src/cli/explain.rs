@@ -1,6 +1,6 @@
-//! `pinnace explain`: shows how files would be cut into records and what is understood of each,
-//! without a configuration and without sending anything. Reads the files and prints JSON; what
-//! people read is in `explain/print.rs`.
+//! `pinnace explain`: shows how files would be cut into records and what is understood of each, by
+//! a configuration or without one, sending nothing. Reads the files and prints JSON; what people
+//! read is in `explain/print.rs`.
 
 use std::collections::BTreeMap;
 use std::fs::File;
@@ -10,33 +10,36 @@ use std::path::{Path, PathBuf};
 use flate2::read::MultiGzDecoder;
 use serde_json::json;
 
-use crate::config::{Environment, local_zone};
 use crate::exit;
 use crate::record::Time;
 use crate::record::explain::{Dates, Explanation, explain, forced};
 use crate::record::level::Level;
-use crate::record::redact::{Detector, Redactor};
-use crate::record::rules::Rules;
 use crate::record::skew::{self, Sign};
 use crate::record::stamp::{Shape, Stamp, whole};
-use crate::record::zone::Zone;
 
 mod print;
+mod ways;
 
 use print::{Colour, Paint, as_text};
+use ways::{Way, Ways};
 
 /// So much of a file is looked at.
 const MOST: u64 = 4 << 20;
-/// The longest line, as when nothing is configured.
-const MAX_LINE: usize = 256 << 10;
 
 #[derive(Debug, clap::Args)]
 pub(super) struct Arguments {
     /// Log files.
     #[arg(required = true, value_name = "FILE")]
     files: Vec<PathBuf>,
-    /// The zone of timestamps that name none, such as Europe/Paris. Without it: `TZ`, else the
-    /// zone of this machine, else UTC.
+    /// Configuration file (YAML): each log is explained by the input that reads it. Without it:
+    /// as if nothing were configured.
+    #[arg(long, short, value_name = "FILE")]
+    config: Option<PathBuf>,
+    /// Explain by this input of the configuration, whether it reads the log or not.
+    #[arg(long, value_name = "NAME", requires = "config")]
+    input: Option<String>,
+    /// The zone of timestamps that name none, such as Europe/Paris. Without it: what the
+    /// configuration says, else `TZ`, else the zone of this machine, else UTC.
     #[arg(long, value_name = "ZONE")]
     timezone: Option<String>,
     /// When the files were last written, in RFC 3339, instead of what the system says. Dates and
@@ -55,18 +58,12 @@ pub(super) struct Arguments {
 }
 
 pub(super) fn run(arguments: &Arguments) -> u8 {
-    let (zone_name, is_asked) = match &arguments.timezone {
-        Some(name) => (name.clone(), true),
-        None => (local_zone(&Environment::from_process()), false),
-    };
-    let zone = match Zone::named(&zone_name) {
-        Some(zone) => zone,
-        None if is_asked => {
-            return tell(&format!(
-                "there is no zone \"{zone_name}\": write a name of the IANA database such as Europe/Paris"
-            ));
+    let mut ways = match Ways::of(arguments) {
+        Ok(ways) => ways,
+        Err((code, sentence)) => {
+            tell(&sentence);
+            return code;
         }
-        None => Zone::utc(),
     };
     let written = match arguments
         .written
@@ -84,11 +81,6 @@ pub(super) fn run(arguments: &Arguments) -> u8 {
             ));
         }
     };
-    let rules = Rules {
-        zone,
-        ..Rules::default()
-    };
-    let mut redactor = Redactor::new(&Detector::USUAL, Vec::new());
     let paint = Paint::new(arguments.color);
     let mut code = exit::OK;
     for file in &arguments.files {
@@ -104,24 +96,27 @@ pub(super) fn run(arguments: &Arguments) -> u8 {
             written,
         });
         let dates = asked.unwrap_or(of_system);
-        let mut explanation = explain(&bytes, MAX_LINE, &rules, &mut redactor, dates);
-        // What was written last is not among what was read.
-        explanation.wrong_zone = explanation.wrong_zone.filter(|_| is_all);
-        let text = if arguments.json {
-            as_json(file, &explanation, &zone_name)
-        } else {
-            as_text(
-                file,
-                &explanation,
-                &zone_name,
-                is_all,
-                arguments.records,
-                paint,
-            )
+        let ways = match ways.for_file(file) {
+            Ok(ways) => ways,
+            Err(sentence) => {
+                code = tell(&sentence);
+                continue;
+            }
         };
-        let mut out = io::stdout().lock();
-        let printed = out.write_all(text.as_bytes()).and_then(|()| out.flush());
-        code = code.max(super::schema::code_after(exit::OK, &printed));
+        for way in ways {
+            let mut explanation =
+                explain(&bytes, way.max_line, &way.rules, &mut way.redactor, dates);
+            // What was written last is not among what was read.
+            explanation.wrong_zone = explanation.wrong_zone.filter(|_| is_all);
+            let text = if arguments.json {
+                as_json(file, &explanation, way)
+            } else {
+                as_text(file, &explanation, way, is_all, arguments.records, paint)
+            };
+            let mut out = io::stdout().lock();
+            let printed = out.write_all(text.as_bytes()).and_then(|()| out.flush());
+            code = code.max(super::schema::code_after(exit::OK, &printed));
+        }
     }
     code
 }
@@ -164,7 +159,7 @@ fn read(path: &Path) -> io::Result<(Vec<u8>, bool, Dates)> {
     Ok((bytes, is_all, dates))
 }
 
-fn as_json(file: &Path, explanation: &Explanation, zone: &str) -> String {
+fn as_json(file: &Path, explanation: &Explanation, way: &Way) -> String {
     let records: Vec<_> = explanation
         .records
         .iter()
@@ -180,6 +175,7 @@ fn as_json(file: &Path, explanation: &Explanation, zone: &str) -> String {
                 "stream": record.pipe,
                 "is_cut": record.is_cut,
                 "redacted": record.redacted,
+                "let_go_by": record.let_go_by,
                 "fields": record.fields.iter().cloned().collect::<BTreeMap<_, _>>(),
             })
         })
@@ -188,14 +184,15 @@ fn as_json(file: &Path, explanation: &Explanation, zone: &str) -> String {
         "file": file.to_string_lossy(),
         "envelope": explanation.envelope,
         "broken_envelopes": explanation.broken,
-        "timezone": zone,
+        "input": way.input,
+        "timezone": way.zone,
         "wrong_zone": explanation.wrong_zone.as_ref().map(|wrong| json!({
             "ahead_by": skew::in_words(wrong.quarters),
             "is_certain": wrong.sign != Sign::EarlierAtTheEnd,
             "written_in": wrong.written_in,
             "example": wrong.example,
         })),
-        "configuration": forced::keys(explanation, zone),
+        "configuration": forced::keys(explanation, &way.zone),
         "records": records,
     });
     format!("{value}\n")

@@ -6,7 +6,8 @@ use std::collections::BTreeMap;
 use super::Time;
 use super::cut::{Behind, Cut, Cutter, Learned};
 use super::envelope::{Envelope, Pipe};
-use super::fields::Fields;
+use super::fields::{Capture, Fields};
+use super::filter::{self, Action};
 use super::head::Kind;
 use super::level::Level;
 use super::redact::Redactor;
@@ -38,6 +39,8 @@ pub(crate) struct Explained {
     pub(crate) is_cut: bool,
     /// The names of what was replaced.
     pub(crate) redacted: Vec<String>,
+    /// What the filter does that lets go of it: it is not shipped.
+    pub(crate) let_go_by: Option<&'static str>,
     /// Its fields, with their values as they would be shipped.
     pub(crate) fields: Vec<(String, String)>,
 }
@@ -84,6 +87,7 @@ pub(crate) fn explain(
     let mut last = Time::default();
     let mut ends = Ends::default();
     let mut records = Vec::new();
+    let mut captured = rules.capture.as_ref().map(Capture::room);
     let mut broken = 0;
     let mut at = 0;
     loop {
@@ -101,9 +105,11 @@ pub(crate) fn explain(
             ends.note(stamp, &mut zone, dates);
         }
         last = time.unwrap_or(last);
+        let fields = rules.fields_of(&record, record.line.bytes, &mut captured);
+        let let_go = filter::let_go_by(&rules.filters, &record, fields, facts.level, at as u64);
         let kind = record.head.map(|head| head.kind);
         let line = redactor.pass(&record.line, &mut is_in_key, max_line);
-        let fields = fields_of(&Fields::of(line.bytes, kind, None));
+        let fields = fields_of(&rules.fields_of(&record, line.bytes, &mut captured));
         let mut text = String::new();
         line.for_each_piece(|piece| text.push_str(piece));
         let redacted = redactor.found_by().map(|by| redactor.name(by).to_owned());
@@ -123,6 +129,7 @@ pub(crate) fn explain(
             pipe: pipe.map(Pipe::name),
             is_cut: record.line.is_cut,
             redacted: redacted.collect(),
+            let_go_by: let_go.map(Action::name),
         });
         broken += record.broken;
         cutter.note(pipe, facts.level, is_in_key);

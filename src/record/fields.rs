@@ -136,9 +136,15 @@ impl<'r> Fields<'r> {
 }
 
 impl Fields<'_> {
-    /// The names of the members that have a value, and of the pairs, each once, in their order.
+    /// The names of the groups that were found, then of the members that have a value or of the
+    /// pairs, each once, in their order.
     pub(crate) fn names(&self) -> Vec<String> {
         let mut names = Vec::new();
+        if let Some((capture, found)) = self.captured {
+            let groups = capture.groups.iter().map(|(group, _)| group);
+            let is_found = |name: &&String| capture.place(found, name).is_some();
+            names.extend(groups.filter(is_found).cloned());
+        }
         if self.is_json {
             members_within(self.text, "", &mut names);
         } else {

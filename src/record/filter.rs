@@ -19,6 +19,17 @@ pub(crate) enum Action {
     Sample(u32),
 }
 
+impl Action {
+    /// The action in a word, as the configuration has it.
+    pub(crate) fn name(self) -> &'static str {
+        match self {
+            Self::Drop => "drop",
+            Self::Keep => "keep",
+            Self::Sample(_) => "sample",
+        }
+    }
+}
+
 /// A filter: all that it asks for must hold.
 #[derive(Debug, Clone)]
 pub(crate) struct Filter {

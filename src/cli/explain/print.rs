@@ -4,6 +4,7 @@ use std::fmt::Write as _;
 use std::io::{self, IsTerminal as _};
 use std::path::Path;
 
+use super::ways::Way;
 use crate::record::explain::{Explained, Explanation, WrongZone, forced};
 use crate::record::level::Level;
 use crate::record::skew::{self, Sign};
@@ -21,7 +22,7 @@ const CYAN: &str = "36";
 pub(super) fn as_text(
     file: &Path,
     explanation: &Explanation,
-    zone: &str,
+    way: &Way,
     is_all: bool,
     most: usize,
     paint: Paint,
@@ -32,6 +33,9 @@ pub(super) fn as_text(
     let mut line = |name: &str, text: String| {
         let _ = writeln!(out, "  {} {text}", paint.with(DIM, &format!("{name:<11}")));
     };
+    if let Some(input) = &way.input {
+        line("input", input.clone());
+    }
     let part = if is_all { "" } else { " in the first 4 MiB" };
     line(
         "records",
@@ -57,7 +61,7 @@ pub(super) fn as_text(
             kinds.join(", ")
         },
     );
-    line("times", times(records, zone));
+    line("times", times(records, &way.zone));
     let far_off = records.iter().filter(|record| record.is_far_off).count();
     if let Some(wrong) = &explanation.wrong_zone {
         line("", wrong_zone(wrong));
@@ -75,9 +79,15 @@ pub(super) fn as_text(
     if redacted > 0 {
         line("redacted", format!("{redacted} places"));
     }
-    line("to force it", "the keys of an input".to_owned());
-    for key in forced::keys(explanation, zone) {
-        let _ = writeln!(out, "      {}", paint.with(CYAN, &key));
+    let let_go = records.iter().filter(|it| it.let_go_by.is_some()).count();
+    if let_go > 0 {
+        line("filtered", format!("{let_go} records are not shipped"));
+    }
+    if way.input.is_none() {
+        line("to force it", "the keys of an input".to_owned());
+        for key in forced::keys(explanation, &way.zone) {
+            let _ = writeln!(out, "      {}", paint.with(CYAN, &key));
+        }
     }
     out.push('\n');
     let shown = if most == 0 {
@@ -171,7 +181,9 @@ fn show(out: &mut String, record: &Explained, paint: Paint) {
         paint.with(DIM, &format!("{time:<30}")),
         paint.with(colour, &format!("{level:<5}"))
     );
-    let notes: Vec<&str> = record.pipe.into_iter().chain(record.trace).collect();
+    let let_go = record.let_go_by.map(|_| "not shipped");
+    let notes = record.pipe.into_iter().chain(record.trace).chain(let_go);
+    let notes: Vec<&str> = notes.collect();
     if !notes.is_empty() {
         let _ = write!(
             out,
