@@ -8,7 +8,10 @@ use crate::config::{Config, OutputKind};
 mod cloudwatch;
 mod inputs;
 mod loki;
+mod twice;
 mod way;
+
+pub(crate) use twice::read_twice;
 
 /// The line that is written when it is asked for.
 const RECORD: &str = "pinnace check --live --write: a test record, to be ignored";

@@ -56,6 +56,7 @@ pub(crate) mod rotation;
 mod siblings;
 pub(crate) mod stock;
 mod times;
+pub(crate) mod twice;
 mod watch;
 mod writers;
 

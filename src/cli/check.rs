@@ -28,9 +28,13 @@ pub(super) fn run(arguments: &Arguments) -> u8 {
     let (code, printed) = match load_explained(&source, &environment) {
         Ok(loaded) => {
             let mut told = String::new();
-            for warning in warnings(&loaded, &source, &environment) {
+            let of_disk = live::read_twice(&loaded.config);
+            for warning in warnings(&loaded, &source, &environment)
+                .iter()
+                .chain(&of_disk)
+            {
                 told.push_str("warning: ");
-                told.push_str(&warning);
+                told.push_str(warning);
                 told.push('\n');
             }
             let shown = write_to(io::stderr().lock(), &told);

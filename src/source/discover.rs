@@ -65,7 +65,7 @@ impl Globs {
     }
 
     /// The folders above the first wildcards.
-    pub(super) fn bases(&self) -> impl Iterator<Item = &Path> {
+    pub(crate) fn bases(&self) -> impl Iterator<Item = &Path> {
         self.include.iter().map(|pattern| pattern.base.as_path())
     }
 

@@ -56,6 +56,7 @@ impl Worker {
         };
         tracing::debug!(path = %generation.path.display(), generation = %id, "opened");
         opening.open(generation, outputs, journal, metrics, at);
+        opening.tell_if_twice(generation, source.others_that_read(generation), outputs);
         self.note_activity(at);
     }
 

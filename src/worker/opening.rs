@@ -11,7 +11,7 @@ use crate::dispatch::containers::Container;
 use crate::dispatch::naming::{Merged, Values};
 use crate::journal::{Cursor, Entry, Identity, Journal, Route};
 use crate::observe::metrics::Metrics;
-use crate::source::{Generation, Moment};
+use crate::source::{Generation, Moment, twice};
 use crate::span::GenerationId;
 
 /// Knows where to begin.
@@ -22,6 +22,8 @@ pub(super) struct Opening {
     /// What outputs took which inputs in earlier runs.
     earlier: BTreeSet<Route>,
     is_first_look: bool,
+    /// Two inputs and an output that sends a file of both twice: it was told.
+    told_twice: BTreeSet<([usize; 2], String)>,
 }
 
 impl Opening {
@@ -37,6 +39,7 @@ impl Opening {
             hostname,
             earlier,
             is_first_look: true,
+            told_twice: BTreeSet::new(),
         }
     }
 
@@ -89,6 +92,32 @@ impl Opening {
                 }
             }
             output.dispatcher.open(generation, start, named, at.now);
+        }
+    }
+
+    /// Tells of outputs that send a file twice because other inputs read it too; once for each two
+    /// inputs.
+    pub(super) fn tell_if_twice(
+        &mut self,
+        generation: &Generation,
+        others: impl Iterator<Item = usize>,
+        outputs: &[Lane],
+    ) {
+        for other in others {
+            let pair = [generation.input.min(other), generation.input.max(other)];
+            let [Some(first), Some(second)] = pair.map(|it| self.inputs.get(it)) else {
+                continue;
+            };
+            for output in outputs.iter().map(|it| &it.dispatcher) {
+                let is_twice = pair.iter().all(|input| output.takes(*input));
+                if is_twice && self.told_twice.insert((pair, output.name().to_owned())) {
+                    let inputs = [&*first.name, &*second.name];
+                    tracing::warn!(
+                        "{}",
+                        twice::sentence(inputs, output.name(), &generation.path)
+                    );
+                }
+            }
         }
     }
 

@@ -1,9 +1,10 @@
-//! An output that is added between two runs: what it gets of what is there, and what the others
-//! do not get again.
+//! Which output gets what: one that is added between two runs, and one that gets a file twice.
+
+use std::process::Command;
 
 use pinnace::receiver::Backend;
 
-use crate::harness::{Config, Numbered, Scene};
+use crate::harness::{Config, Numbered, Scene, append};
 
 /// Writes so many lines more and waits until both backends have as many as they should.
 fn write(scene: &Scene, series: &mut Numbered, count: u64, at_both: [u64; 2]) {
@@ -65,4 +66,51 @@ fn an_output_that_is_added_between_two_runs_begins_where_read_from_says() {
         let from = usize::try_from(150 - of_earlier).unwrap();
         assert_eq!(lines, series.all()[from..], "{read_from}");
     }
+}
+
+#[test]
+fn a_file_that_two_inputs_read_for_one_output_is_told_by_check_and_in_the_log() {
+    let scene = Scene::new();
+    let config = Config {
+        inputs: vec![
+            scene.input("app", &["app.log"], ""),
+            scene.input("all", &["*.log"], ""),
+            scene.input("rest", &["*.log"], &exclude(&scene, "app.log")),
+        ],
+        outputs: vec![
+            scene.loki("inputs: [app, all]"),
+            scene.cloudwatch("log_stream: all, inputs: [app, rest]"),
+        ],
+        ..scene.empty_config()
+    };
+    let told = format!(
+        "inputs app and all both read {}, and output loki takes both: it sends the lines twice",
+        scene.log("app.log").display()
+    );
+    let check = || {
+        let output = Command::new(env!("CARGO_BIN_EXE_pinnace"))
+            .args(["check", "--config"])
+            .arg(scene.write(&config))
+            .output()
+            .unwrap();
+        assert_eq!(output.status.code(), Some(0));
+        String::from_utf8(output.stderr).unwrap()
+    };
+    append(&scene.log("other.log"), "a line\n");
+    assert!(!check().contains("twice"), "the file is not there");
+    append(&scene.log("app.log"), "a line\n");
+    let warned = check();
+    assert!(warned.contains(&format!("warning: {told}")), "{warned}");
+    assert_eq!(warned.matches("twice").count(), 1, "{warned}");
+    let agent = scene.start(&config);
+    agent.wait_for_log(&told);
+    scene.wait_for_stored(Backend::Loki, 3);
+    append(&scene.log("app.log"), "another line\n");
+    scene.wait_for_stored(Backend::Loki, 5);
+    let log = agent.stop_well();
+    assert_eq!(log.matches("twice").count(), 1, "{log}");
+}
+
+fn exclude(scene: &Scene, name: &str) -> String {
+    format!("exclude: [\"{}\"]", scene.log(name).display())
 }
