@@ -10,7 +10,7 @@ use bytes::Bytes;
 
 use bodies::Bodies;
 pub(crate) use entry::{Cursor, Entry, Identity, Route, Seal};
-pub(crate) use lock::OpenError;
+pub(crate) use lock::{OpenError, Place, look_at_place};
 use segments::{Kept, Segments};
 pub(crate) use state::State;
 

@@ -1,10 +1,11 @@
-//! Tries inputs and outputs for real, as the agent would use them, and says what holds and what
-//! does not, each with its mending. Writes nothing unless it is asked to, and then one record.
+//! Tries the agent's own places, inputs and outputs for real, as the agent would use them, and says
+//! what holds and what does not, each with its mending. Writes nothing unless it is asked to, and then one record.
 
 use std::fmt::Write as _;
 
 use crate::config::{Config, OutputKind};
 
+mod agent;
 mod cloudwatch;
 mod inputs;
 mod loki;
@@ -89,8 +90,9 @@ impl Section {
     }
 }
 
-/// Looks at every input and tries every output, one after the other.
+/// Looks at what the agent needs, at every input, and tries every output, one after the other.
 pub(crate) async fn look(config: &Config, write: bool, mut show: impl FnMut(&Section)) {
+    show(&agent::look(config).await);
     for input in &config.inputs {
         show(&inputs::look(input));
     }

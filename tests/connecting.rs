@@ -27,6 +27,8 @@ mod iam;
 mod keeping;
 #[path = "connecting/live.rs"]
 mod live;
+#[path = "connecting/live_agent.rs"]
+mod live_agent;
 #[path = "connecting/live_denied.rs"]
 mod live_denied;
 #[path = "connecting/many.rs"]

@@ -59,6 +59,62 @@ impl OpenError {
     }
 }
 
+/// What a state directory is like for an agent that would begin with it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Place {
+    /// It is not there, and can be made in this folder.
+    CanBeMade(PathBuf),
+    /// It is there, and no agent holds it.
+    Free,
+    /// An agent holds it.
+    Held,
+}
+
+/// Looks whether a state directory could be used. Leaves nothing behind, and disturbs no agent that
+/// holds it.
+pub(crate) fn look_at_place(dir: &Path) -> Result<Place, OpenError> {
+    let Some(existing) = dir.ancestors().find(|it| it.exists()) else {
+        return Ok(Place::CanBeMade(dir.to_owned()));
+    };
+    let is_there = existing == dir;
+    let (action, path) = if is_there {
+        ("write to", dir.join("lock"))
+    } else {
+        ("create the state directory", dir.to_owned())
+    };
+    try_to_write(existing).map_err(OpenError::io(action, &path))?;
+    if !is_there {
+        return Ok(Place::CanBeMade(existing.to_owned()));
+    }
+    let path = dir.join("lock");
+    let file = match OpenOptions::new().read(true).write(true).open(&path) {
+        Ok(file) => file,
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Place::Free),
+        Err(error) => return Err(OpenError::io("open", &path)(error)),
+    };
+    match file.try_lock_shared() {
+        Ok(()) => Ok(Place::Free),
+        Err(std::fs::TryLockError::WouldBlock) => Ok(Place::Held),
+        Err(std::fs::TryLockError::Error(error)) => Err(OpenError::io("lock", &path)(error)),
+    }
+}
+
+/// Writes a file without a name, where the file system has such; it is gone once it is closed.
+fn try_to_write(folder: &Path) -> io::Result<()> {
+    use rustix::fs::{Access, Mode, OFlags, access};
+    if !folder.is_dir() {
+        return Err(io::ErrorKind::NotADirectory.into());
+    }
+    access(folder, Access::WRITE_OK | Access::EXEC_OK)?;
+    let flags = OFlags::TMPFILE | OFlags::WRONLY | OFlags::CLOEXEC;
+    match rustix::fs::open(folder, flags, Mode::RUSR | Mode::WUSR) {
+        Ok(file) => rustix::io::write(&file, &[0; 4096]).map(|_| ())?,
+        Err(rustix::io::Errno::OPNOTSUPP | rustix::io::Errno::ISDIR) => {}
+        Err(error) => return Err(error.into()),
+    }
+    Ok(())
+}
+
 /// The exclusive right to a state directory; the system gives it back when the process ends.
 #[derive(Debug)]
 pub(crate) struct Lock(File);

@@ -22,11 +22,18 @@ use super::Observer;
 
 /// So many connections are served at once: a scrape and probes need few.
 const MAX_CONNECTIONS: usize = 64;
+/// What is answered at the root.
+pub(crate) const GREETING: &str = "pinnace: /healthz /readyz /metrics\n";
 const HEADER_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// Listens on `address`.
 pub(crate) async fn bind(address: SocketAddr) -> io::Result<TcpListener> {
     TcpListener::bind(address).await
+}
+
+/// That an address cannot be served, and what would mend it.
+pub(crate) fn cannot_listen(address: SocketAddr, error: &io::Error) -> String {
+    format!("cannot listen on {address}: {error}; set server.listen to a free address, or to off")
 }
 
 /// Serves until the runtime ends.
@@ -94,10 +101,7 @@ async fn answer(
             );
             response
         }
-        "/" => text(
-            StatusCode::OK,
-            "pinnace: /healthz /readyz /metrics\n".to_owned(),
-        ),
+        "/" => text(StatusCode::OK, GREETING.to_owned()),
         _ => text(
             StatusCode::NOT_FOUND,
             "there is /healthz, /readyz and /metrics\n".to_owned(),
