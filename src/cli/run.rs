@@ -13,7 +13,7 @@ use tracing_subscriber::util::SubscriberInitExt as _;
 
 use crate::config::{self, Config, Environment, Problems, Source};
 use crate::exit;
-use crate::journal::{Journal, OpenError};
+use crate::journal::{Journal, OpenError, Recovery};
 use crate::observe::{Observer, REMIND_EVERY, control, http};
 use crate::pipeline::Pipeline;
 use reload::{Changes, Reason, reload};
@@ -211,8 +211,20 @@ async fn start(
 ) -> Result<(Pipeline, Config), Fault> {
     let mut early = EarlyServers::default();
     let config = configuration(arguments, on_error, observer, &mut early).await?;
+    // Before the address: whoever starts a second agent with one state directory is to be told of
+    // that.
+    let tried = Journal::open(&config.state_dir, Instant::now());
+    if let Err(error) = &tried {
+        if on_error == OnError::Exit {
+            return Err(Fault {
+                code: exit::STATE,
+                sentence: error.to_string(),
+            });
+        }
+        tracing::error!("{error}");
+    }
     serve_http(&config, on_error, observer, &mut early).await?;
-    let journal = journal(&config, on_error, observer).await?;
+    let journal = journal(&config, tried, observer).await;
     serve_control(&config.state_dir, observer, &mut early);
     let pipeline = Pipeline::start(&config, journal, observer).map_err(|error| Fault {
         code: exit::FAILED,
@@ -325,9 +337,7 @@ async fn serve_http(
         }
         Err(error) => error,
     };
-    let sentence = format!(
-        "cannot listen on {address}: {error}; set server.listen to a free address, or to off"
-    );
+    let sentence = http::cannot_listen(address, &error);
     if on_error == OnError::Exit {
         return Err(Fault {
             code: exit::UNAVAILABLE,
@@ -350,17 +360,16 @@ async fn serve_http(
     Ok(())
 }
 
-/// Opens the journal. Without a usable state directory the lines are shipped all the same, if
-/// the agent is to stay up.
+/// The journal that was opened, or once it can be. Without a usable state directory the lines are
+/// shipped all the same.
 async fn journal(
     config: &Config,
-    on_error: OnError,
+    mut tried: Result<(Journal, Recovery), OpenError>,
     observer: &Observer,
-) -> Result<Journal, Fault> {
+) -> Journal {
     let began = Instant::now();
-    let mut told = false;
     loop {
-        let error = match Journal::open(&config.state_dir, Instant::now()) {
+        let error = match tried {
             Ok((journal, recovery)) => {
                 observer.health.set_trouble("state", None);
                 for finding in recovery.findings {
@@ -369,20 +378,10 @@ async fn journal(
                 if recovery.is_new {
                     tracing::info!(state_dir = %config.state_dir.display(), "a new journal: no file has been delivered before");
                 }
-                return Ok(journal);
+                return journal;
             }
             Err(error) => error,
         };
-        if on_error == OnError::Exit {
-            return Err(Fault {
-                code: exit::STATE,
-                sentence: error.to_string(),
-            });
-        }
-        if !told {
-            tracing::error!("{error}");
-            told = true;
-        }
         let is_locked = matches!(error, OpenError::Locked(_));
         if !is_locked && began.elapsed() >= STATE_PATIENCE {
             tracing::error!(
@@ -390,16 +389,13 @@ async fn journal(
             );
             observer.health.set_trouble("state", None);
             let now = Instant::now();
-            return Ok(Journal::unprotected(
-                &config.state_dir,
-                now,
-                error.to_string(),
-            ));
+            return Journal::unprotected(&config.state_dir, now, error.to_string());
         }
         observer
             .health
             .set_trouble("state", Some(error.to_string()));
         tokio::time::sleep(TRY_AGAIN.min(STATE_PATIENCE)).await;
+        tried = Journal::open(&config.state_dir, Instant::now());
     }
 }
 

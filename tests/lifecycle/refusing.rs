@@ -71,6 +71,21 @@ fn a_state_directory_that_another_agent_holds_ends_with_73() {
 }
 
 #[test]
+fn a_second_agent_with_one_configuration_is_told_of_the_state_directory_before_the_port() {
+    let scene = Scene::new();
+    let config = scene.loki_config().serving();
+    let first = scene.start(&config);
+    refuses(&scene, &config, 73, &["another agent holds"]);
+    let second = Agent::launch(&scene.write(&config), &["--on-error=degrade"]);
+    second.wait_for_log("cannot listen on");
+    let log = second.log_text();
+    let places = ["another agent holds", "cannot listen on"].map(|text| log.find(text));
+    assert!(places[0].is_some() && places[0] < places[1], "{log}");
+    second.kill();
+    first.stop_well();
+}
+
+#[test]
 fn a_wrong_command_line_ends_with_64() {
     let scene = Scene::new();
     let config = scene.write(&scene.loki_config());
