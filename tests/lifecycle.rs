@@ -28,3 +28,5 @@ mod reloading;
 mod rotated;
 #[path = "lifecycle/stopping.rs"]
 mod stopping;
+#[path = "lifecycle/watching.rs"]
+mod watching;

@@ -1,17 +1,40 @@
 //! `pinnace status`: asks the running agent and shows what it says.
 
 use std::io::{self, IsTerminal as _, Write as _};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use crate::config::{self, Environment, Source};
 use crate::exit;
 use crate::observe::control;
+use crate::observe::snapshot::Status;
 
 /// How often `--watch` asks.
 const WATCH_EVERY: Duration = Duration::from_secs(1);
+/// Clears a screen.
+const CLEAR: &str = "\x1b[H\x1b[2J";
+
+/// What the columns mean.
+const COLUMNS: &str = "\
+Outputs:
+  STATE           ok, or in a word why it does not deliver
+  LAG             bytes in the files that are not delivered yet
+  OLDEST          the age of the oldest of them
+  IN FLIGHT       batches that were made and not acknowledged, and their bytes
+  LAST DELIVERED  when the destination last took something
+
+Files:
+  SIZE            bytes that the file has
+  DELIVERED       how much of it each output has acknowledged
+  PLACE           where it stands now:
+    home          at the name under which it was first seen
+    moved         at another name that an input means too
+    rotated       at a name that no input means: it is read to its end
+    deleted       at no name: it is held open until it is delivered
+    gone          the file was emptied or replaced: it is read on in a copy, if there is one";
 
 #[derive(Debug, clap::Args)]
+#[command(after_help = COLUMNS)]
 pub(super) struct Arguments {
     #[command(flatten)]
     config: super::ConfigArgument,
@@ -21,7 +44,7 @@ pub(super) struct Arguments {
     /// Print JSON.
     #[arg(long)]
     json: bool,
-    /// Ask again every second until interrupted.
+    /// Ask again every second until interrupted, also while no agent answers.
     #[arg(long)]
     watch: bool,
 }
@@ -43,37 +66,66 @@ pub(super) fn run(arguments: &Arguments) -> u8 {
         Ok(runtime) => runtime,
         Err(error) => return tell(&error.to_string()),
     };
-    runtime.block_on(async {
-        loop {
-            let status = match control::ask_status(&state_dir).await {
-                Ok(status) => status,
-                Err(error) => return tell(&error.to_string()),
-            };
-            let shown = if arguments.json {
-                serde_json::to_string(&status).unwrap_or_default() + "\n"
+    if arguments.watch {
+        return runtime.block_on(watch(&state_dir, arguments.json));
+    }
+    match runtime.block_on(control::ask_status(&state_dir)) {
+        Ok(status) => {
+            if show(&status, arguments.json, "") && !status.is_well() {
+                exit::FAILED
             } else {
-                status.text()
-            };
-            let mut out = io::stdout().lock();
-            let is_screen = arguments.watch && !arguments.json && io::stdout().is_terminal();
-            let cleared = if is_screen { "\x1b[H\x1b[2J" } else { "" };
-            if write!(out, "{cleared}{shown}")
-                .and_then(|()| out.flush())
-                .is_err()
-            {
-                return exit::OK;
+                exit::OK
             }
-            if !arguments.watch {
-                return if status.is_well() {
-                    exit::OK
-                } else {
-                    exit::FAILED
-                };
-            }
-            drop(out);
-            tokio::time::sleep(WATCH_EVERY).await;
         }
-    })
+        Err(error) => tell(&error.to_string()),
+    }
+}
+
+/// Shows the status every second until nobody can read it. That no agent answers is shown too: on
+/// a screen for as long as it holds, elsewhere once.
+async fn watch(state_dir: &Path, as_json: bool) -> u8 {
+    let is_screen = !as_json && io::stdout().is_terminal();
+    let cleared = if is_screen { CLEAR } else { "" };
+    let mut told = None;
+    loop {
+        match control::ask_status(state_dir).await {
+            Ok(status) => {
+                told = None;
+                if !show(&status, as_json, cleared) {
+                    return exit::OK;
+                }
+            }
+            Err(error) => {
+                let sentence = format!("{error}; asking again every second");
+                if is_screen {
+                    if !print(&format!("{cleared}{sentence}\n")) {
+                        return exit::OK;
+                    }
+                } else if told.as_ref() != Some(&sentence) {
+                    tell(&sentence);
+                    told = Some(sentence);
+                }
+            }
+        }
+        tokio::time::sleep(WATCH_EVERY).await;
+    }
+}
+
+/// Returns whether it could be shown.
+fn show(status: &Status, as_json: bool, cleared: &str) -> bool {
+    let shown = if as_json {
+        serde_json::to_string(status).unwrap_or_default() + "\n"
+    } else {
+        status.text()
+    };
+    print(&format!("{cleared}{shown}"))
+}
+
+fn print(text: &str) -> bool {
+    let mut out = io::stdout().lock();
+    out.write_all(text.as_bytes())
+        .and_then(|()| out.flush())
+        .is_ok()
 }
 
 fn tell(sentence: &str) -> u8 {

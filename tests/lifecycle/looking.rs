@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 use std::fs;
+use std::process::Command;
 
 use pinnace::receiver::Backend;
 
@@ -179,4 +180,39 @@ fn an_unfinished_line_is_lag_in_bytes_and_of_no_age_but_a_record_that_is_held_ba
     scene.wait_for_stored(Backend::Loki, 2);
     lag(held.len() as u64 + 4, true);
     agent.kill();
+}
+
+#[test]
+fn the_help_of_status_explains_every_column() {
+    let scene = Scene::new();
+    let config = scene.loki_config();
+    append(&scene.log("app.log"), "a line\n");
+    let agent = scene.start(&config);
+    scene.wait_for_stored(Backend::Loki, 1);
+    let (_, text) = config.status_text();
+    agent.stop_well();
+    let output = Command::new(env!("CARGO_BIN_EXE_pinnace"))
+        .args(["status", "--help"])
+        .output()
+        .unwrap();
+    let help = String::from_utf8(output.stdout).unwrap();
+    let is_head = |line: &&str| line.starts_with("OUTPUT ") || line.starts_with("FILE ");
+    let heads: Vec<_> = text.lines().filter(is_head).collect();
+    assert_eq!(heads.len(), 2, "{text}");
+    for head in heads {
+        for column in head.split("  ").map(str::trim).skip(1) {
+            let row = format!("  {column} ");
+            assert!(
+                column.is_empty() || help.contains(&row),
+                "{column} in\n{help}"
+            );
+        }
+    }
+    let places = "home moved rotated deleted gone";
+    for place in places.split(' ') {
+        assert!(
+            help.contains(&format!("    {place} ")),
+            "{place} in\n{help}"
+        );
+    }
 }
