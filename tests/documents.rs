@@ -73,3 +73,17 @@ fn every_source_file_says_what_it_owns() {
     );
     assert!(silent.is_empty(), "{silent:?}");
 }
+
+#[test]
+fn the_exit_codes_of_the_readme_are_those_of_the_reference() {
+    let rows = |document: &str| {
+        let text = read(document);
+        let section = text.split("## Exit codes").nth(1).unwrap();
+        let section = section.split("\n## ").next().unwrap();
+        let rows = section.lines().filter(|line| line.starts_with('|'));
+        rows.map(str::to_owned).collect::<Vec<_>>()
+    };
+    let [readme, reference] = ["README.md", "docs/configuration.md"].map(rows);
+    assert!(readme.len() > 5, "{readme:?}");
+    assert_eq!(readme, reference);
+}

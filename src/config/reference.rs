@@ -186,26 +186,7 @@ fn variables(text: &mut String) {
 
 fn exit_codes(text: &mut String) {
     text.push_str("\n## Exit codes\n\n| code | meaning |\n|---|---|\n");
-    for (code, meaning) in [
-        (exit::OK, "All went well."),
-        (
-            exit::FAILED,
-            "The command ran, and what it checked does not hold.",
-        ),
-        (exit::USAGE, "The command line was wrong."),
-        (
-            exit::UNAVAILABLE,
-            "The HTTP address or the control socket cannot be served.",
-        ),
-        (
-            exit::STATE,
-            "The state directory cannot be used, or another agent holds it.",
-        ),
-        (
-            exit::CONFIG,
-            "The configuration is wrong; every problem is printed.",
-        ),
-    ] {
+    for (code, meaning) in exit::MEANINGS {
         let _ = writeln!(text, "| {code} | {meaning} |");
     }
 }

@@ -194,6 +194,9 @@ fn when_the_time_is_up_it_ends_and_says_what_is_left() {
     assert!(took < Duration::from_secs(3), "{took:?}");
     assert!(log.contains("with lines not yet delivered"), "{log}");
     assert!(log.contains(&format!("bytes={bytes}")), "{log}");
+    let last = log.lines().last().unwrap();
+    let left = format!("stopped, not delivered: {bytes} bytes to output loki; ");
+    assert!(last.contains(&left), "{log}");
     scene.receiver.resume(Backend::Loki);
     let agent = scene.start(&config);
     scene.wait_for_stored(Backend::Loki, 100);

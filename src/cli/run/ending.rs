@@ -25,6 +25,7 @@ pub(super) fn say_what_is_left(
         tracing::info!("stopped: every complete line is delivered");
     }
     let mut last_words = String::new();
+    let mut owed = Vec::new();
     for left in left {
         if left.has_lines {
             let health = outputs.iter().find(|it| it.name == left.output);
@@ -42,6 +43,7 @@ pub(super) fn say_what_is_left(
                 "output {}: {} bytes are not delivered: {why}",
                 left.output, left.bytes
             );
+            owed.push(format!("{} bytes to output {}", left.bytes, left.output));
         } else {
             tracing::info!(
                 output = left.output,
@@ -50,8 +52,12 @@ pub(super) fn say_what_is_left(
             );
         }
     }
-    if !last_words.is_empty() {
+    if !owed.is_empty() {
         note(termination_log, &last_words);
+        tracing::warn!(
+            "stopped, not delivered: {}; no fault of the agent, so the exit code is 0",
+            owed.join(", ")
+        );
     }
 }
 
