@@ -13,7 +13,7 @@ use super::mask::mask_url;
 use super::source::{Source, permissions};
 use super::units::ByteSize;
 use super::variables::TEXT_VARIABLE;
-use super::{Auth, Input, Loaded, OutputKind, Secret, Tls, variables};
+use super::{Auth, CloudWatchLogs, Input, Loaded, OutputKind, Secret, Tls, variables};
 
 /// Folders looked into at most: a glob such as `/**/*.log` is not worth a walk over the disk.
 const MAX_FOLDERS: usize = 2_000;
@@ -71,7 +71,9 @@ pub(crate) fn warnings(loaded: &Loaded, source: &Source, environment: &Environme
                     ));
                 }
             }
-            OutputKind::CloudWatchLogs(_) => {}
+            OutputKind::CloudWatchLogs(cloudwatch) => {
+                found.extend(region(&output.name, cloudwatch, environment));
+            }
         }
     }
     for input in &config.inputs {
@@ -87,6 +89,33 @@ pub(crate) fn warnings(loaded: &Loaded, source: &Source, environment: &Environme
         }
     }
     found
+}
+
+/// What stands behind an endpoint of one's own may call its region as it likes.
+fn region(output: &str, cloudwatch: &CloudWatchLogs, environment: &Environment) -> Option<String> {
+    let region = cloudwatch.region.as_deref().filter(|it| !is_region(it))?;
+    let mut names = environment.names();
+    let has_endpoint = cloudwatch.endpoint_url.is_some()
+        || names.any(|name| name.starts_with("AWS_ENDPOINT_URL") && environment.is_set(name));
+    (!has_endpoint).then(|| {
+        format!(
+            "output {output}: \"{region}\" is not made like a region of AWS; write its short name, such as eu-west-3 for Paris"
+        )
+    })
+}
+
+/// `eu-west-1`, `us-gov-west-1`, `us-isob-east-1`, `eusc-de-east-1`: words, and a number at the end.
+fn is_region(text: &str) -> bool {
+    let Some((words, number)) = text.rsplit_once('-') else {
+        return false;
+    };
+    let is_all =
+        |text: &str, is: fn(&u8) -> bool| !text.is_empty() && text.bytes().all(|it| is(&it));
+    words.contains('-')
+        && words
+            .split('-')
+            .all(|word| is_all(word, u8::is_ascii_lowercase))
+        && is_all(number, u8::is_ascii_digit)
 }
 
 fn unused_variables(source: &Source, environment: &Environment, found: &mut Vec<String>) {
@@ -208,5 +237,44 @@ impl Search<'_> {
         };
         let deeper: Vec<PathBuf> = folders.into_iter().filter(|path| is_deep(path)).collect();
         deeper.iter().any(|path| self.matches_below(path))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::load_explained;
+
+    #[test]
+    fn a_region_is_words_and_a_number_unless_an_endpoint_says_where_it_is() {
+        let warned = |region: &str, more: &str, environment: &Environment| {
+            let text = format!(
+                "inputs: [{{ name: app, include: [\"/a.log\"] }}]\n\
+                 outputs: [{{ name: cw, type: cloudwatch_logs, log_group: g, region: {region}{more} }}]\n"
+            );
+            let source = Source::Text(text);
+            let Ok(loaded) = load_explained(&source, environment) else {
+                panic!("{region} is a region for all that is known");
+            };
+            let warnings = warnings(&loaded, &source, environment);
+            warnings.iter().any(|it| it.contains("region of AWS"))
+        };
+        let none = Environment::default();
+        for region in [
+            "eu-west-1",
+            "us-gov-west-1",
+            "us-isob-east-1",
+            "ap-southeast-5",
+            "eusc-de-east-1",
+        ] {
+            assert!(!warned(region, "", &none), "{region}");
+        }
+        for region in ["paris", "eu-west", "eu-west-3a", "eu--west-3", "west-1"] {
+            assert!(warned(region, "", &none), "{region}");
+        }
+        let endpoint = ", endpoint_url: \"http://localhost:4566\"";
+        assert!(!warned("paris", endpoint, &none));
+        let variable = Environment::from([("AWS_ENDPOINT_URL", "http://localhost:4566")]);
+        assert!(!warned("paris", "", &variable));
     }
 }

@@ -183,7 +183,7 @@ inputs:
   - {{ name: idle, include: [\"{shown}/app/a.log\"] }}
 outputs:
   - {{ name: loki, type: loki, url: \"http://me:hunter2@loki\", inputs: [absent] }}
-  - {{ name: cw, type: cloudwatch_logs, log_group: g, verify_after_error: require, inputs: [there] }}
+  - {{ name: cw, type: cloudwatch_logs, log_group: g, region: paris, verify_after_error: require, inputs: [there] }}
 "
     );
     let variables = [
