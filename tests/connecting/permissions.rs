@@ -53,6 +53,7 @@ fn each_way_of_having_no_credentials_is_told_with_its_mending() {
             &[
                 "no AWS credentials were found",
                 "give its service account a role",
+                "elsewhere run `aws configure`",
             ],
         ),
         (
@@ -93,7 +94,7 @@ fn each_way_of_having_no_credentials_is_told_with_its_mending() {
             keys(&role_denied.url("http")),
             &[
                 "sts:AssumeRole on resource",
-                "allow sts:AssumeRole on the role for our own identity",
+                "allow sts:AssumeRole on the role for the identity that the credentials belong to",
             ],
         ),
         (

@@ -155,7 +155,7 @@ pub(crate) fn set_up(text: &str) -> Answer {
             Class::Hold,
             "credentials",
             format!(
-                "no AWS credentials are to be had: {short}; in a pod look at the service account's role"
+                "cannot get AWS credentials: {short}; in a pod look at the role of its service account, elsewhere at the profile or the variables that they come from"
             ),
         )
     } else if text.to_lowercase().contains("region") {

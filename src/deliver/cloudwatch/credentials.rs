@@ -12,7 +12,7 @@ use crate::connect::Failure;
 use crate::connect::failure::{cause, innermost};
 
 /// No place had any.
-pub(super) const NONE_FOUND: &str = "no AWS credentials were found: not in AWS_ACCESS_KEY_ID, not in a profile, not from a web identity (IRSA), a container (Pod Identity, ECS) or the instance; in a pod give its service account a role";
+pub(super) const NONE_FOUND: &str = "no AWS credentials were found: not in the variables AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, not in a profile, not from a web identity (IRSA), a container (Pod Identity, ECS) or the instance; in a pod give its service account a role, on EC2 and ECS the instance or the task, elsewhere run `aws configure` or set the two variables (with LocalStack, to any text)";
 
 /// A profile needs more of the SDK than is built in: see [`signs_in_by_sso`].
 pub(super) const SIGN_IN: &str =
@@ -78,7 +78,7 @@ fn mending(code: &str, message: &str) -> &'static str {
             "the trust policy of the role must name this cluster's identity provider and this service account"
         }
         "AccessDenied" | "AccessDeniedException" => {
-            "allow sts:AssumeRole on the role for our own identity, and name that identity, and external_id if there is one, in the role's trust policy"
+            "allow sts:AssumeRole on the role for the identity that the credentials belong to, and name that identity, and external_id if there is one, in the trust policy of the role"
         }
         "InvalidIdentityToken" | "IDPCommunicationError" | "IDPRejectedClaim" => {
             "IAM does not know this cluster's identity provider, or does not accept its token"
