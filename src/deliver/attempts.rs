@@ -10,11 +10,10 @@ use tokio::sync::Semaphore;
 
 use super::pace::Pace;
 use super::retry::Gate;
-use super::tell::Told;
+use super::tell::Teller;
 use super::{Answer, Beside, Class, Delivery, Doubts, Look};
 use crate::batch::{Batch, StreamId};
 use crate::crash_point;
-use crate::observe::metrics::OfOutput;
 
 /// So many requests of one output are under way at once, each of another stream.
 const MAX_REQUESTS: usize = 8;
@@ -40,8 +39,7 @@ pub(super) struct Attempts {
     pub(super) cutting: Semaphore,
     /// Streams that took a record.
     proven: Mutex<HashSet<StreamId>>,
-    /// What the log was told.
-    pub(super) told: Mutex<Told>,
+    pub(super) teller: Teller,
 }
 
 /// What sending came to.
@@ -95,6 +93,7 @@ impl Attempts {
     pub(super) fn new(delivery: Delivery) -> Self {
         let started = Instant::now();
         Self {
+            teller: Teller::new(&delivery.health, &delivery.metrics),
             delivery,
             started,
             gate: Gate::new(),
@@ -103,7 +102,6 @@ impl Attempts {
             looking: Semaphore::new(1),
             cutting: Semaphore::new(1),
             proven: Mutex::default(),
-            told: Mutex::default(),
         }
     }
 
@@ -148,7 +146,8 @@ impl Attempts {
                 return None;
             }
             Doubts::Counted => {
-                self.count_doubtful(batch, "reading back is switched off");
+                self.teller
+                    .count_doubtful(batch, "reading back is switched off");
                 course.doubt = None;
                 course.is_unsure = true;
                 return None;
@@ -186,18 +185,18 @@ impl Attempts {
                 let sentence = format!("cannot tell whether a batch is stored: {why}");
                 let answer = Answer::new(Class::Hold, "unverified", sentence);
                 self.gate.failed(started, None);
-                self.tell_failed(batch, &answer);
+                self.teller.tell_failed(batch, &answer);
                 Some(Step::Again)
             }
             Look::CannotTell(why) => {
-                self.count_doubtful(batch, &why);
+                self.teller.count_doubtful(batch, &why);
                 course.doubt = None;
                 course.is_unsure = true;
                 None
             }
             Look::Failed(answer) => {
                 self.gate.failed(started, answer.retry_after);
-                self.tell_failed(batch, &answer);
+                self.teller.tell_failed(batch, &answer);
                 Some(Step::Again)
             }
         };
@@ -217,7 +216,7 @@ impl Attempts {
         let turn = self.gate.pass().await;
         let started = Instant::now();
         let answer = self.delivery.sender.send(batch).await;
-        self.count(batch, &answer);
+        self.teller.count(batch, &answer);
         let now = Instant::now();
         if matches!(answer.class, Class::Delivered | Class::Partial) {
             self.pace().taken(bytes, now);
@@ -236,12 +235,12 @@ impl Attempts {
             Class::Split | Class::Refused => {
                 // It answers: others may pass.
                 self.gate.succeeded();
-                self.note_answered();
+                self.teller.note_answered();
                 Step::Ended(Outcome::Refused(answer))
             }
             Class::Retry | Class::Hold => {
                 self.gate.failed(started, answer.retry_after);
-                self.tell_failed(batch, &answer);
+                self.teller.tell_failed(batch, &answer);
                 if answer.reason == "throttled" {
                     self.pace().throttled(started, now);
                     course.throttles += 1;
@@ -257,7 +256,7 @@ impl Attempts {
             }
             Class::Open => {
                 self.gate.failed(started, answer.retry_after);
-                self.tell_failed(batch, &answer);
+                self.teller.tell_failed(batch, &answer);
                 // A request whose answer was lost may still be at work until its own deadline.
                 let deadline = started + self.delivery.sender.deadline();
                 course.doubt = Some(Doubt::since(now.max(deadline)));
@@ -290,11 +289,5 @@ impl Attempts {
     pub(super) fn is_proven(&self, stream: StreamId) -> bool {
         let proven = self.proven.lock().unwrap_or_else(PoisonError::into_inner);
         proven.contains(&stream)
-    }
-
-    pub(super) fn label(&self) -> OfOutput {
-        OfOutput {
-            output: self.delivery.health.name.clone(),
-        }
     }
 }

@@ -77,8 +77,7 @@ impl Courier {
     fn take_up(&mut self, batch: Batch) {
         if batch.is_replay {
             let attempts = &self.attempts;
-            let replayed = &attempts.delivery.metrics.replayed;
-            replayed.get_or_create(&attempts.label()).inc();
+            attempts.teller.count_replayed();
         }
         let records = batch.sealed.records;
         self.refusals.add(batch.id, records, batch.parts.clone());
@@ -88,7 +87,7 @@ impl Courier {
     fn done(&mut self, id: BatchId) {
         self.refusals.remove(id);
         if let Some(carried) = self.batches.remove(&id) {
-            self.attempts.count_done(&carried.batch);
+            self.attempts.teller.count_done(&carried.batch);
         }
         self.report(Report::Done(self.name(id)));
     }
@@ -144,16 +143,16 @@ impl Courier {
         match outcome {
             Outcome::Taken => {
                 self.delivered(id, records);
-                attempts.count_bytes(uncompressed);
+                attempts.teller.count_bytes(uncompressed);
             }
             Outcome::Missing(missing) => {
                 let missing = missing.into_iter().map(|it| within(&records, &it));
                 self.delivered_but(id, &records, missing);
-                attempts.count_bytes(uncompressed);
+                attempts.teller.count_bytes(uncompressed);
             }
             Outcome::TakenBut(answer) => {
                 self.taken_but(id, records, answer).await;
-                attempts.count_bytes(uncompressed);
+                attempts.teller.count_bytes(uncompressed);
             }
             Outcome::Refused(answer) => self.refused(id, records, answer).await,
         }
@@ -164,7 +163,9 @@ impl Courier {
         let Some(carried) = self.batches.get(&id) else {
             return;
         };
-        self.attempts.count_delivered(records.end - records.start);
+        self.attempts
+            .teller
+            .count_delivered(records.end - records.start);
         // A batch that goes out whole is told of once.
         if records != (0..carried.batch.sealed.records) {
             self.report(Report::Delivered {
@@ -173,7 +174,7 @@ impl Courier {
             });
         }
         self.refusals.taken(id, records);
-        self.attempts.tell_delivered();
+        self.attempts.teller.tell_delivered();
         if std::mem::take(&mut self.is_held) {
             self.waits = Backoff::slow();
             self.attempts.delivery.health.stream_goes_on(self.stream);
@@ -372,14 +373,16 @@ impl Courier {
         }
         for carried in self.batches.values().filter(|it| it.is_unsure) {
             let why = "it was sealed ahead of a clock that was set back, and refused by now; its lines are read again";
-            self.attempts.count_doubtful(&carried.batch, why);
+            self.attempts.teller.count_doubtful(&carried.batch, why);
         }
         self.report(Report::Ahead(self.batches.keys().copied().collect()));
     }
 
     fn hold(&mut self, reason: &'static str, sentence: &str) {
         self.is_held = true;
-        self.attempts.tell_held(self.stream, reason, sentence);
+        self.attempts
+            .teller
+            .tell_held(self.stream, reason, sentence);
     }
 
     /// What held the stream for this reason is over.

@@ -1,68 +1,83 @@
 //! What is counted of each answer, and what the operator is told: news once, and nothing more
 //! often than once a minute.
 
-use std::sync::{MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Instant;
 
-use super::attempts::Attempts;
+use super::Answer;
 use super::cloudwatch::CREATING;
-use super::{Answer, Delivery};
 use crate::batch::{Batch, StreamId};
-use crate::observe::metrics::{OfOutput, RecordResult, Records, Requests};
+use crate::observe::health::OutputHealth;
+use crate::observe::metrics::{Metrics, OfOutput, RecordResult, Records, Requests};
 use crate::observe::repeats::{Failing, Repeats};
+
+/// Tells of one output.
+#[derive(Debug)]
+pub(super) struct Teller {
+    health: Arc<OutputHealth>,
+    metrics: Arc<Metrics>,
+    told: Mutex<Told>,
+}
 
 /// What the log was told of an output.
 #[derive(Debug, Default)]
-pub(super) struct Told {
+struct Told {
     failing: Failing,
     held: Repeats,
     doubtful: Repeats,
 }
 
-impl Attempts {
+impl Teller {
+    pub(super) fn new(health: &Arc<OutputHealth>, metrics: &Arc<Metrics>) -> Self {
+        Self {
+            health: Arc::clone(health),
+            metrics: Arc::clone(metrics),
+            told: Mutex::default(),
+        }
+    }
+
     fn told(&self) -> MutexGuard<'_, Told> {
         self.told.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     pub(super) fn count(&self, batch: &Batch, answer: &Answer) {
-        let Delivery {
-            health, metrics, ..
-        } = &self.delivery;
-        let output = || health.name.clone();
         let requests = Requests {
-            output: output(),
+            output: self.health.name.clone(),
             class: answer.class.name(),
         };
-        metrics.requests.get_or_create(&requests).inc();
-        let of_output = OfOutput { output: output() };
-        metrics
+        self.metrics.requests.get_or_create(&requests).inc();
+        self.metrics
             .sent_bytes
-            .get_or_create(&of_output)
+            .get_or_create(&self.label())
             .inc_by(batch.sealed.body.len() as u64);
     }
 
     /// Counts records that are stored.
     pub(super) fn count_delivered(&self, records: u32) {
         let delivered = Records {
-            output: self.delivery.health.name.clone(),
+            output: self.health.name.clone(),
             result: RecordResult::delivered,
         };
-        let counter = self.delivery.metrics.records.get_or_create(&delivered);
+        let counter = self.metrics.records.get_or_create(&delivered);
         counter.inc_by(u64::from(records));
     }
 
     /// Counts bytes of a body, before compression, that was stored.
     pub(super) fn count_bytes(&self, uncompressed: usize) {
-        self.delivery
-            .metrics
+        self.metrics
             .delivered_bytes
             .get_or_create(&self.label())
             .inc_by(uncompressed as u64);
     }
 
+    /// Counts a batch of an earlier run.
+    pub(super) fn count_replayed(&self) {
+        self.metrics.replayed.get_or_create(&self.label()).inc();
+    }
+
     /// Counts what is known of a batch as a whole.
     pub(super) fn count_done(&self, batch: &Batch) {
-        let metrics = &self.delivery.metrics;
+        let metrics = &self.metrics;
         let of_output = self.label();
         metrics
             .replaced
@@ -76,15 +91,12 @@ impl Attempts {
 
     /// Counts a batch that is sent again though it may be stored.
     pub(super) fn count_doubtful(&self, batch: &Batch, why: &str) {
-        let Delivery {
-            health, metrics, ..
-        } = &self.delivery;
-        metrics.doubtful.get_or_create(&self.label()).inc();
+        self.metrics.doubtful.get_or_create(&self.label()).inc();
         let Some(repeats) = self.told().doubtful.say("doubtful", Instant::now()) else {
             return;
         };
         tracing::warn!(
-            output = health.name,
+            output = self.health.name,
             stream = %batch.stream,
             records = batch.sealed.records,
             why,
@@ -94,7 +106,7 @@ impl Attempts {
     }
 
     pub(super) fn tell_delivered(&self) {
-        let health = &self.delivery.health;
+        let health = &self.health;
         let blocked = health.delivered();
         if self.told().failing.works()
             && let Some(blocked) = blocked
@@ -111,13 +123,13 @@ impl Attempts {
 
     /// It answers, if not as it should.
     pub(super) fn note_answered(&self) {
-        self.delivery.health.answered();
+        self.health.answered();
         self.told().failing.works();
     }
 
     /// A stream waits, for this reason.
     pub(super) fn tell_held(&self, stream: StreamId, reason: &'static str, sentence: &str) {
-        let health = &self.delivery.health;
+        let health = &self.health;
         if health.stream_is_held(stream, reason, sentence)
             && let Some(repeats) = self.told().held.say(reason, Instant::now())
         {
@@ -132,7 +144,7 @@ impl Attempts {
     }
 
     pub(super) fn tell_failed(&self, batch: &Batch, answer: &Answer) {
-        let health = &self.delivery.health;
+        let health = &self.health;
         health.failed(answer.reason, &answer.sentence);
         let Some(repeats) = self.told().failing.fails(answer.reason, Instant::now()) else {
             tracing::debug!(
@@ -160,6 +172,12 @@ impl Attempts {
                 repeats,
                 "not delivered; nothing is lost, it is tried again"
             );
+        }
+    }
+
+    fn label(&self) -> OfOutput {
+        OfOutput {
+            output: self.health.name.clone(),
         }
     }
 }
