@@ -1,15 +1,13 @@
 //! The way to CloudWatch Logs: through a proxy that the environment names, and over TLS. Each thing
 //! that can be wrong with it has the same sentence as on the way to Loki.
 
-use std::path::Path;
-
 use pinnace::receiver::Backend;
 
 use crate::authority::Authority;
 use crate::aws::{cloudwatch_at, is_told, variables};
-use crate::harness::{Agent, Front, Scene};
+use crate::harness::{Agent, Scene};
 use crate::proxies::{Proxy, hidden_server};
-use crate::tls::{server, tls};
+use crate::tls::{Wanting, server, tls};
 
 /// An agent started so delivers the one line that [`is_told`] left.
 fn delivers_what_waits(scene: &Scene, agent: Agent) {
@@ -109,19 +107,14 @@ fn a_certificate_for_another_name_is_told_and_the_name_can_be_set() {
 #[test]
 fn a_server_that_wants_our_certificate_says_so_and_takes_the_right_one() {
     let scene = Scene::new();
-    let (ours, clients) = (Authority::new("ours"), Authority::new("clients"));
-    let tls_of_server = ours.signs(&["localhost"]).server(Some(&clients));
-    let front = Front::before(scene.receiver.address(), Some(tls_of_server));
-    let ca = ours.write(scene.dir().join("ca.pem"));
-    let at = |keys: &[(&str, &Path)]| cloudwatch_at(&scene, &front.url("https"), &tls(keys, ""));
+    let server = Wanting::before(&scene);
+    let at = |keys: &str| cloudwatch_at(&scene, &server.front.url("https"), keys);
     is_told(
         &scene,
-        &at(&[("ca_file", &ca)]),
+        &at(&server.without()),
         &[],
         &["asked for a client certificate: set tls.cert_file and tls.key_file"],
     );
-    let (cert, key) = clients.signs(&["pinnace"]).write(scene.dir(), "right");
-    let config = at(&[("ca_file", &ca), ("cert_file", &cert), ("key_file", &key)]);
-    let agent = scene.start(&config);
+    let agent = scene.start(&at(&server.signed_by(&scene, &server.clients)));
     delivers_what_waits(&scene, agent);
 }

@@ -5,11 +5,10 @@ use std::sync::{Arc, Mutex};
 
 use pinnace::receiver::Backend;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
-use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::oneshot;
+use tokio::net::TcpStream;
 
 use crate::authority::Authority;
-use crate::harness::{Front, Scene};
+use crate::harness::{Aside, Front, Scene};
 use crate::tls::{delivers, is_told, loki_at};
 
 /// `me:pass` in base64.
@@ -19,8 +18,7 @@ const BASIC: &str = "Basic bWU6cGFzcw==";
 pub(crate) struct Proxy {
     pub(crate) address: SocketAddr,
     heads: Arc<Mutex<Vec<String>>>,
-    stop: Option<oneshot::Sender<()>>,
-    thread: Option<std::thread::JoinHandle<()>>,
+    _server: Aside,
 }
 
 impl Proxy {
@@ -39,40 +37,21 @@ impl Proxy {
         authorization: Option<&'static str>,
         refusal: &'static str,
     ) -> Self {
-        let listener = std::net::TcpListener::bind(("127.0.0.1", 0)).unwrap();
-        listener.set_nonblocking(true).unwrap();
-        let address = listener.local_addr().unwrap();
         let heads = Arc::new(Mutex::new(Vec::new()));
-        let (stop, stopped) = oneshot::channel::<()>();
-        let for_thread = Arc::clone(&heads);
-        let accept = async move {
-            let listener = TcpListener::from_std(listener).unwrap();
-            loop {
-                let (stream, _) = listener.accept().await.unwrap();
-                let heads = Arc::clone(&for_thread);
-                tokio::spawn(async move {
+        let server = Aside::serve({
+            let heads = Arc::clone(&heads);
+            move |stream| {
+                let heads = Arc::clone(&heads);
+                async move {
                     // It ends when either side goes away.
                     let _ = lead(stream, behind, authorization, refusal, &heads).await;
-                });
-            }
-        };
-        let thread = std::thread::spawn(move || {
-            let runtime = tokio::runtime::Builder::new_current_thread()
-                .enable_all()
-                .build()
-                .unwrap();
-            runtime.block_on(async move {
-                tokio::select! {
-                    () = accept => {}
-                    _ = stopped => {}
                 }
-            });
+            }
         });
         Self {
-            address,
+            address: server.address,
             heads,
-            stop: Some(stop),
-            thread: Some(thread),
+            _server: server,
         }
     }
 
@@ -85,15 +64,6 @@ impl Proxy {
 
     pub(crate) fn url(&self) -> String {
         format!("http://{}", self.address)
-    }
-}
-
-impl Drop for Proxy {
-    fn drop(&mut self) {
-        drop(self.stop.take());
-        if let Some(thread) = self.thread.take() {
-            let _ = thread.join();
-        }
     }
 }
 

@@ -1,7 +1,7 @@
 //! Whom the agent trusts, and how it shows who it is.
 
 use std::fs;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use pinnace::receiver::Backend;
 
@@ -156,33 +156,62 @@ fn a_certificate_for_another_name_is_told_and_the_name_can_be_set() {
     agent.stop_well();
 }
 
+/// A server that wants a certificate of its clients.
+pub(crate) struct Wanting {
+    pub(crate) front: Front,
+    /// Who signs its clients' certificates.
+    pub(crate) clients: Authority,
+    /// The certificate of who signed its own.
+    ca: PathBuf,
+}
+
+impl Wanting {
+    pub(crate) fn before(scene: &Scene) -> Self {
+        let (ours, clients) = (Authority::new("ours"), Authority::new("clients"));
+        let tls = ours.signs(&["localhost"]).server(Some(&clients));
+        Self {
+            front: Front::before(scene.receiver.address(), Some(tls)),
+            clients,
+            ca: ours.write(scene.dir().join("ca.pem")),
+        }
+    }
+
+    /// The keys of `tls` for a client without a certificate.
+    pub(crate) fn without(&self) -> String {
+        tls(&[("ca_file", &self.ca)], "")
+    }
+
+    /// The keys of `tls` for a client whose certificate this authority signs.
+    pub(crate) fn signed_by(&self, scene: &Scene, authority: &Authority) -> String {
+        let (cert, key) = authority.signs(&["pinnace"]).write(scene.dir(), "client");
+        let files: [(&str, &Path); 3] = [
+            ("ca_file", &self.ca),
+            ("cert_file", &cert),
+            ("key_file", &key),
+        ];
+        tls(&files, "")
+    }
+}
+
 #[test]
 fn a_server_that_wants_our_certificate_says_so_and_takes_the_right_one() {
     let scene = Scene::new();
-    let (ours, clients) = (Authority::new("ours"), Authority::new("clients"));
-    let tls_of_server = ours.signs(&["localhost"]).server(Some(&clients));
-    let front = Front::before(scene.receiver.address(), Some(tls_of_server));
-    let ca = ours.write(scene.dir().join("ca.pem"));
-    let url = front.url("https");
+    let server = Wanting::before(&scene);
+    let at = |keys: &str| loki_at(&scene, &server.front.url("https"), keys);
     is_told(
         &scene,
-        &loki_at(&scene, &url, &tls(&[("ca_file", &ca)], "")),
+        &at(&server.without()),
         &[],
         &["asked for a client certificate: set tls.cert_file and tls.key_file"],
     );
-    let (cert, key) = Authority::new("strangers")
-        .signs(&["pinnace"])
-        .write(scene.dir(), "wrong");
-    let keys: [(&str, &Path); 3] = [("ca_file", &ca), ("cert_file", &cert), ("key_file", &key)];
+    let stranger = server.signed_by(&scene, &Authority::new("strangers"));
     is_told(
         &scene,
-        &loki_at(&scene, &url, &tls(&keys, "")),
+        &at(&stranger),
         &[],
         &["set tls.cert_file and tls.key_file to one that it accepts"],
     );
-    let (cert, key) = clients.signs(&["pinnace"]).write(scene.dir(), "right");
-    let keys: [(&str, &Path); 3] = [("ca_file", &ca), ("cert_file", &cert), ("key_file", &key)];
-    let agent = scene.start(&loki_at(&scene, &url, &tls(&keys, "")));
+    let agent = scene.start(&at(&server.signed_by(&scene, &server.clients)));
     scene.wait_for_stored(Backend::Loki, 10);
     agent.stop_well();
     scene.assert_flawless(Backend::Loki);

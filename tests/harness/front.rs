@@ -4,7 +4,6 @@
 use std::net::SocketAddr;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
-use std::thread::JoinHandle;
 
 use bytes::Bytes;
 use http_body_util::{BodyExt as _, Full};
@@ -15,9 +14,10 @@ use hyper::{Request, Response};
 use hyper_util::rt::TokioIo;
 use rustls::ServerConfig;
 use tokio::io::{AsyncRead, AsyncWrite};
-use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::oneshot;
+use tokio::net::TcpStream;
 use tokio_rustls::TlsAcceptor;
+
+use super::Aside;
 
 /// Answers a request with a status and a body, or passes it on.
 pub(crate) type Judge = Box<dyn Fn(&Parts, &[u8]) -> Option<(u16, String)> + Send + Sync>;
@@ -43,8 +43,7 @@ type Script = Box<dyn Fn(&Parts, &[u8]) -> Verdict + Send + Sync>;
 pub(crate) struct Front {
     pub(crate) address: SocketAddr,
     shared: Arc<Shared>,
-    stop: Option<oneshot::Sender<()>>,
-    thread: Option<JoinHandle<()>>,
+    _server: Aside,
 }
 
 struct Shared {
@@ -93,9 +92,6 @@ impl Front {
     }
 
     fn start(behind: Option<SocketAddr>, tls: Option<Arc<ServerConfig>>, script: Script) -> Self {
-        let listener = std::net::TcpListener::bind(("127.0.0.1", 0)).unwrap();
-        listener.set_nonblocking(true).unwrap();
-        let address = listener.local_addr().unwrap();
         let shared = Arc::new(Shared {
             tls: Mutex::new(tls),
             script,
@@ -104,25 +100,14 @@ impl Front {
             connections: AtomicUsize::new(0),
             seen: Mutex::default(),
         });
-        let (stop, stopped) = oneshot::channel::<()>();
-        let for_thread = Arc::clone(&shared);
-        let thread = std::thread::spawn(move || {
-            let runtime = tokio::runtime::Builder::new_current_thread()
-                .enable_all()
-                .build()
-                .unwrap();
-            runtime.block_on(async move {
-                tokio::select! {
-                    () = accept(listener, for_thread) => {}
-                    _ = stopped => {}
-                }
-            });
+        let server = Aside::serve({
+            let shared = Arc::clone(&shared);
+            move |stream| accepted(stream, Arc::clone(&shared))
         });
         Self {
-            address,
+            address: server.address,
             shared,
-            stop: Some(stop),
-            thread: Some(thread),
+            _server: server,
         }
     }
 
@@ -162,33 +147,17 @@ pub(crate) fn header(parts: &Parts, name: &str) -> String {
     value.map_or("", |it| it.to_str().unwrap()).to_owned()
 }
 
-impl Drop for Front {
-    fn drop(&mut self) {
-        drop(self.stop.take());
-        if let Some(thread) = self.thread.take() {
-            let _ = thread.join();
-        }
-    }
-}
-
-async fn accept(listener: std::net::TcpListener, shared: Arc<Shared>) {
-    let listener = TcpListener::from_std(listener).unwrap();
-    loop {
-        let (stream, _) = listener.accept().await.unwrap();
-        shared.connections.fetch_add(1, Ordering::Relaxed);
-        let shared = Arc::clone(&shared);
-        let tls = shared.tls.lock().unwrap().clone();
-        tokio::spawn(async move {
-            match tls {
-                None => serve(stream, shared).await,
-                Some(tls) => {
-                    // A client that does not trust us goes away: that is what is tested.
-                    if let Ok(stream) = TlsAcceptor::from(tls).accept(stream).await {
-                        serve(stream, shared).await;
-                    }
-                }
+async fn accepted(stream: TcpStream, shared: Arc<Shared>) {
+    shared.connections.fetch_add(1, Ordering::Relaxed);
+    let tls = shared.tls.lock().unwrap().clone();
+    match tls {
+        None => serve(stream, shared).await,
+        Some(tls) => {
+            // A client that does not trust us goes away: that is what is tested.
+            if let Ok(stream) = TlsAcceptor::from(tls).accept(stream).await {
+                serve(stream, shared).await;
             }
-        });
+        }
     }
 }
 

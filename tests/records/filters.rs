@@ -3,6 +3,7 @@
 use pinnace::receiver::Backend;
 
 use crate::harness::{Config, Scene, append};
+use crate::joining::config_of;
 
 #[test]
 fn what_is_filtered_is_counted_owes_nothing_and_is_not_looked_at_again() {
@@ -60,7 +61,7 @@ fn what_is_filtered_is_counted_owes_nothing_and_is_not_looked_at_again() {
 
 #[test]
 fn records_are_kept_and_dropped_by_level_text_and_field() {
-    let scene = Scene::new();
+    let scene = Scene::of_any_time();
     let line =
         |level: &str, text: &str| format!("2026-01-02 10:00:00,000 - a - {level} - {text}\n");
     let inputs = [
@@ -92,19 +93,13 @@ fn records_are_kept_and_dropped_by_level_text_and_field() {
             line("INFO", "cache hit") + &line("WARNING", "cache full") + &line("INFO", "order"),
         ),
     ];
-    let config = Config {
-        inputs: inputs
-            .iter()
-            .map(|(file, filters, _)| {
-                let name = file.trim_end_matches(".log");
-                let keys = format!("multiline_wait: 50ms, filters: {filters}");
-                scene.input(name, &[file], &keys)
-            })
-            .collect(),
-        outputs: vec![scene.loki("too_old: rescue, labels: { log: \"{file}\" }")],
-        ..scene.empty_config()
-    }
-    .serving();
+    let keys = inputs.each_ref();
+    let keys =
+        keys.map(|(file, filters, _)| (*file, format!("multiline_wait: 50ms, filters: {filters}")));
+    let config = config_of(
+        &scene,
+        &keys.each_ref().map(|(file, keys)| (*file, keys.as_str())),
+    );
     for (file, _, text) in &inputs {
         append(&scene.log(file), text);
     }

@@ -6,7 +6,7 @@ use crate::harness::{Config, Scene, append};
 use crate::{texts, utc};
 
 /// One input for each file, with these keys, all to Loki.
-fn config_of(scene: &Scene, inputs: &[(&str, &str)]) -> Config {
+pub(crate) fn config_of(scene: &Scene, inputs: &[(&str, &str)]) -> Config {
     let of = |(file, keys): &(&str, &str)| {
         let name = file.trim_end_matches(".log");
         scene.input(name, &[file], keys)

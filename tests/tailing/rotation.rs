@@ -7,7 +7,7 @@ use std::os::unix::fs::PermissionsExt as _;
 
 use pinnace::receiver::Backend;
 
-use crate::harness::{Config, Numbered, Scene, append, eventually, get, lines_of};
+use crate::harness::{Agent, Config, Numbered, Scene, append, eventually, lines_of};
 
 #[test]
 fn a_file_renamed_to_a_name_that_is_not_meant_is_read_to_its_end() {
@@ -149,11 +149,23 @@ fn a_file_that_its_writer_empties_when_all_is_delivered_begins_anew() {
     }
     series.append_to(&path, 1);
     scene.wait_for_stored(Backend::Loki, series.next);
-    let (_, metrics) = get(config.port(), "/metrics").unwrap();
-    let none = "pinnace_lost_bytes_total{reason=\"truncated\"} 0";
-    assert!(metrics.contains(none), "{metrics}");
+    assert_eq!(truncated(&config), Some(0));
     agent.stop_well();
     scene.assert_arrived(Backend::Loki, &series.all());
+}
+
+/// Bytes that are counted as lost because a file was emptied.
+fn truncated(config: &Config) -> Option<u64> {
+    config.metric("pinnace_lost_bytes_total{reason=\"truncated\"}")
+}
+
+/// An agent that has delivered the first ten lines of `app.log`.
+fn start_delivered(scene: &Scene, config: &Config, series: &mut Numbered) -> Agent {
+    series.append_to(&scene.log("app.log"), 10);
+    let agent = scene.start(config);
+    scene.wait_for_stored(Backend::Loki, 10);
+    config.wait_until_no_lag();
+    agent
 }
 
 #[test]
@@ -161,19 +173,13 @@ fn a_file_emptied_before_it_was_delivered_is_counted_as_lost_and_read_on() {
     let scene = Scene::new();
     let config = scene.loki_config().serving();
     let path = scene.log("app.log");
-    let mut series = Numbered::new("before");
-    series.append_to(&path, 10);
-    let agent = scene.start(&config);
-    scene.wait_for_stored(Backend::Loki, 10);
-    config.wait_until_no_lag();
+    let agent = start_delivered(&scene, &config, &mut Numbered::new("before"));
     append(&path, "an unfinished line that is lost");
     let has_seen = || config.status_json()["outputs"][0]["lag_bytes"] == 31;
     assert!(eventually(has_seen));
     fs::write(&path, "after\n").unwrap();
     scene.wait_for_stored(Backend::Loki, 11);
-    let (_, metrics) = get(config.port(), "/metrics").unwrap();
-    let lost = "pinnace_lost_bytes_total{reason=\"truncated\"} 31";
-    assert!(metrics.contains(lost), "{metrics}");
+    assert_eq!(truncated(&config), Some(31));
     let log = agent.stop_well();
     assert!(log.contains("bytes were lost"), "{log}");
     let arrived = lines_of(&scene, Backend::Loki, |_| true);
@@ -186,10 +192,7 @@ fn what_is_written_between_a_copy_and_the_emptying_is_counted_as_lost() {
     let config = scene.loki_config().serving();
     let path = scene.log("app.log");
     let mut series = Numbered::new("gap");
-    series.append_to(&path, 10);
-    let agent = scene.start(&config);
-    scene.wait_for_stored(Backend::Loki, 10);
-    config.wait_until_no_lag();
+    let agent = start_delivered(&scene, &config, &mut series);
     scene.receiver.pause(Backend::Loki);
     series.append_to(&path, 100);
     agent.wait_for_log("not delivered; nothing is lost");
@@ -205,13 +208,11 @@ fn what_is_written_between_a_copy_and_the_emptying_is_counted_as_lost() {
     scene.receiver.resume(Backend::Loki);
     scene.wait_for_stored(Backend::Loki, series.next + 1);
     config.wait_until_no_lag();
-    let (_, metrics) = get(config.port(), "/metrics").unwrap();
+    assert_eq!(truncated(&config), Some(32));
     agent.stop_well();
     let mut written = series.all();
     written.push("after".to_owned());
     scene.assert_arrived(Backend::Loki, &written);
-    let lost = "pinnace_lost_bytes_total{reason=\"truncated\"} 32";
-    assert!(metrics.contains(lost), "{metrics}");
 }
 
 #[test]
