@@ -203,8 +203,10 @@ impl Source {
         }
         let key = (input, FileKey::of(metadata));
         let met = self.met_as(key);
-        // Where so much proves what it is, it would have been known again.
-        let is_another = seen.size() >= PROOF_ENOUGH && met.is_some_and(|met| met != seen.id);
+        // Where so much proves what it is, it would have been known again. But its own file may have
+        // been opened before anybody knew of it, while there was no state directory.
+        let is_another =
+            !is_it && seen.size() >= PROOF_ENOUGH && met.is_some_and(|met| met != seen.id);
         let holds = if is_another {
             Ok(false)
         } else {

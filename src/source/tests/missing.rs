@@ -106,3 +106,17 @@ fn a_log_that_was_emptied_is_told_from_one_that_is_there() {
     begin_gzip(&bench, "app.log.1.gz", &own);
     assert_eq!(bench.whereabouts(id, Moment::now()), Whereabouts::Unknown);
 }
+
+/// As after a start without the state directory, in which a log was taken for a new one.
+#[test]
+fn a_log_that_was_opened_before_anybody_knew_of_it_is_not_emptied() {
+    let (mut bench, id) = killed(&lines("one", 9000));
+    let path = bench.path("app.log");
+    let opened = opened::Opened::at(&path).unwrap();
+    let (origin, at) = (path.as_path().into(), Moment::now());
+    let journal = &mut bench.journal;
+    bench
+        .source
+        .take(0, &path, origin, opened, None, (journal, at));
+    assert_eq!(bench.whereabouts(id, at), Whereabouts::Elsewhere);
+}
