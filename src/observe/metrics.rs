@@ -312,6 +312,13 @@ impl Metrics {
         }
     }
 
+    /// Bytes that were lost, for whichever reason.
+    #[cfg(test)]
+    pub(crate) fn lost_in_all(&self) -> u64 {
+        let of = |reason| self.lost_bytes.get_or_create(&Reason { reason }).get();
+        LOSSES.into_iter().map(of).sum()
+    }
+
     /// Shows the counters of an input whose files may be deleted from its start on, at zero.
     pub(crate) fn add_careful_input(&self, input: &str) {
         let of_input = OfInput {

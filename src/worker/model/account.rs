@@ -141,7 +141,8 @@ impl Excused {
         count(missing.chain(banners))
     }
 
-    /// Compares what is stored with what was written.
+    /// Compares what is stored with what was written. Says whether nothing is missing, be it excused
+    /// or never owed.
     pub(super) fn compare(
         &self,
         files: &Files,
@@ -149,8 +150,9 @@ impl Excused {
         backend: &Backend,
         letters: &[String],
         lets_go: impl Fn(&str, usize) -> bool,
-    ) -> Result<(), TestCaseError> {
+    ) -> Result<bool, TestCaseError> {
         let name = OUTPUTS[output];
+        let mut is_all_there = true;
         let mut written: BTreeMap<&String, usize> = BTreeMap::new();
         for (line, end) in files.contents.iter().flat_map(|it| &it.lines) {
             *written.entry(line).or_default() += usize::from(!lets_go(line, *end));
@@ -168,7 +170,9 @@ impl Excused {
         let again = count(lines_of(files, &self.again));
         let last_words = files.last_words();
         for (line, most) in &written {
+            let is_let_go = *most == 0;
             let got = arrived.remove(line).unwrap_or(0) + refused.remove(line).unwrap_or(0);
+            is_all_there &= got >= *most && !is_let_go;
             let excused = excused.get(line).copied().unwrap_or(0);
             let least = most.saturating_sub(excused);
             let most = most
@@ -192,7 +196,8 @@ impl Excused {
             );
         }
         let doubled = self.again.iter().map(|(id, _)| format!("c{id}"));
-        in_order(name, backend, &doubled.collect())
+        in_order(name, backend, &doubled.collect())?;
+        Ok(is_all_there)
     }
 }
 

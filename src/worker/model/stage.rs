@@ -37,6 +37,8 @@ pub(super) struct Stage {
     setup: Setup,
     at: Moment,
     agent: Option<Agent>,
+    /// Bytes of which the agents said that they were lost.
+    pub(super) said_lost: u64,
     pub(super) backends: [Backend; 2],
 }
 
@@ -70,6 +72,7 @@ impl Stage {
                 time: Time(1_700_000_000_000_000_000),
             },
             agent: None,
+            said_lost: 0,
             backends: Default::default(),
         };
         stage.start(labels);
@@ -331,7 +334,8 @@ impl Stage {
 
     /// The agent dies.
     pub(super) fn kill(&mut self) {
-        self.agent = None;
+        let agent = self.agent.take();
+        self.said_lost += agent.map_or(0, |it| it.worker.metrics.lost_in_all());
     }
 
     /// The agent is asked to stop, and does.
@@ -342,8 +346,7 @@ impl Stage {
         agent.mailbox.send(Message::Stop);
         for _ in 0..MOST_TURNS {
             if self.pass(Duration::from_millis(100)) {
-                self.agent = None;
-                return;
+                return self.kill();
             }
             for output in (0..2).filter(|it| answers[*it]) {
                 self.answer_all(output);

@@ -178,15 +178,22 @@ impl World {
             backend.writes_all = true;
         }
         self.stage.stop([true, true]);
+        let mut is_all_there = self.files.last_words().is_empty();
         for (output, backend) in self.stage.backends.iter().enumerate() {
             let letters = self.stage.letters(output);
             let lets_go = |line: &str, end| self.stage.lets_go(line, end);
             let same = (self.excused).compare(&self.files, output, backend, &letters, lets_go);
-            same.map_err(|error| {
+            is_all_there &= same.map_err(|error| {
                 let (files, agent) = (self.files.told(), self.stage.told());
                 TestCaseError::fail(format!("{error}\n{files}\n{agent}"))
             })?;
         }
+        let lost = self.stage.said_lost;
+        prop_assert!(
+            lost == 0 || !is_all_there,
+            "{lost} bytes were said to be lost, and all are there\n{}",
+            self.files.told()
+        );
         Ok(())
     }
 }
