@@ -4,14 +4,17 @@
 //!
 //! 1. Bytes that were emptied away, overwritten or deleted while no agent held them, and that were in
 //!    no batch by then, are lost.
-//! 2. Of a log that was emptied when nothing but its banner was in batches, the next content with
-//!    that banner may be taken for it: the banner may be missing once.
+//! 2. A log that was emptied when nothing of its own was in batches, only lines that are the same
+//!    everywhere, may seem to be as it was when it is filled again: the lines that both contents begin
+//!    with may be missing once.
 //! 3. What lies under a rotated name, or nowhere, when an output is configured for the first time is
 //!    no debt to it.
 //! 4. Batches of an output that is taken out of the configuration are given up. What was stored of
 //!    them, unheard, comes again should the output come back, and its order and times begin anew.
+//!    Files without a name are not held open for it.
 //! 5. A line without an end is over in a file that is copied, rotated, or away for some seconds: its
-//!    beginning arrives.
+//!    beginning arrives. So does that of a record which lacks its last line in a copy. Where the
+//!    wait was over before that line came, what was read by then is a record, and the rest another.
 //! 6. Where contents are short: what was copied or compressed when less than 4 KiB of it were there, or
 //!    in batches, may be a file of its own. Its first 4 KiB may come again, for each such time.
 //!
@@ -26,7 +29,7 @@ use proptest::prelude::*;
 use super::acts::Setup;
 use super::backend::{Backend, refuses};
 use super::files::Files;
-use super::stage::OUTPUTS;
+use super::stage::{OUTPUTS, Stage};
 use crate::source::rotation::PROOF_ENOUGH;
 
 /// What is excused, for each output.
@@ -34,8 +37,8 @@ use crate::source::rotation::PROOF_ENOUGH;
 pub(super) struct Excused {
     /// Lines that were out of reach before they were read: of which content, and which.
     missing: [BTreeSet<(usize, usize)>; 2],
-    /// So often the banner may be missing.
-    banners: usize,
+    /// Contents that were emptied before anything of their own was read.
+    emptied: Vec<usize>,
     /// Whether contents may be short.
     is_short: bool,
     /// Lines that prove too little, copied or compressed: of which content, and which; once for
@@ -58,23 +61,12 @@ impl Excused {
 
     /// What an output has not taken by now of bytes that nobody can reach any more, it will never
     /// get.
-    pub(super) fn note_losses(&mut self, files: &Files, backends: &[Backend; 2]) {
-        for (id, reach) in files.out_of_reach() {
-            let content = &files.contents[id];
-            for (backend, missing) in backends.iter().zip(&mut self.missing) {
-                let is_taken = |line: &String| backend.sealed.contains_key(line);
-                let own = format!("c{id} ");
-                let is_own = |line: &str| line.starts_with(&own);
-                // Lines that are the same everywhere say nothing.
-                let mut lines = content.lines.iter();
-                let first = lines.position(|(line, _)| is_own(line) && !is_taken(line));
-                let read = &content.lines[..first.unwrap_or(content.lines.len())];
-                let taken = read.iter().rposition(|(line, _)| is_own(line));
-                let from = taken.map_or(0, |it| it + 1);
-                let rest = (from..).zip(&content.lines[from..]);
-                let lost = rest
-                    .filter(|(_, (line, end))| *end > reach && !(is_own(line) && is_taken(line)));
-                missing.extend(lost.map(|(number, _)| (id, number)));
+    pub(super) fn note_losses(&mut self, files: &Files, stage: &Stage, takers: [bool; 2]) {
+        let outputs = takers.into_iter().zip(&stage.backends);
+        for ((takes, backend), missing) in outputs.zip(&mut self.missing) {
+            for (id, reach) in files.out_of_reach(|inode| takes || stage.holds(inode)) {
+                let lost = lost_of(files, id, reach, backend);
+                missing.extend(lost.map(|number| (id, number)));
             }
         }
     }
@@ -90,8 +82,8 @@ impl Excused {
         }
     }
 
-    /// A log is about to be emptied. When nothing but its banner was read, nobody can tell it from
-    /// the next content with that banner: then that of the next may be taken as read.
+    /// A log is about to be emptied. When nothing of its own was read, nobody can tell it from the next
+    /// content that begins with the same lines: then those of the next may be taken as read.
     pub(super) fn note_emptied(&mut self, files: &Files, log: usize, backends: &[Backend; 2]) {
         let Some(id) = files.content_of(log) else {
             return;
@@ -102,7 +94,7 @@ impl Excused {
             let mut sealed = backends.iter().map(|it| it.sealed.contains_key(line));
             line.starts_with(&own) && sealed.any(|it| it)
         });
-        self.banners += usize::from(!is_proven);
+        self.emptied.extend((!is_proven).then_some(id));
     }
 
     /// A file with this content was made besides the one that is read: a copy, or a gzip.
@@ -137,8 +129,8 @@ impl Excused {
     /// How often each line may be missing.
     fn excused<'a>(&'a self, files: &'a Files, output: usize) -> BTreeMap<&'a String, usize> {
         let missing = lines_of(files, &self.missing[output]);
-        let banners = (0..self.banners).flat_map(|_| &files.banner);
-        count(missing.chain(banners))
+        let shared = self.emptied.iter().flat_map(|id| files.shared_by(*id));
+        count(missing.chain(shared))
     }
 
     /// Compares what is stored with what was written. Says whether nothing is missing, be it excused
@@ -167,6 +159,8 @@ impl Excused {
             *refused.entry(letter).or_insert(0usize) += 1;
         }
         let excused = self.excused(files, output);
+        let can_lack = |whole: &String| excused.contains_key(whole);
+        (files.divided).join(&mut arrived, &backend.come_again, can_lack);
         let again = count(lines_of(files, &self.again));
         let last_words = files.last_words();
         for (line, most) in &written {
@@ -190,8 +184,9 @@ impl Excused {
         for (line, got) in arrived.into_iter().chain(refused) {
             let most = self.beginnings.get(line).copied().unwrap_or(0)
                 + usize::from(last_words.contains(line));
+            let most = most.min(1) + backend.come_again.get(line).copied().unwrap_or(0);
             prop_assert!(
-                got <= most.min(1),
+                got <= most,
                 "{name}: {got} times {line:?}, which nobody wrote"
             );
         }
@@ -199,6 +194,33 @@ impl Excused {
         in_order(name, backend, &doubled.collect())?;
         Ok(is_all_there)
     }
+}
+
+/// The lines of a content that lie beyond its reach and were not taken by then.
+fn lost_of(
+    files: &Files,
+    id: usize,
+    reach: usize,
+    backend: &Backend,
+) -> impl Iterator<Item = usize> {
+    let lines = &files.contents[id].lines;
+    let own = format!("c{id} ");
+    let is_taken = |line: &String| files.divided.is_in(&backend.sealed, line);
+    // Lines that are the same everywhere say nothing, but for those around them.
+    let mut in_order = lines.iter();
+    let first = in_order.position(|(line, _)| line.starts_with(&own) && !is_taken(line));
+    let read = &lines[..first.unwrap_or(lines.len())];
+    let taken = read.iter().rposition(|(line, _)| line.starts_with(&own));
+    let from = taken.map_or(0, |it| it + 1);
+    let lost = (0..).zip(lines).filter(move |(number, (line, end))| {
+        let is_lost = if line.starts_with(&own) {
+            !is_taken(line)
+        } else {
+            *number >= from || backend.taken_back.contains(line)
+        };
+        is_lost && *end > reach
+    });
+    lost.map(|(number, _)| number)
 }
 
 fn lines_of<'a>(

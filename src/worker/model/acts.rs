@@ -62,6 +62,12 @@ pub(super) enum Act {
         lines: usize,
         mask: u8,
     },
+    /// A record of several lines, which lacks the last of them for now unless it is whole.
+    AppendTrace {
+        log: usize,
+        lines: usize,
+        is_whole: bool,
+    },
     AppendPart {
         log: usize,
     },
@@ -172,6 +178,8 @@ fn to_files() -> impl Strategy<Value = Act> {
         1 => (log(), 2usize..20).prop_map(|(log, lines)| Act::AppendSame { log, lines }),
         1 => (log(), 1usize..8, 1u8..4)
             .prop_map(|(log, lines, mask)| Act::AppendBad { log, lines, mask }),
+        2 => (log(), 0usize..6, any::<bool>())
+            .prop_map(|(log, lines, is_whole)| Act::AppendTrace { log, lines, is_whole }),
         2 => log().prop_map(|log| Act::AppendPart { log }),
         1 => log().prop_map(|log| Act::AppendToRotated { log }),
         3 => log().prop_map(|log| Act::Rename { log }),

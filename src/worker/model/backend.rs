@@ -33,6 +33,8 @@ pub(super) struct Backend {
     pub(super) sealed: HashMap<String, usize>,
     /// Lines that were dealt with in batches that were given up since: they come again.
     pub(super) come_again: HashMap<String, usize>,
+    /// Lines that were in batches which were given up before they were stored.
+    pub(super) taken_back: HashSet<String>,
     /// Refused records go to the dead letters although nothing of their stream is taken.
     pub(super) writes_all: bool,
     given_up: HashSet<BatchId>,
@@ -154,6 +156,7 @@ impl Backend {
                 }
                 if !is_stored && let Some(count) = self.sealed.get_mut(line) {
                     *count -= 1;
+                    self.taken_back.insert(line.clone());
                 }
             }
         }

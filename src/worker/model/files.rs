@@ -4,8 +4,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fs::{File, OpenOptions};
 use std::io::Write as _;
 use std::os::unix::fs::MetadataExt as _;
-use std::time::{Duration, SystemTime};
+use std::time::{Duration, Instant, SystemTime};
 
+use super::records::{self, Divided};
 use super::stage::Stage;
 use crate::source::births;
 
@@ -15,25 +16,30 @@ mod rotation;
 #[derive(Debug)]
 pub(super) struct Files {
     /// What every content begins with.
-    pub(super) banner: Vec<String>,
+    banner: Vec<String>,
     own_lines: usize,
     /// One life of a log's content after the other.
     pub(super) contents: Vec<Content>,
     /// What lies at which name.
     places: BTreeMap<String, Place>,
     day: u32,
+    pub(super) divided: Divided,
 }
 
 /// One life of a log's content.
 #[derive(Debug, Default)]
 pub(super) struct Content {
+    /// The log that it was written to.
+    log: String,
     len: usize,
-    /// The whole lines, each with where it ends.
+    /// The records, most of one line, each with where it ends.
     pub(super) lines: Vec<(String, usize)>,
     /// The line without an end.
     partial: Option<String>,
-    /// Its file has no name any more, but the agent holds it.
-    is_held: bool,
+    /// The last record lacks its last line: since when.
+    lacking: Option<Instant>,
+    /// Its file, which has no name any more, but the agent held it when it lost the last one.
+    held: Option<u64>,
     /// The agent has opened it.
     is_seen: bool,
     /// A rotator has copied it: it will be emptied, not copied again.
@@ -54,6 +60,27 @@ struct Place {
 /// Bytes of padding in lines of a content's own, so that twelve of them are more than proves it.
 const OWN_WIDTH: usize = 400;
 
+impl Content {
+    fn of(log: &str) -> Self {
+        Self {
+            log: log.to_owned(),
+            ..Self::default()
+        }
+    }
+
+    /// Whether neither its last line nor its last record lacks anything.
+    fn is_whole(&self) -> bool {
+        self.partial.is_none() && self.lacking.is_none()
+    }
+
+    /// What its last line or record is so far, if that lacks anything.
+    fn begun(&self) -> Option<String> {
+        let lacking = || self.lacking.and(self.lines.last());
+        let lacking = || lacking().map(|(text, _)| text.clone());
+        self.partial.clone().or_else(lacking)
+    }
+}
+
 impl Files {
     pub(super) fn new(banner_lines: usize, own_lines: usize) -> Self {
         let line = |number| format!("# {number:03} {:=<120}", "");
@@ -63,6 +90,7 @@ impl Files {
             contents: Vec::new(),
             places: BTreeMap::new(),
             day: 1,
+            divided: Divided::default(),
         }
     }
 
@@ -105,6 +133,30 @@ impl Files {
         self.add(stage, &name, (from..from + lines).map(text).collect());
     }
 
+    /// A record of several lines.
+    pub(super) fn append_trace(
+        &mut self,
+        stage: &mut Stage,
+        log: usize,
+        lines: usize,
+        is_whole: bool,
+    ) {
+        self.begin(stage, log);
+        let name = self.name(log);
+        let id = self.places[&name].content;
+        let number = self.contents[id].lines.len();
+        let text = records::trace_begun(id, number, lines);
+        if !stage.has_records() {
+            let lines = text.lines().map(str::to_owned).collect();
+            return self.add(stage, &name, lines);
+        }
+        self.add(stage, &name, vec![text]);
+        self.contents[id].lacking = Some(stage.now());
+        if is_whole {
+            self.finish(stage, &name);
+        }
+    }
+
     pub(super) fn append_part(&mut self, stage: &mut Stage, log: usize) {
         self.begin(stage, log);
         let name = self.name(log);
@@ -120,7 +172,7 @@ impl Files {
         let name = format!("{}.1", self.name(log));
         let place = self.places.get(&name).copied();
         if let Some(place) = place.filter(|it| it.was_renamed)
-            && self.contents[place.content].partial.is_none()
+            && self.contents[place.content].is_whole()
         {
             self.add_lines(stage, &name, 2, 10);
         }
@@ -143,12 +195,24 @@ impl Files {
         self.places.get(&self.name(log)).map(|it| it.content)
     }
 
-    /// Writes the rest of a line that was begun.
+    /// Writes the rest of a line or of a record that was begun.
     fn finish(&mut self, stage: &mut Stage, name: &str) {
         let Some(place) = self.places.get(name) else {
             return;
         };
         let id = place.content;
+        if let Some(since) = self.contents[id].lacking.take() {
+            let number = self.contents[id].lines.len() - 1;
+            let rest = records::trace_end(id, number);
+            self.write(stage, name, &format!("{rest}\n"));
+            let content = &mut self.contents[id];
+            let (first, _) = std::mem::take(&mut content.lines[number]);
+            let parts = [first, rest];
+            content.lines[number] = (parts.join("\n"), content.len);
+            if stage.now() - since >= records::WAIT {
+                self.divided.note(parts);
+            }
+        }
         if let Some(text) = self.contents[id].partial.take() {
             self.write(stage, name, " and done\n");
             let content = &mut self.contents[id];
@@ -158,7 +222,7 @@ impl Files {
         }
     }
 
-    /// Every log has its last line ended.
+    /// Every log has its last line and its last record ended.
     pub(super) fn finish_all(&mut self, stage: &mut Stage) {
         for log in 0..2 {
             self.finish(stage, &self.name(log));
@@ -170,7 +234,12 @@ impl Files {
             Some(place) => (place.content, self.contents[place.content].lines.len()),
             None => (self.contents.len(), 0),
         };
-        let text = |number: usize| format!("c{id} {number:04} {:x<width$}", "");
+        let has_records = stage.has_records();
+        let text = |number: usize| {
+            let goes_on = has_records && number.is_multiple_of(4);
+            let more = if goes_on { "\n  and more of it" } else { "" };
+            format!("c{id} {number:04} {:x<width$}{more}", "")
+        };
         self.add(stage, name, (from..from + count).map(text).collect());
     }
 
@@ -197,7 +266,7 @@ impl Files {
         let inode = stamp(stage, &file, !self.places.contains_key(name));
         let contents = &mut self.contents;
         let place = self.places.entry(name.to_owned()).or_insert_with(|| {
-            contents.push(Content::default());
+            contents.push(Content::of(name));
             Place {
                 content: contents.len() - 1,
                 len: 0,
@@ -238,16 +307,17 @@ impl Files {
     /// What the agent held is closed.
     pub(super) fn let_go(&mut self) {
         for content in &mut self.contents {
-            content.is_held = false;
+            content.held = None;
         }
     }
 
-    /// The contents of which not every byte can be reached any more, with what of each can.
-    pub(super) fn out_of_reach(&self) -> Vec<(usize, usize)> {
-        let mut reach: Vec<_> = self
-            .contents
-            .iter()
-            .map(|it| if it.is_held { it.len } else { 0 })
+    /// The contents of which not every byte can be reached any more, with what of each can. A file
+    /// without a name is within reach if it is held, and `is_open` says so.
+    pub(super) fn out_of_reach(&self, is_open: impl Fn(u64) -> bool) -> Vec<(usize, usize)> {
+        let is_held = |it: &Content| it.held.is_some_and(&is_open);
+        let contents = self.contents.iter();
+        let mut reach: Vec<_> = contents
+            .map(|it| if is_held(it) { it.len } else { 0 })
             .collect();
         for place in self.places.values() {
             reach[place.content] = reach[place.content].max(place.len);
@@ -264,6 +334,19 @@ impl Files {
         let at_home = places.filter(|(name, _)| name.rsplit('.').next() == Some("log"));
         let at_home: BTreeSet<_> = at_home.map(|(_, place)| place.content).collect();
         (0..self.contents.len()).filter(move |id| !at_home.contains(id))
+    }
+
+    /// The lines that a content begins with as later ones of its log do.
+    pub(super) fn shared_by(&self, id: usize) -> impl Iterator<Item = &String> {
+        let content = &self.contents[id];
+        let later = self.contents[id + 1..].iter();
+        let later = later.filter(|it| it.log == content.log);
+        let shared = later.map(|it| {
+            let pairs = content.lines.iter().zip(&it.lines);
+            pairs.take_while(|((a, _), (b, _))| a == b).count()
+        });
+        let most = shared.max().unwrap_or(0);
+        content.lines[..most].iter().map(|(line, _)| line)
     }
 
     /// The lines without an end that nobody will finish.

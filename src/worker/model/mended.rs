@@ -1,7 +1,9 @@
 //! Lives that went wrong once, found by chance and cut down to what matters.
 
-use super::acts::{Act, Labels, Setup};
+use super::acts::{Act, Labels, Outcome, Setup};
 use super::{Life, live};
+
+mod short;
 
 fn setup(means_all: bool, banner_lines: usize, batch_bytes: usize) -> Setup {
     Setup {
@@ -36,6 +38,13 @@ fn labels(is_one_stream: bool, version: u8) -> Labels {
         is_one_stream,
         version,
         takers: [true, true],
+    }
+}
+
+fn to_loki_alone() -> Labels {
+    Labels {
+        takers: [true, false],
+        ..labels(false, 0)
     }
 }
 
@@ -307,6 +316,67 @@ fn what_is_made_by_a_clock_that_was_set_back_in_an_earlier_run_is_no_older_for_i
             Act::Copy { log: 0 },
             Act::Jump { seconds: 3600 },
             append(0, 1, 0),
+        ],
+    );
+}
+
+#[test]
+fn the_banner_of_a_log_that_was_deleted_in_the_absence_is_not_taken_for_that_of_the_next() {
+    for is_kill in [false, true] {
+        assert_well(
+            setup(false, 16, 700),
+            vec![
+                Act::AppendSame { log: 0, lines: 16 },
+                Act::Rename { log: 0 },
+                gzip(0, true),
+                append(0, 1, 0),
+                stop(
+                    labels(false, 0),
+                    is_kill,
+                    vec![
+                        Act::Delete { log: 0 },
+                        Act::AppendSame { log: 0, lines: 16 },
+                    ],
+                ),
+            ],
+        );
+    }
+}
+
+#[test]
+fn a_line_without_an_end_that_was_stored_unheard_comes_again_to_an_output_that_comes_back() {
+    assert_well(
+        setup(false, 0, 700),
+        vec![
+            Act::AppendPart { log: 0 },
+            Act::CopyTruncate { log: 0 },
+            Act::Jump { seconds: -1 },
+            Act::Answer {
+                output: 1,
+                which: 0,
+                outcome: Outcome::Delivered,
+            },
+            stop(to_loki_alone(), true, vec![]),
+        ],
+    );
+}
+
+#[test]
+fn a_file_without_a_name_is_not_held_for_an_output_that_is_configured_no_longer() {
+    assert_well(
+        setup(false, 0, 700),
+        vec![
+            stop(labels(false, 0), false, vec![append(0, 1, 0)]),
+            Act::Reload {
+                labels: to_loki_alone(),
+            },
+            Act::Rename { log: 0 },
+            Act::DeleteOldest { log: 0 },
+            Act::AnswerAll { output: 0 },
+            pass(12_000),
+            Act::Reload {
+                labels: labels(false, 0),
+            },
         ],
     );
 }

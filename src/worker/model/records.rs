@@ -1,6 +1,9 @@
 //! Lines that are made into records: each may go on and is held back until the wait is over, what is
-//! the same everywhere is sampled, and secrets are replaced. A record has one line here; those of
-//! several are in `tests/tailing/model.rs`.
+//! the same everywhere is sampled, and secrets are replaced. Where lines are not made into records,
+//! each is one.
+
+use std::collections::{BTreeMap, HashMap};
+use std::time::Duration;
 
 use xxhash_rust::xxh3::xxh3_64_with_seed;
 
@@ -10,10 +13,71 @@ pub(super) const SAME: &str = "and the same once more at x://u:s3cret@h";
 /// Of those one in so many is kept.
 const ONE_IN: u64 = 2;
 
+/// So long the last record of a file is held back.
+pub(super) const WAIT: Duration = Duration::from_millis(500);
+
+/// A record of several lines, but for the last of them.
+pub(super) fn trace_begun(content: usize, number: usize, lines: usize) -> String {
+    let head = format!("c{content} {number:04} Traceback (most recent call last):");
+    let calls = (0..lines).map(|line| format!("\n  File \"app.py\", line {line}, in main"));
+    head + &calls.collect::<String>()
+}
+
+/// The last line of such a record.
+pub(super) fn trace_end(content: usize, number: usize) -> String {
+    format!("ValueError: {number:04} of c{content}")
+}
+
+/// Records that were written in two parts, with the wait between them: by the whole of each, its
+/// parts. Whoever read the first part by then has a record of each.
+#[derive(Debug, Default)]
+pub(super) struct Divided(BTreeMap<String, [String; 2]>);
+
+impl Divided {
+    pub(super) fn note(&mut self, parts: [String; 2]) {
+        self.0.insert(parts.join("\n"), parts);
+    }
+
+    /// Whether a record is there to its end.
+    pub(super) fn is_in(&self, there: &HashMap<String, usize>, whole: &String) -> bool {
+        let by_parts = || {
+            let parts = self.0.get(whole);
+            parts.is_some_and(|[_, rest]| there.contains_key(rest))
+        };
+        there.contains_key(whole) || by_parts()
+    }
+
+    /// Takes the parts of a record for the whole of it, as often as both arrived; the first alone where
+    /// the rest `can_lack`. What came again is left as it is.
+    pub(super) fn join<'a>(
+        &'a self,
+        arrived: &mut BTreeMap<&'a String, usize>,
+        came_again: &HashMap<String, usize>,
+        can_lack: impl Fn(&String) -> bool,
+    ) {
+        for (whole, [first, rest]) in &self.0 {
+            let count = |part| {
+                let all = arrived.get(part).copied().unwrap_or(0);
+                all.saturating_sub(came_again.get(part).copied().unwrap_or(0))
+            };
+            let (firsts, rests) = (count(first), count(rest));
+            let pairs = if rests == 0 && can_lack(whole) {
+                firsts.min(1)
+            } else {
+                firsts.min(rests)
+            };
+            for (part, taken) in [(first, pairs), (rest, pairs.min(rests))] {
+                arrived.entry(part).and_modify(|left| *left -= taken);
+            }
+            *arrived.entry(whole).or_default() += pairs;
+        }
+    }
+}
+
 /// The keys of the input.
 pub(super) fn keys(has_records: bool) -> &'static str {
     if has_records {
-        "multiline: start, multiline_pattern: '.', \
+        "multiline: start, multiline_pattern: '^(c[0-9]|# |and )', multiline_wait: 500ms, \
          filters: [{action: sample, pattern: '^and the same', one_in: 2}]"
     } else {
         "format: plain, multiline: off"

@@ -88,6 +88,11 @@ impl Stage {
         }
     }
 
+    /// Whether lines are made into records.
+    pub(super) fn has_records(&self) -> bool {
+        self.setup.has_records
+    }
+
     /// Whether a line is not to arrive; `end` is where it ends in its content.
     pub(super) fn lets_go(&self, line: &str, end: usize) -> bool {
         self.setup.has_records && records::is_let_go(line, end)
@@ -106,6 +111,11 @@ impl Stage {
     /// The time by the wall clock.
     pub(super) fn time(&self) -> Time {
         self.at.time
+    }
+
+    /// The time by a clock that nobody sets.
+    pub(super) fn now(&self) -> Instant {
+        self.at.now
     }
 
     /// Somebody sets the wall clock.

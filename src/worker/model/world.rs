@@ -49,6 +49,11 @@ impl World {
             Act::Append { log, lines, width } => files.append(stage, log, lines, width),
             Act::AppendSame { log, lines } => files.append_same(stage, log, lines),
             Act::AppendBad { log, lines, mask } => files.append_bad(stage, log, lines, mask),
+            Act::AppendTrace {
+                log,
+                lines,
+                is_whole,
+            } => files.append_trace(stage, log, lines, is_whole),
             Act::AppendPart { log } => files.append_part(stage, log),
             Act::AppendToRotated { log } => files.append_to_rotated(stage, log),
             Act::Rename { log } => files.rename(stage, log),
@@ -112,6 +117,8 @@ impl World {
             Act::AnswerAll { output } => stage.answer_all(output),
             Act::Reload { labels } => {
                 stage.reload(labels);
+                // An output that was not configured until now was not waited for.
+                self.note_losses();
                 self.meet(labels);
             }
             Act::Stop {
@@ -125,7 +132,7 @@ impl World {
                     stage.stop([true, labels.version == 0]);
                 }
                 files.let_go();
-                excused.note_losses(files, &stage.backends);
+                excused.note_losses(files, stage, self.labels.takers);
                 for act in away {
                     self.act(act)?;
                 }
@@ -140,8 +147,14 @@ impl World {
         ) {
             self.files.note_seen(&self.stage);
         }
-        self.excused.note_losses(&self.files, &self.stage.backends);
+        self.note_losses();
         Ok(())
+    }
+
+    /// Notes what nobody can reach any more.
+    fn note_losses(&mut self) {
+        let takers = self.labels.takers;
+        (self.excused).note_losses(&self.files, &self.stage, takers);
     }
 
     /// The agent goes on by this configuration.

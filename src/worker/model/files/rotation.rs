@@ -67,7 +67,7 @@ impl Files {
         self.places.insert(to, place);
     }
 
-    /// Returns the line without an end that now lies in a copy, if there is one.
+    /// Returns the line or record without its end that now lies in a copy, if there is one.
     pub(in super::super) fn copy(&mut self, stage: &mut Stage, log: usize) -> Option<String> {
         let name = self.name(log);
         let place = *self.places.get(&name)?;
@@ -81,13 +81,15 @@ impl Files {
         fs::copy(stage.path(&name), stage.path(&to)).unwrap();
         let inode = stamp(stage, &File::open(stage.path(&to)).unwrap(), true);
         self.places.insert(to, Place { inode, ..place });
-        self.contents[place.content].partial.clone()
+        self.contents[place.content].begun()
     }
 
-    /// Empties a log. Returns the line without an end that goes with it.
-    pub(in super::super) fn truncate(&mut self, stage: &mut Stage, log: usize) -> Option<String> {
+    /// Empties a log.
+    pub(in super::super) fn truncate(&mut self, stage: &mut Stage, log: usize) {
         let name = self.name(log);
-        let old = *self.places.get(&name)?;
+        let Some(old) = self.places.get(&name).copied() else {
+            return;
+        };
         stage.blink();
         let file = OpenOptions::new()
             .write(true)
@@ -99,8 +101,7 @@ impl Files {
         for place in self.names_of(old.inode) {
             (place.content, place.len) = (content, 0);
         }
-        self.contents.push(Content::default());
-        self.contents[old.content].partial.clone()
+        self.contents.push(Content::of(&name));
     }
 
     /// Empties a log, and fills it at once further than it was.
@@ -128,8 +129,9 @@ impl Files {
     fn unlink(&mut self, stage: &mut Stage, name: &str) {
         if let Some(place) = self.places.remove(name) {
             stage.blink();
-            let is_last = self.links(place.inode) == 0;
-            self.contents[place.content].is_held |= is_last && stage.holds(place.inode);
+            if self.links(place.inode) == 0 && stage.holds(place.inode) {
+                self.contents[place.content].held = Some(place.inode);
+            }
             fs::remove_file(stage.path(name)).unwrap();
         }
     }

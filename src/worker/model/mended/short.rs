@@ -1,0 +1,43 @@
+//! The same of contents that are shorter than what proves them, and begin alike.
+
+use super::super::acts::{Act, Labels, Outcome, Setup};
+use super::{append, assert_well, labels, pass, stop, to_loki_alone};
+
+fn setup(means_all: bool, banner_lines: usize, batch_bytes: usize) -> Setup {
+    Setup {
+        own_lines: 0,
+        ..super::setup(means_all, banner_lines, batch_bytes)
+    }
+}
+
+#[test]
+fn a_banner_that_was_given_up_with_its_output_is_lost_with_its_file() {
+    assert_well(
+        setup(false, 1, 3000),
+        vec![
+            stop(
+                labels(false, 1),
+                false,
+                vec![Act::AppendPart { log: 1 }, append(0, 1, 0)],
+            ),
+            pass(1100),
+            stop(labels(false, 0), true, vec![]),
+            append(1, 1, 0),
+            Act::Delete { log: 1 },
+            Act::Jump { seconds: -1 },
+            Act::Answer {
+                output: 1,
+                which: 2,
+                outcome: Outcome::Delivered,
+            },
+            stop(
+                Labels {
+                    version: 1,
+                    ..to_loki_alone()
+                },
+                false,
+                vec![],
+            ),
+        ],
+    );
+}
