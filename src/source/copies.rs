@@ -352,7 +352,13 @@ impl Source {
         if end > 0 && (!is_short || end >= PROOF_ENOUGH) {
             return Likeness::Same;
         }
-        if at.time.nanos_since(modified(&opened.metadata)) < COPIED_AFTER {
+        // What is from the future was written by a clock that was ahead, and not just now.
+        if at
+            .time
+            .nanos_since(modified(&opened.metadata))
+            .saturating_abs()
+            < COPIED_AFTER
+        {
             Likeness::MayBecome
         } else {
             Likeness::Other

@@ -150,8 +150,9 @@ impl Source {
     }
 }
 
-/// Whether a compressed file that is not whole can still become so.
+/// Whether a compressed file that is not whole can still become so. What is from the future was
+/// written by a clock that was ahead, and not just now.
 pub(super) fn is_being_written(path: &Path, at: Moment) -> bool {
     let written = std::fs::metadata(path).map(|metadata| modified(&metadata));
-    written.is_ok_and(|written| at.time.nanos_since(written) < COMPRESSED_AFTER)
+    written.is_ok_and(|it| at.time.nanos_since(it).saturating_abs() < COMPRESSED_AFTER)
 }

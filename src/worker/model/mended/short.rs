@@ -11,6 +11,22 @@ fn setup(means_all: bool, banner_lines: usize, batch_bytes: usize) -> Setup {
 }
 
 #[test]
+fn what_begins_like_another_is_read_although_the_clock_was_set_back() {
+    assert_well(
+        setup(false, 16, 3000),
+        vec![
+            append(0, 1, 0),
+            Act::Rename { log: 0 },
+            append(0, 3, 0),
+            Act::Link { log: 0 },
+            Act::Delete { log: 0 },
+            Act::Jump { seconds: -3600 },
+            append(0, 1, 0),
+        ],
+    );
+}
+
+#[test]
 fn a_banner_that_was_given_up_with_its_output_is_lost_with_its_file() {
     assert_well(
         setup(false, 1, 3000),
