@@ -258,6 +258,9 @@ impl Source {
                         continue;
                     }
                 };
+                if self.is_of_another(generation, &opened, journal) {
+                    continue;
+                }
                 let mut proves = positions.iter().map(|position| opened.proves(*position));
                 if generation.is_in(&opened) && proves.all(|it| it) {
                     return Some((path, opened));
@@ -307,6 +310,27 @@ impl Source {
             std::cmp::Reverse((birth_of(metadata), modified(metadata)))
         });
         candidates
+    }
+
+    /// Whether a file is known to hold another generation, by more than is known of this one: what
+    /// is known of this one may be a banner that both begin with.
+    fn is_of_another(&self, generation: &Generation, opened: &Opened, journal: &Journal) -> bool {
+        let state = journal.state();
+        let (key, birth) = (FileKey::of(&opened.metadata), birth_of(&opened.metadata));
+        let input = &self.inputs[generation.input].name;
+        let mut others = state
+            .known_at(key.inode, std::iter::empty())
+            .filter(|(id, known)| {
+                let it = &known.identity;
+                *id != generation.id
+                    && it.input == *input
+                    && (it.inode, it.birth) == (key.inode, birth)
+            });
+        others.any(|(id, _)| {
+            let positions = state.positions_in(id);
+            let mut positions = positions.iter();
+            positions.any(|it| it.offset > generation.known().offset && opened.proves(*it))
+        })
     }
 
     /// Compares a file with a generation that may have been copied into it.

@@ -27,6 +27,21 @@ fn what_begins_like_another_is_read_although_the_clock_was_set_back() {
 }
 
 #[test]
+fn a_log_that_was_emptied_behind_its_banner_does_not_go_on_in_one_that_was_read_before() {
+    assert_well(
+        setup(false, 30, 700),
+        vec![
+            append(0, 4, 200),
+            Act::Jump { seconds: -3600 },
+            stop(labels(false, 0), false, vec![Act::Rename { log: 0 }]),
+            stop(labels(false, 0), false, vec![append(0, 3, 0)]),
+            Act::Truncate { log: 0, lines: 0 },
+            append(1, 1, 0),
+        ],
+    );
+}
+
+#[test]
 fn a_banner_that_was_given_up_with_its_output_is_lost_with_its_file() {
     assert_well(
         setup(false, 1, 3000),
