@@ -373,7 +373,12 @@ impl Source {
         };
         let was_longer = !self.clock.is_steady() || generation.times.len_at(made) > end;
         let is_short = end < len && was_longer;
-        if end > 0 && (!is_short || end >= PROOF_ENOUGH) {
+        // Who copies what was rotated before? Two short logs that are alike are more likely, unless one
+        // is compressed: rather twice than not at all.
+        let home = self.by_path.get(generation.input, &generation.origin);
+        let is_rotated = home != Some(generation.id) && !opened.content.is_whole();
+        let is_doubtful = is_short || is_rotated;
+        if end > 0 && (!is_doubtful || end >= PROOF_ENOUGH) {
             return Likeness::Same;
         }
         // What is from the future was written by a clock that was ahead, and not just now.

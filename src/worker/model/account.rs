@@ -17,6 +17,8 @@
 //!    wait was over before that line came, what was read by then is a record, and the rest another.
 //! 6. Where contents are short: what was copied or compressed when less than 4 KiB of it were there, or
 //!    in batches, may be a file of its own. Its first 4 KiB may come again, for each such time.
+//! 7. A compressed file that is shorter than 4 KiB, and holds nothing but what another content of its
+//!    log begins with, may be taken for that one.
 //!
 //! And some things do not happen in a life, since they could not be told apart: a copy is made of a
 //! log that no agent has seen and that is read on; the clock is set back and put forward again
@@ -118,6 +120,17 @@ impl Excused {
             let first = (0..).zip(&content.lines);
             let first = first.filter(|(_, (_, end))| *end <= enough);
             self.again.extend(first.map(|(number, _)| (id, number)));
+        }
+    }
+
+    /// A rotated file was compressed. Where it is short and another content of its log begins with all
+    /// that is in it, it may be taken for that one.
+    pub(super) fn note_compressed(&mut self, files: &Files, id: Option<usize>) {
+        let Some(id) = id.filter(|id| files.is_short(*id) && files.is_begun_by_another(*id)) else {
+            return;
+        };
+        for missing in &mut self.missing {
+            missing.extend((0..files.contents[id].lines.len()).map(|number| (id, number)));
         }
     }
 

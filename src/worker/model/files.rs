@@ -9,6 +9,7 @@ use std::time::{Duration, Instant, SystemTime};
 use super::records::{self, Divided};
 use super::stage::Stage;
 use crate::source::births;
+use crate::source::rotation::PROOF_ENOUGH;
 
 mod rotation;
 
@@ -347,6 +348,19 @@ impl Files {
         });
         let most = shared.max().unwrap_or(0);
         content.lines[..most].iter().map(|(line, _)| line)
+    }
+
+    /// Whether so little is in a content that it proves nothing.
+    pub(super) fn is_short(&self, id: usize) -> bool {
+        (self.contents[id].len as u64) < PROOF_ENOUGH
+    }
+
+    /// Whether another content of the same log begins with all lines of this one.
+    pub(super) fn is_begun_by_another(&self, id: usize) -> bool {
+        let content = &self.contents[id];
+        let others = (0..).zip(&self.contents);
+        let mut others = others.filter(|(other, it)| *other != id && it.log == content.log);
+        others.any(|(_, it)| it.lines.starts_with(&content.lines))
     }
 
     /// The lines without an end that nobody will finish.

@@ -89,6 +89,7 @@ impl World {
             } => {
                 let compressed = files.gzip(stage, log, which, is_slow);
                 excused.note_doubled(files, compressed, &stage.backends);
+                excused.note_compressed(files, compressed);
             }
             Act::NewDay => files.new_day(),
             Act::FolderFlickers { millis, is_empty } => {

@@ -42,6 +42,22 @@ fn a_log_that_was_emptied_behind_its_banner_does_not_go_on_in_one_that_was_read_
 }
 
 #[test]
+fn of_rotated_logs_with_nothing_but_the_same_banner_each_is_read() {
+    for means_all in [false, true] {
+        assert_well(
+            setup(means_all, 1, 700),
+            vec![
+                append(0, 3, 0),
+                pass(1),
+                Act::Rename { log: 0 },
+                append(0, 3, 0),
+                Act::Rename { log: 0 },
+            ],
+        );
+    }
+}
+
+#[test]
 fn a_banner_that_was_given_up_with_its_output_is_lost_with_its_file() {
     assert_well(
         setup(false, 1, 3000),
