@@ -258,7 +258,7 @@ impl Source {
                         continue;
                     }
                 };
-                if self.is_of_another(generation, &opened, journal) {
+                if self.is_of_another(generation, (&path, &opened), journal) {
                     continue;
                 }
                 let mut proves = positions.iter().map(|position| opened.proves(*position));
@@ -314,22 +314,31 @@ impl Source {
 
     /// Whether a file is known to hold another generation, by more than is known of this one: what
     /// is known of this one may be a banner that both begin with.
-    fn is_of_another(&self, generation: &Generation, opened: &Opened, journal: &Journal) -> bool {
+    fn is_of_another(
+        &self,
+        generation: &Generation,
+        (path, opened): (&Path, &Opened),
+        journal: &Journal,
+    ) -> bool {
+        if generation.is_well_known() {
+            return false;
+        }
         let state = journal.state();
         let (key, birth) = (FileKey::of(&opened.metadata), birth_of(&opened.metadata));
         let input = &self.inputs[generation.input].name;
-        let mut others = state
-            .known_at(key.inode, std::iter::empty())
-            .filter(|(id, known)| {
-                let it = &known.identity;
-                *id != generation.id
-                    && it.input == *input
-                    && (it.inode, it.birth) == (key.inode, birth)
-            });
+        // What was compressed is another file now.
+        let lineage = self.links.lineage_of(path);
+        let is_whole = opened.content.is_whole();
+        let mut others = state.generations.iter().filter(|(id, known)| {
+            let it = &known.identity;
+            let is_same = (it.inode, it.birth) == (key.inode, birth);
+            let can_be = is_same || (is_whole && lineage.can_come_from(&it.path));
+            **id != generation.id && it.input == *input && can_be
+        });
         others.any(|(id, _)| {
-            let positions = state.positions_in(id);
-            let mut positions = positions.iter();
-            positions.any(|it| it.offset > generation.known().offset && opened.proves(*it))
+            let positions = state.positions_in(*id).into_iter();
+            let mut further = positions.filter(|it| it.offset > generation.known().offset);
+            further.any(|it| opened.proves(it))
         })
     }
 

@@ -1,7 +1,7 @@
 //! The same of contents that are shorter than what proves them, and begin alike.
 
 use super::super::acts::{Act, Labels, Outcome, Setup};
-use super::{append, assert_well, labels, pass, stop, to_loki_alone};
+use super::{append, assert_well, gzip, labels, pass, stop, to_loki_alone};
 
 fn setup(means_all: bool, banner_lines: usize, batch_bytes: usize) -> Setup {
     Setup {
@@ -37,6 +37,23 @@ fn a_log_that_was_emptied_behind_its_banner_does_not_go_on_in_one_that_was_read_
             stop(labels(false, 0), false, vec![append(0, 3, 0)]),
             Act::Truncate { log: 0, lines: 0 },
             append(1, 1, 0),
+        ],
+    );
+}
+
+#[test]
+fn a_log_that_was_emptied_behind_its_banner_does_not_go_on_in_a_compressed_one() {
+    assert_well(
+        setup(false, 16, 700),
+        vec![
+            append(0, 7, 237),
+            stop(
+                labels(false, 0),
+                false,
+                vec![append(0, 7, 40), Act::Rename { log: 0 }, append(0, 3, 0)],
+            ),
+            Act::CopyTruncate { log: 0 },
+            gzip(1, false),
         ],
     );
 }
