@@ -160,6 +160,13 @@ impl<'a> Lineage<'a> {
     }
 }
 
+/// Whether a name says that its file is compressed in a way that is not read.
+pub(super) fn is_sealed_up(path: &Path) -> bool {
+    let name = path.file_name().unwrap_or_default().as_bytes();
+    let mut ends = COMPRESSED.iter().filter(|end| **end != b".gz");
+    ends.any(|end| name.ends_with(end))
+}
+
 /// The names to which rotation can have given this one, the shortest first.
 pub(crate) fn originals(rotated: &Path) -> Vec<PathBuf> {
     let mut name = rotated.file_name().unwrap_or_default().as_bytes();

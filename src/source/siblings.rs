@@ -136,7 +136,8 @@ impl Source {
     /// that one is there now or was ever seen says nothing.
     pub(super) fn sibling_of(&self, input: usize, path: &Path) -> Option<Name> {
         let globs = &self.inputs[input].globs;
-        if globs.matches(path) {
+        // What its compressor made of a rotated log is no log.
+        if globs.matches(path) || rotation::is_sealed_up(path) {
             return None;
         }
         let lineage = self.links.lineage_of(path);

@@ -260,6 +260,18 @@ fn a_compressed_rotation_that_begins_like_an_older_one_is_owed() {
     assert!(opened, "{changes:?}");
 }
 
+#[test]
+fn a_rotated_log_that_is_compressed_in_a_way_that_is_not_read_is_no_log() {
+    let mut bench = bench(&["*.log"]);
+    bench.write("a.log", "one\n");
+    bench.opened();
+    for name in ["a.log.1.xz", "a.log.2.zst", "a.log-20261122.bz2"] {
+        bench.write(name, "no lines\n");
+        assert_eq!(bench.events(), [], "{name}");
+        assert_eq!(bench.walk(), [], "{name}");
+    }
+}
+
 /// A text, compressed.
 pub(super) fn gzip_of(text: &str) -> Vec<u8> {
     use std::io::Write as _;
