@@ -118,10 +118,11 @@ pub(crate) struct Cutter {
     learned: Learned,
     /// What is learned and how far it goes on, once the record at hand is taken.
     taken: (Joiner, usize),
-    /// The line at the position, where it was looked at already.
-    seen: Option<Seen>,
-    /// The line behind the record at hand.
-    next_seen: Option<Seen>,
+    /// Lines that were looked at already: the one at the position, and the one behind the record
+    /// at hand.
+    seen: [Option<Seen>; 2],
+    /// Which of them is the one at the position: they take turns, so that none is moved.
+    here: usize,
     group: Group,
 }
 
@@ -132,8 +133,8 @@ impl Cutter {
             framer: Framer::new(max_line),
             learned: Learned::default(),
             taken: (Joiner::default(), 0),
-            seen: None,
-            next_seen: None,
+            seen: [None, None],
+            here: 0,
             group: Group::new(max_line),
         }
     }
@@ -157,7 +158,7 @@ impl Cutter {
 
     /// The bytes that come next are read anew from the position.
     pub(crate) fn rewind(&mut self) {
-        self.seen = None;
+        self.seen[self.here] = None;
         self.group.rewind(self.learned);
     }
 
@@ -222,7 +223,8 @@ impl Cutter {
         if self.learned.envelope == Envelope::Bare {
             let (joiner, consumed) = self.taken;
             self.learned.out = joiner;
-            self.seen = self.next_seen.take();
+            self.seen[self.here] = None;
+            self.here ^= 1;
             return consumed;
         }
         self.group.take(&mut self.learned)
@@ -248,25 +250,30 @@ impl Cutter {
         rules: &Rules,
     ) -> Cut<'a> {
         let is_over = behind == Behind::Nothing;
-        let (first, seen_head) = match self.seen.take() {
-            Some(seen) => (seen.framed(bytes), seen.head),
+        let [one, other] = &mut self.seen;
+        let (seen, next_seen) = if self.here == 0 {
+            (one, other)
+        } else {
+            (other, one)
+        };
+        *next_seen = None;
+        // A record which is offered again is not looked at twice.
+        let seen = match seen {
+            Some(seen) => seen,
             None => match self.framer.next(bytes, known_utf8, is_over) {
-                Some(first) => (first, None),
+                Some(first) => seen.insert(Seen::of(&first)),
                 None => return Cut::None { is_held: false },
             },
         };
+        let first = seen.framed(bytes);
         let mut joiner = self.learned.out;
         let is_mid_line = joiner.before == Before::MidLine;
-        let head = match seen_head {
+        let head = match seen.head {
             Some(HeadOf(head)) => head,
             None if is_mid_line || !rules.reads_heads() => None,
             None => head_of(first.line.bytes, rules),
         };
-        // So that a record which is offered again is not looked at twice.
-        self.seen = Some(Seen {
-            head: Some(HeadOf(head)),
-            ..Seen::of(&first)
-        });
+        seen.head = Some(HeadOf(head));
         let mut record = Record {
             line: first.line,
             head,
@@ -292,7 +299,8 @@ impl Cutter {
             } else {
                 Before::Cut
             };
-            return self.found(record, joiner, first.consumed, None);
+            self.taken = (joiner, first.consumed);
+            return Cut::Record(record);
         }
         let before = joiner.before;
         let mut open = joiner.begin(first.line.bytes, head, rules);
@@ -301,14 +309,14 @@ impl Cutter {
         record.trace = open.trace;
         if open.is_whole {
             joiner.before = Before::Whole;
-            return self.found(record, joiner, first.consumed, None);
+            self.taken = (joiner, first.consumed);
+            return Cut::Record(record);
         }
         let mut at = first.consumed;
         let mut end = first.line.bytes.len();
         let mut text_len = first.line.shipped_len();
         let mut is_utf8 = first.line.is_utf8;
         let mut is_cut = false;
-        let mut next_seen = None;
         loop {
             let Some(next) = self
                 .framer
@@ -341,7 +349,7 @@ impl Cutter {
                 break;
             }
             text_len = longer;
-            next_seen = None;
+            *next_seen = None;
             joiner = continued;
             open.lines += 1;
             is_utf8 &= next.line.is_utf8;
@@ -356,19 +364,7 @@ impl Cutter {
             is_utf8,
             is_cut,
         };
-        self.found(record, joiner, at, next_seen)
-    }
-
-    #[inline]
-    fn found<'a>(
-        &mut self,
-        record: Record<'a>,
-        joiner: Joiner,
-        consumed: usize,
-        next_seen: Option<Seen>,
-    ) -> Cut<'a> {
-        self.taken = (joiner, consumed);
-        self.next_seen = next_seen;
+        self.taken = (joiner, at);
         Cut::Record(record)
     }
 }
