@@ -1,8 +1,10 @@
 //! The Loki wire form: a protobuf `PushRequest` with one stream, in one snappy block; where labels
 //! differ by record, one such request for each label set. Never sends.
 
+use bytes::Bytes;
+
 use super::push_request::{
-    front, header, key, literal_block, pack, room_for, stamp_len, varint_len,
+    Front, header, key, literal_block, literal_front, pack, room_for, stamp_len, varint_len,
 };
 use super::{Push, Sealed, StreamName, Tally, order};
 use crate::record::{Line, Time};
@@ -32,6 +34,7 @@ pub(crate) struct Encoder {
     buffer: Vec<u8>,
     labels: String,
     room: usize,
+    front: Front,
     tally: Tally,
     snappy: snap::raw::Encoder,
     packed: Vec<u8>,
@@ -49,6 +52,7 @@ impl Encoder {
             buffer: Vec::new(),
             labels: String::new(),
             room: 0,
+            front: Front::default(),
             tally: Tally::default(),
             snappy: snap::raw::Encoder::new(),
             packed: Vec::new(),
@@ -112,13 +116,13 @@ impl Encoder {
         if self.buffer.len() + total + beside > self.max_bytes && !self.is_empty() {
             return Push::Full;
         }
-        let mut front = front(time, content_len);
-        front.put(key::LINE, text_len as u64);
+        self.front.begin(time, content_len);
+        self.front.put(key::LINE, text_len as u64);
         let out = &mut self.buffer;
         if let Some(sets) = &mut self.sets {
             sets.mark(out);
         }
-        out.extend_from_slice(front.bytes());
+        out.extend_from_slice(self.front.bytes());
         if line.is_utf8 && !line.is_cut {
             out.extend_from_slice(line.bytes);
         } else {
@@ -160,11 +164,24 @@ impl Encoder {
         let start = self.room - header.len();
         self.buffer[start..self.room].copy_from_slice(&header);
         let plain = &self.buffer[start..];
+        let len = plain.len();
         let body = match self.compression {
             Compression::Snappy => pack(&mut self.snappy, &mut self.packed, plain),
-            Compression::None => literal_block(plain),
+            Compression::None => self.literal(start),
         };
-        self.tally.seal(body, false, plain.len())
+        self.tally.seal(body, false, len)
+    }
+
+    /// The block of literals of what stands in the buffer from `start` on. A buffer that is full
+    /// becomes the body itself.
+    fn literal(&mut self, start: usize) -> Bytes {
+        let front = literal_front(self.buffer.len() - start);
+        let begin = start - front.len();
+        self.buffer[begin..start].copy_from_slice(&front);
+        if self.buffer.len() < self.buffer.capacity() / 8 * 7 {
+            return Bytes::copy_from_slice(&self.buffer[begin..]);
+        }
+        Bytes::from(std::mem::take(&mut self.buffer)).slice(begin..)
     }
 
     pub(super) fn shrink(&mut self) {

@@ -4,7 +4,7 @@
 
 use std::ops::Range;
 
-use super::push_request::{bytes_field, front, key, time_of};
+use super::push_request::{Front, bytes_field, key, time_of};
 use crate::record::Time;
 
 /// Most bytes by which an entry of Loki grows when its time is moved by nanoseconds.
@@ -19,9 +19,11 @@ pub(super) fn loki(buffer: &mut Vec<u8>, start: usize) -> Time {
         return last;
     };
     let mut out = Vec::with_capacity(buffer.len() - start + LOKI_GROWTH * places.len());
+    let mut front = Front::default();
     for (time, content) in places {
         last = time.max(last.next());
-        out.extend_from_slice(front(last, content.len()).bytes());
+        front.begin(last, content.len());
+        out.extend_from_slice(front.bytes());
         out.extend_from_slice(&buffer[content]);
     }
     buffer.truncate(start);

@@ -24,10 +24,10 @@ pub(super) mod key {
     pub(in crate::batch) const VALUE: u8 = 0x12;
 }
 
-/// Room for what stands in front of the entries: two keys and two lengths of at most five bytes
-/// each, then the labels.
+/// Room for what stands in front of the entries: what may make a block of them; two keys and two
+/// lengths of at most five bytes each, then the labels.
 pub(super) fn room_for(labels: &str) -> usize {
-    12 + labels.len()
+    LITERAL_FRONT + 12 + labels.len()
 }
 
 /// What stands in front of the entries of a stream, which take this many bytes.
@@ -42,19 +42,6 @@ pub(super) fn header(labels: &[u8], entries_len: usize) -> Vec<u8> {
     header
 }
 
-/// What stands in an entry before so many bytes behind its timestamp.
-#[inline]
-pub(super) fn front(time: Time, content_len: usize) -> Front {
-    let (seconds, nanos) = time.seconds_and_nanos();
-    let stamp_len = stamp_len(time);
-    let mut front = Front::default();
-    front.put(key::ENTRY, (2 + stamp_len + content_len) as u64);
-    front.put(key::TIMESTAMP, stamp_len as u64);
-    front.put(key::SECONDS, seconds.cast_unsigned());
-    front.put(key::NANOS, u64::from(nanos));
-    front
-}
-
 #[inline]
 pub(super) fn stamp_len(time: Time) -> usize {
     let (seconds, nanos) = time.seconds_and_nanos();
@@ -62,6 +49,8 @@ pub(super) fn stamp_len(time: Time) -> usize {
 }
 
 /// What stands in an entry before its text: gathered, so that room in the body is asked for once.
+/// Used for one entry after the other.
+#[derive(Debug)]
 pub(super) struct Front {
     /// Five keys, and five numbers of at most ten bytes each.
     bytes: [u8; Self::ROOM],
@@ -80,6 +69,18 @@ impl Default for Front {
 impl Front {
     /// A power of two: an index is kept inside by a mask, at no cost.
     const ROOM: usize = 64;
+
+    /// Begins anew, for an entry with so many bytes behind its timestamp.
+    #[inline]
+    pub(super) fn begin(&mut self, time: Time, content_len: usize) {
+        let (seconds, nanos) = time.seconds_and_nanos();
+        let stamp_len = stamp_len(time);
+        self.len = 0;
+        self.put(key::ENTRY, (2 + stamp_len + content_len) as u64);
+        self.put(key::TIMESTAMP, stamp_len as u64);
+        self.put(key::SECONDS, seconds.cast_unsigned());
+        self.put(key::NANOS, u64::from(nanos));
+    }
 
     #[inline]
     pub(super) fn put(&mut self, key: u8, mut value: u64) {
@@ -163,17 +164,26 @@ pub(super) fn pack(snappy: &mut snap::raw::Encoder, buffer: &mut Vec<u8>, plain:
     }
 }
 
-/// A snappy block that holds `plain` as literals: the length, then pieces of up to 64 KiB.
+/// A snappy block that holds `plain` as it is.
 pub(super) fn literal_block(plain: &[u8]) -> Bytes {
-    const PIECE: usize = 65_536;
-    const LITERAL_WITH_TWO_LENGTH_BYTES: u8 = 61 << 2;
-    let mut out = Vec::with_capacity(plain.len() + 3 * plain.len().div_ceil(PIECE) + 10);
-    put_varint(&mut out, plain.len() as u64);
-    for piece in plain.chunks(PIECE) {
-        let less_one = u16::try_from(piece.len() - 1).unwrap_or(u16::MAX);
-        out.push(LITERAL_WITH_TWO_LENGTH_BYTES);
-        out.extend_from_slice(&less_one.to_le_bytes());
-        out.extend_from_slice(piece);
-    }
+    let front = literal_front(plain.len());
+    let mut out = Vec::with_capacity(front.len() + plain.len());
+    out.extend_from_slice(&front);
+    out.extend_from_slice(plain);
     Bytes::from(out)
+}
+
+/// The most bytes of [`literal_front`].
+pub(super) const LITERAL_FRONT: usize = 10;
+
+/// What makes a snappy block of the bytes behind it: their number, then one literal as long as they
+/// are (`format_description.txt` of google/snappy: a literal's length may have four bytes).
+pub(super) fn literal_front(len: usize) -> Vec<u8> {
+    const LITERAL_WITH_FOUR_LENGTH_BYTES: u8 = 63 << 2;
+    let less_one = u32::try_from(len.saturating_sub(1)).unwrap_or(u32::MAX);
+    let mut out = Vec::with_capacity(LITERAL_FRONT);
+    put_varint(&mut out, len as u64);
+    out.push(LITERAL_WITH_FOUR_LENGTH_BYTES);
+    out.extend_from_slice(&less_one.to_le_bytes());
+    out
 }
