@@ -38,7 +38,7 @@ fn with_death(level: Option<Level>) -> Level {
 }
 
 fn told_by_head(record: &Record<'_>, format: Option<&custom::Format>) -> Facts {
-    let Some(head) = record.head else {
+    let Some(head) = &record.head else {
         return Facts {
             level: record.level_of_rest,
             ..Facts::default()

@@ -119,11 +119,15 @@ impl Rules {
         if self.format == Format::Plain {
             return Facts::default();
         }
-        let facts = facts::of(record, self.timestamp.as_ref());
-        Facts {
-            stamp: facts.stamp.filter(|_| self.is_timed),
-            level: facts.level.filter(|_| self.has_levels),
+        // Changed where it is: it is made for every record.
+        let mut facts = facts::of(record, self.timestamp.as_ref());
+        if !self.is_timed {
+            facts.stamp = None;
         }
+        if !self.has_levels {
+            facts.level = None;
+        }
+        facts
     }
 
     /// The fields of a record with this text. `captured` has room for what the capture finds.

@@ -95,16 +95,17 @@ impl Zone {
     /// The moment nearest to `seen` that a timestamp without a zone can stand for, however far that
     /// is; nothing where clocks are being put forward or back, or where it names its zone.
     pub(crate) fn nearest(&mut self, stamp: Stamp, seen: Time) -> Option<Time> {
-        let today = self.local_day(seen);
-        let (year, _, _) = civil::date(today);
         let (days, of_day) = match stamp {
             Stamp::Instant(_) => return None,
             Stamp::Local { days, of_day } => (days, of_day),
             Stamp::NoYear { month, day, of_day } => {
+                let today = self.local_day(seen);
+                let (year, _, _) = civil::date(today);
                 let days = (year - 1..=year + 1).filter_map(|it| civil::days(it, month, day));
                 (days.min_by_key(|it| (it - today).abs())?, of_day)
             }
             Stamp::NoDate { of_day } => {
+                let today = self.local_day(seen);
                 let of_now = self.local(seen).rem_euclid(DAY);
                 let later = of_day.div_euclid(SECOND) - of_now;
                 let days = (later < -DAY / 2).then_some(1);
