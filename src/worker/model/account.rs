@@ -16,9 +16,12 @@
 //!    beginning arrives. So does that of a record which lacks its last line in a copy. Where the
 //!    wait was over before that line came, what was read by then is a record, and the rest another.
 //! 6. Where contents are short: what was copied or compressed when less than 4 KiB of it were there, or
-//!    in batches, may be a file of its own. Its first 4 KiB may come again, for each such time.
+//!    in batches, may be a file of its own. Its first 4 KiB may come again, for each such time, and
+//!    with them the beginning of a line.
 //! 7. A compressed file that is shorter than 4 KiB, and holds nothing but what another content of its
 //!    log begins with, may be taken for that one.
+//! 8. What a log is longer by that was emptied and filled further between two looks may be said to be
+//!    lost: until it is read it seems to have grown.
 //!
 //! And some things do not happen in a life, since they could not be told apart: a copy is made of a
 //! log that no agent has seen and that is read on; the clock is set back and put forward again
@@ -39,8 +42,10 @@ use crate::source::rotation::PROOF_ENOUGH;
 pub(super) struct Excused {
     /// Lines that were out of reach before they were read: of which content, and which.
     missing: [BTreeSet<(usize, usize)>; 2],
-    /// Contents that were emptied before anything of their own was read.
+    /// Contents that were emptied.
     emptied: Vec<usize>,
+    /// Those of them of which nothing of their own was read by then.
+    unproven: Vec<usize>,
     /// Whether contents may be short.
     is_short: bool,
     /// Lines that prove too little, copied or compressed: of which content, and which; once for
@@ -96,7 +101,13 @@ impl Excused {
             let mut sealed = backends.iter().map(|it| it.sealed.contains_key(line));
             line.starts_with(&own) && sealed.any(|it| it)
         });
-        self.emptied.extend((!is_proven).then_some(id));
+        self.emptied.push(id);
+        self.unproven.extend((!is_proven).then_some(id));
+    }
+
+    /// Whether a log was filled further than it was when it was emptied.
+    pub(super) fn is_any_outgrown(&self, files: &Files) -> bool {
+        self.emptied.iter().any(|id| files.is_outgrown(*id))
     }
 
     /// A file with this content was made besides the one that is read: a copy, or a gzip.
@@ -142,7 +153,7 @@ impl Excused {
     /// How often each line may be missing.
     fn excused<'a>(&'a self, files: &'a Files, output: usize) -> BTreeMap<&'a String, usize> {
         let missing = lines_of(files, &self.missing[output]);
-        let shared = self.emptied.iter().flat_map(|id| files.shared_by(*id));
+        let shared = self.unproven.iter().flat_map(|id| files.shared_by(*id));
         count(missing.chain(shared))
     }
 
@@ -197,7 +208,9 @@ impl Excused {
         for (line, got) in arrived.into_iter().chain(refused) {
             let most = self.beginnings.get(line).copied().unwrap_or(0)
                 + usize::from(last_words.contains(line));
-            let most = most.min(1) + backend.come_again.get(line).copied().unwrap_or(0);
+            // A short copy may be a file of its own.
+            let most = if self.is_short { most } else { most.min(1) };
+            let most = most + backend.come_again.get(line).copied().unwrap_or(0);
             prop_assert!(
                 got <= most,
                 "{name}: {got} times {line:?}, which nobody wrote"
