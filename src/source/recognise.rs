@@ -144,6 +144,9 @@ impl Source {
             return;
         };
         let known = journal.state().generations.get(&id);
+        if known.is_some() && Self::lies_in_overtaken_copy(generation, journal) {
+            return;
+        }
         let identity = Identity {
             input: self.inputs[generation.input].name.clone(),
             path: generation.origin.to_path_buf(),
@@ -158,6 +161,14 @@ impl Source {
             is_gone: false,
         };
         journal.append(&Entry::Generation(id, identity));
+    }
+
+    /// Whether a generation lies in a copy that ends before what was read of it: the file in which
+    /// that was read may be there still, and is to be known when it is met.
+    fn lies_in_overtaken_copy(generation: &Generation, journal: &Journal) -> bool {
+        let positions = journal.state().positions_in(generation.id);
+        let mut further = positions.iter().filter(|it| it.offset > generation.size);
+        generation.copy_len.is_some() && further.next().is_some()
     }
 
     /// The generation of an earlier run that an open one proves to be, though it was opened as a

@@ -393,3 +393,26 @@ fn what_a_refilled_log_is_longer_by_may_seem_to_be_lost() {
         ],
     );
 }
+
+#[test]
+fn a_linked_log_that_was_renamed_and_compressed_is_read_by_an_output_that_was_away() {
+    let away = Labels {
+        takers: [false, true],
+        ..labels(false, 0)
+    };
+    assert_well(
+        setup(false, 0, 700),
+        vec![
+            append(0, 1, 0),
+            Act::Reload {
+                labels: labels(false, 0),
+            },
+            Act::Link { log: 0 },
+            stop(away, true, vec![Act::Copy { log: 0 }, append(0, 1, 0)]),
+            Act::Rename { log: 0 },
+            Act::AnswerAll { output: 1 },
+            pass(400_000),
+            gzip(0, false),
+        ],
+    );
+}
