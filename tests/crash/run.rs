@@ -24,7 +24,7 @@ use crate::rotator::{self, Remains};
 mod deaths;
 mod full;
 
-/// How long everything may take to arrive once nothing is in its way.
+/// Something arrives within this once nothing is in its way, as long as anything is owed.
 const DRAIN: Duration = Duration::from_mins(2);
 /// Delivery must go on within this after a hang or an outage.
 const GOES_ON: Duration = Duration::from_secs(30);
@@ -320,10 +320,15 @@ impl Life<'_> {
         let lines = lock(self.application).lines;
         for &backend in self.case.backends() {
             let receiver = &self.scene.receiver;
-            if !receiver.wait_for(backend, DRAIN, |it| it.stored >= lines) {
-                let stored = receiver.summary(backend).stored;
-                let problem = format!("{stored} of {lines} lines were stored within {DRAIN:?}");
-                self.problem(backend, problem);
+            let mut stored = receiver.summary(backend).stored;
+            while stored < lines {
+                if !receiver.wait_for(backend, DRAIN, |it| it.stored > stored) {
+                    let problem =
+                        format!("{stored} of {lines} lines were stored, none in {DRAIN:?}");
+                    self.problem(backend, problem);
+                    break;
+                }
+                stored = receiver.summary(backend).stored;
             }
         }
         self.tell(&format!("{lines} lines are stored"));
