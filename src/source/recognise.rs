@@ -10,9 +10,10 @@ use super::copies::{Original, note_end};
 use super::file::{FileKey, birth_of};
 use super::generation::{Generation, Place};
 use super::opened::Opened;
+use super::rotation::PROOF_ENOUGH;
 use super::{Change, Moment, Source, rotation};
 use crate::journal::{Entry, Identity, Journal};
-use crate::span::GenerationId;
+use crate::span::{GenerationId, Position};
 
 /// What a file proves to be.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -223,8 +224,10 @@ impl Source {
                 && !(it.identity.path == path && lies_elsewhere(*id))
         });
         // A copy that was met before its original was read further, and emptied.
-        let copied = known.iter().find(|(_, known)| {
-            lineage.can_come_from(&known.identity.path) && opened.is_copied_up_to(&known.copies)
+        let copied = known.iter().find(|(id, known)| {
+            lineage.can_come_from(&known.identity.path)
+                && (opened.is_copied_up_to(&known.copies)
+                    || self.is_overtaken_copy(opened, &known.identity, &state.positions_in(*id)))
         });
         if let Some(&(id, known)) = copied
             && (known.identity.inode, known.identity.birth) != (candidate.inode, candidate.birth)
@@ -256,6 +259,27 @@ impl Source {
             Some(_) => Identified::Later,
             None => Identified::New,
         }
+    }
+
+    /// Whether a file is a copy of a known one that was overtaken: its original was read further
+    /// before it was emptied, and one of `positions` lies far enough in both to prove it.
+    fn is_overtaken_copy(
+        &self,
+        opened: &Opened,
+        original: &Identity,
+        positions: &[Position],
+    ) -> bool {
+        let birth = birth_of(&opened.metadata);
+        let inode = FileKey::of(&opened.metadata).inode;
+        let is_younger = !self.clock.is_older(birth, original.birth);
+        let is_within = |it: &&Position| it.offset <= opened.len();
+        let mut within = positions.iter().filter(is_within);
+        (inode, birth) != (original.inode, original.birth)
+            && is_younger
+            && !positions.iter().all(|it| is_within(&it))
+            && original.head.matches(&opened.head)
+            && within.clone().any(|it| it.offset >= PROOF_ENOUGH)
+            && within.all(|it| opened.proves(*it))
     }
 
     fn has_no_bytes(&self, id: GenerationId) -> bool {

@@ -1,6 +1,7 @@
 //! Contents that are known again: after a restart, in copies, compressed.
 
 use super::*;
+use crate::journal::Cursor;
 use crate::span::Position;
 use std::os::unix::fs::MetadataExt as _;
 
@@ -337,6 +338,41 @@ fn a_copy_that_was_overtaken_before_it_was_looked_at_is_not_read_again() {
     changes.extend(bench.source.walk(&mut bench.journal, at));
     let opened = changes.iter().filter(|it| matches!(it, Change::Opened(_)));
     assert_eq!(opened.count(), 1, "the copy holds nothing new: {changes:?}");
+}
+
+#[test]
+fn a_copy_that_was_overtaken_before_a_kill_is_known_by_who_has_read_less() {
+    let mut bench = bench(&["*.log"]);
+    for output in ["out", "other"] {
+        bench.journal.append(&Entry::Route(crate::journal::Route {
+            input: "app".into(),
+            output: output.into(),
+        }));
+    }
+    let copied = lines("one", 8000);
+    bench.write("a.log", &copied);
+    let id = bench.opened();
+    let position = bench.source.get(id).unwrap().position(5000).unwrap();
+    let cursor = Cursor {
+        position,
+        ..Cursor::default()
+    };
+    bench
+        .journal
+        .append(&Entry::Cursor(id, "other".into(), cursor));
+    bench.write("a.log", "written behind the copy\n");
+    bench.events();
+    let size = bench.source.get(id).unwrap().size;
+    bench.deliver(id, size);
+    // It is killed before it meets the copy.
+    bench.restart(&["*.log"]);
+    fs::write(bench.path("a.log.1"), copied).unwrap();
+    fs::write(bench.path("a.log"), "anew\n").unwrap();
+    let changes = bench.walk();
+    assert!(changes.contains(&Change::Opened(id)), "{changes:?}");
+    assert_eq!(changes.len(), 2, "{changes:?}");
+    let known = bench.source.get(id).unwrap();
+    assert_eq!(*known.path, *bench.path("a.log.1"));
 }
 
 #[test]
