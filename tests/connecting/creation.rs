@@ -5,7 +5,7 @@ use pinnace::receiver::{Action, Backend, CloudwatchLimits, Faults, Options, Rate
 use serde_json::json;
 
 use crate::aws::{cloudwatch_at, delivers};
-use crate::harness::{Config, Numbered, PATIENCE, Scene, ask_aws, get};
+use crate::harness::{Config, Numbered, PATIENCE, Scene, ask_aws, eventually, get};
 
 /// Like [`cloudwatch_at`], at the receiver of another scene and with these keys of `create`.
 fn creating_at(scene: &Scene, receiver: &Scene, create: &str) -> Config {
@@ -166,15 +166,20 @@ fn a_group_that_is_deleted_while_the_agent_runs_is_made_again_as_it_was() {
     series.append_to(&scene.log("app.log"), 10);
     let agent = scene.start(&config);
     scene.wait_for_stored(Backend::Cloudwatch, 10);
+    let port = scene.receiver.address().port();
+    let keeps_14_days = || {
+        let groups = get(port, "/_receiver/streams");
+        groups.is_some_and(|(_, groups)| groups.contains("\"retention_in_days\":14"))
+    };
+    assert!(eventually(keeps_14_days));
     // With it goes all that was in it.
     scene.receiver.clear();
     series.append_to(&scene.log("app.log"), 10);
     scene.wait_for_stored(Backend::Cloudwatch, 10);
+    assert!(eventually(keeps_14_days));
     let log = agent.stop_well();
     assert_calm(&log);
     assert_eq!(log.matches("created the log group").count(), 2, "{log}");
-    let (_, groups) = get(scene.receiver.address().port(), "/_receiver/streams").unwrap();
-    assert!(groups.contains("\"retention_in_days\":14"), "{groups}");
     scene.assert_arrived(Backend::Cloudwatch, &series.all()[10..]);
 }
 
