@@ -12,7 +12,8 @@ pub(super) struct Arguments {
     #[command(flatten)]
     config: super::ConfigArgument,
     /// Try each input and each output for real, and print a checklist instead: the state directory
-    /// and the address of the agent, files and permissions, names, connections, TLS, credentials, clocks. Nothing is written.
+    /// and the address of the agent, files and permissions, names, connections, TLS, credentials,
+    /// clocks. Nothing is written.
     #[arg(long)]
     live: bool,
     /// With --live, write one marked test record to each output.

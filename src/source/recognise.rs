@@ -13,7 +13,7 @@ use super::opened::Opened;
 use super::rotation::PROOF_ENOUGH;
 use super::{Change, Moment, Source, rotation};
 use crate::journal::{Entry, Identity, Journal};
-use crate::span::{GenerationId, Position};
+use crate::span::GenerationId;
 
 /// What a file proves to be.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -227,7 +227,7 @@ impl Source {
         let copied = known.iter().find(|(id, known)| {
             lineage.can_come_from(&known.identity.path)
                 && (opened.is_copied_up_to(&known.copies)
-                    || self.is_overtaken_copy(opened, &known.identity, &state.positions_in(*id)))
+                    || self.is_overtaken_copy(opened, (*id, &known.identity), journal))
         });
         if let Some(&(id, known)) = copied
             && (known.identity.inode, known.identity.birth) != (candidate.inode, candidate.birth)
@@ -262,24 +262,28 @@ impl Source {
     }
 
     /// Whether a file is a copy of a known one that was overtaken: its original was read further
-    /// before it was emptied, and one of `positions` lies far enough in both to prove it.
+    /// before it was emptied, and of the positions that the journal has those that lie in the copy
+    /// prove it, one of them far enough.
     fn is_overtaken_copy(
         &self,
         opened: &Opened,
-        original: &Identity,
-        positions: &[Position],
+        (id, original): (GenerationId, &Identity),
+        journal: &Journal,
     ) -> bool {
         let birth = birth_of(&opened.metadata);
         let inode = FileKey::of(&opened.metadata).inode;
-        let is_younger = !self.clock.is_older(birth, original.birth);
-        let is_within = |it: &&Position| it.offset <= opened.len();
-        let mut within = positions.iter().filter(is_within);
-        (inode, birth) != (original.inode, original.birth)
-            && is_younger
-            && !positions.iter().all(|it| is_within(&it))
-            && original.head.matches(&opened.head)
-            && within.clone().any(|it| it.offset >= PROOF_ENOUGH)
-            && within.all(|it| opened.proves(*it))
+        if (inode, birth) == (original.inode, original.birth)
+            || self.clock.is_older(birth, original.birth)
+            || !original.head.matches(&opened.head)
+        {
+            return false;
+        }
+        let positions = journal.state().positions_in(id).into_iter();
+        let (within, beyond): (Vec<_>, Vec<_>) =
+            positions.partition(|position| position.offset <= opened.len());
+        !beyond.is_empty()
+            && within.iter().any(|it| it.offset >= PROOF_ENOUGH)
+            && within.iter().all(|it| opened.proves(*it))
     }
 
     fn has_no_bytes(&self, id: GenerationId) -> bool {

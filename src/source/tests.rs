@@ -7,6 +7,7 @@ use std::time::SystemTime;
 
 mod copies;
 mod missing;
+mod overtaken;
 mod renames;
 
 struct Bench {
