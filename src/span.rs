@@ -11,6 +11,10 @@ use crate::record::cut::Learned;
 /// How many bytes a proof looks at: the head of a file, and what lies just before a cursor.
 pub(crate) const PROOF_BYTES: usize = 1024;
 
+/// With less than this before the furthest cursor, equal bytes prove little: they may be a banner
+/// that every file begins with.
+pub(crate) const PROOF_ENOUGH: u64 = 4096;
+
 /// One life of a file's content, from its creation until truncation, replacement or deletion.
 /// Pinnace gives the number; it is never used again in one state directory.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]

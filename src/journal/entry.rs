@@ -22,6 +22,9 @@ pub(crate) enum Entry {
     Cursor(GenerationId, String, Cursor),
     /// A copy of a generation was met, which ends here.
     Copied(GenerationId, Position),
+    /// An output had once delivered a generation up to here, the first time that it was far enough to
+    /// prove it. Stands in checkpoints alone: else the cursors say it.
+    Proof(GenerationId, Position),
     /// Nothing more is expected of a generation.
     Forget(GenerationId),
     /// This output takes this input: files met from now on are new to neither.
@@ -223,7 +226,7 @@ struct CursorPayload {
 }
 
 #[derive(Serialize, Deserialize)]
-struct CopiedPayload {
+struct PlacePayload {
     generation: u64,
     offset: u64,
     anchor_len: u16,
@@ -241,6 +244,7 @@ impl Entry {
             Self::Generation(..) => b'G',
             Self::Cursor(..) => b'C',
             Self::Copied(..) => b'K',
+            Self::Proof(..) => b'V',
             Self::Forget(_) => b'F',
             Self::Route(_) => b'R',
             Self::Seal(..) => b'S',
@@ -269,11 +273,11 @@ impl Entry {
                 last_time: cursor.last_time,
                 learned: cursor.learned,
             }),
-            Self::Copied(id, end) => serde_json::to_vec(&CopiedPayload {
+            Self::Copied(id, place) | Self::Proof(id, place) => serde_json::to_vec(&PlacePayload {
                 generation: id.0,
-                offset: end.offset,
-                anchor_len: end.anchor.len,
-                anchor: end.anchor.hash,
+                offset: place.offset,
+                anchor_len: place.anchor.len,
+                anchor: place.anchor.hash,
             }),
             Self::Forget(id) => serde_json::to_vec(&ForgetPayload { generation: id.0 }),
             Self::Route(route) => serde_json::to_vec(route),
@@ -324,17 +328,22 @@ impl Entry {
                 };
                 Self::Cursor(GenerationId(payload.generation), payload.output, cursor)
             }
-            b'K' => {
-                let payload: CopiedPayload = serde_json::from_slice(payload)?;
+            b'K' | b'V' => {
+                let payload: PlacePayload = serde_json::from_slice(payload)?;
                 let anchor = Anchor {
                     len: payload.anchor_len,
                     hash: payload.anchor,
                 };
-                let end = Position {
+                let place = Position {
                     offset: payload.offset,
                     anchor,
                 };
-                Self::Copied(GenerationId(payload.generation), end)
+                let id = GenerationId(payload.generation);
+                if kind == b'K' {
+                    Self::Copied(id, place)
+                } else {
+                    Self::Proof(id, place)
+                }
             }
             b'F' => {
                 let payload: ForgetPayload = serde_json::from_slice(payload)?;

@@ -9,7 +9,7 @@ use super::entry::{CheckpointEnd, Cursor, Entry, Extent, Identity, Route, Seal};
 use crate::batch::parts::Parts;
 use crate::batch::{BatchId, StreamName, divided};
 use crate::record::Time;
-use crate::span::{GenerationId, Position};
+use crate::span::{GenerationId, PROOF_ENOUGH, Position};
 
 /// The state that a list of entries amounts to.
 #[derive(Debug, Clone, Default, PartialEq)]
@@ -40,6 +40,9 @@ pub(crate) struct Known {
     pub(crate) cursors: Cursors,
     /// Where copies of it end, the last ones that were met.
     pub(crate) copies: Vec<Position>,
+    /// The first cursor that lay at [`PROOF_ENOUGH`] or beyond, once it moved on: a copy in which not
+    /// all is that was read is known by it.
+    pub(crate) proof: Option<Position>,
 }
 
 /// So many copies of a generation are remembered: the one that a rotation makes, and those that
@@ -116,6 +119,7 @@ impl State {
                         identity: identity.clone(),
                         cursors: Cursors::default(),
                         copies: Vec::new(),
+                        proof: None,
                     };
                     self.generations.insert(*id, Box::new(known));
                 }
@@ -130,6 +134,11 @@ impl State {
                     let too_many = known.copies.len() >= MOST_COPIES;
                     known.copies.drain(..usize::from(too_many));
                     known.copies.push(*end);
+                }
+            }
+            Entry::Proof(id, proof) => {
+                if let Some(known) = self.generations.get_mut(id) {
+                    known.proof = Some(*proof);
                 }
             }
             Entry::Forget(id) => {
@@ -199,6 +208,9 @@ impl State {
 
     fn move_cursor(&mut self, id: GenerationId, output: &str, cursor: Cursor) {
         if let Some(known) = self.generations.get_mut(&id) {
+            let left = known.cursors.get(output).map(|it| it.position);
+            let left = left.filter(|it| it.offset >= PROOF_ENOUGH && *it != cursor.position);
+            known.proof = known.proof.or(left);
             known.cursors.set(output, cursor);
         }
     }
@@ -358,6 +370,11 @@ impl State {
         self.generations.get(&id).map_or(&[], |known| &known.copies)
     }
 
+    /// Where an early cursor stood that is enough to prove a generation by.
+    pub(crate) fn proof_of(&self, id: GenerationId) -> Option<Position> {
+        self.generations.get(&id)?.proof
+    }
+
     /// Whether every output that takes a generation's input has its first `len` bytes in batches.
     pub(crate) fn is_read(&self, id: GenerationId, len: u64) -> bool {
         let Some(known) = self.generations.get(&id) else {
@@ -389,6 +406,7 @@ impl State {
                         .map(move |(output, cursor)| Entry::Cursor(id, output.to_owned(), *cursor)),
                 )
                 .chain(copies.map(move |end| Entry::Copied(id, *end)))
+                .chain(known.proof.map(|proof| Entry::Proof(id, proof)))
         });
         let seals = self.seals.iter().flat_map(|(&id, sealed)| {
             let cuts: Vec<_> = sealed.parts.cuts().collect();

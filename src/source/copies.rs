@@ -12,10 +12,9 @@ use super::beside::Listing;
 use super::file::{FileKey, birth_of, modified};
 use super::generation::{Generation, Place};
 use super::opened::Opened;
-use super::rotation::PROOF_ENOUGH;
 use super::{Moment, Source, reader};
 use crate::journal::{Entry, Journal};
-use crate::span::{GenerationId, Position};
+use crate::span::{GenerationId, PROOF_ENOUGH, Position};
 
 /// A copy that is not written for this long is complete, in nanoseconds.
 const COPIED_AFTER: i64 = 1_000_000_000;

@@ -12,10 +12,9 @@ use super::content::Content;
 use super::file::{FileKey, birth_of, modified};
 use super::opened::Opened;
 use super::reader;
-use super::rotation::PROOF_ENOUGH;
 use super::times::TimeMarks;
 use crate::record::Time;
-use crate::span::{Anchor, GenerationId, Head, Position};
+use crate::span::{Anchor, GenerationId, Head, PROOF_ENOUGH, Position};
 
 /// A rotated file whose writer has been still for this long gets no more bytes to its last line.
 pub(super) const QUIET: Duration = Duration::from_secs(2);

@@ -12,12 +12,11 @@ use super::beside::Listing;
 use super::file::{FileKey, birth_of};
 use super::links::Links;
 use super::opened::Opened;
-use super::rotation::PROOF_ENOUGH;
 use super::siblings::is_being_written;
 use super::{Moment, Source, rotation};
 use crate::journal::{Identity, Journal};
 use crate::record::Time;
-use crate::span::{GenerationId, Head, Position};
+use crate::span::{GenerationId, Head, PROOF_ENOUGH, Position};
 
 /// What is known of a generation whose file is not open. Of several folders the last of these
 /// counts that holds for one.

@@ -10,10 +10,9 @@ use super::copies::{Original, note_end};
 use super::file::{FileKey, birth_of};
 use super::generation::{Generation, Place};
 use super::opened::Opened;
-use super::rotation::PROOF_ENOUGH;
 use super::{Change, Moment, Source, rotation};
 use crate::journal::{Entry, Identity, Journal};
-use crate::span::GenerationId;
+use crate::span::{GenerationId, PROOF_ENOUGH};
 
 /// What a file proves to be.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -278,9 +277,10 @@ impl Source {
         {
             return false;
         }
-        let positions = journal.state().positions_in(id).into_iter();
+        let state = journal.state();
+        let positions = state.positions_in(id).into_iter();
         let (within, beyond): (Vec<_>, Vec<_>) =
-            positions.partition(|position| position.offset <= opened.len());
+            (positions.chain(state.proof_of(id))).partition(|it| it.offset <= opened.len());
         !beyond.is_empty()
             && within.iter().any(|it| it.offset >= PROOF_ENOUGH)
             && within.iter().all(|it| opened.proves(*it))

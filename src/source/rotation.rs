@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 
 use crate::journal::Identity;
 use crate::record::Time;
-use crate::span::{GenerationId, PROOF_BYTES};
+use crate::span::{GenerationId, PROOF_BYTES, PROOF_ENOUGH};
 
 /// What is known of a file that is to be recognised.
 #[derive(Debug)]
@@ -24,10 +24,6 @@ pub(crate) struct Candidate<'a> {
     /// Its first bytes, up to [`PROOF_BYTES`].
     pub(crate) head: &'a [u8],
 }
-
-/// With less than this before the furthest cursor, equal bytes prove little: they may be a banner
-/// that every file begins with.
-pub(crate) const PROOF_ENOUGH: u64 = 4096;
 
 /// What compressors put behind a name.
 pub(super) const COMPRESSED: [&[u8]; 4] = [b".gz", b".zst", b".xz", b".bz2"];

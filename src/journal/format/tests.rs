@@ -102,6 +102,10 @@ fn entry() -> impl Strategy<Value = Entry> {
             let anchor = Anchor::at_end_of(&offset.to_le_bytes());
             Entry::Copied(id, Position { offset, anchor })
         }),
+        (id.clone(), any::<u64>()).prop_map(|(id, offset)| {
+            let anchor = Anchor::at_end_of(&offset.to_le_bytes());
+            Entry::Proof(id, Position { offset, anchor })
+        }),
         id.clone().prop_map(Entry::Forget),
         any::<i64>().prop_map(|time| Entry::Looked(Time(time))),
         (id, "[ab]", "[ab]", 0u64..9).prop_map(|(id, output, stream, number)| {
@@ -179,12 +183,13 @@ fn a_later_layout_is_named() {
 }
 
 /// One entry of each kind.
-pub(in crate::journal) fn each_kind() -> [Entry; 13] {
+pub(in crate::journal) fn each_kind() -> [Entry; 14] {
     let id = GenerationId(1);
     [
         Entry::Generation(id, identity(1)),
         Entry::Cursor(id, "out".into(), Cursor::default()),
         Entry::Copied(id, Position::default()),
+        Entry::Proof(id, Position::default()),
         Entry::Forget(id),
         Entry::Route(Route {
             input: "in".into(),

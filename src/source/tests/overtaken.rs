@@ -162,3 +162,30 @@ fn a_copy_that_was_overtaken_before_a_kill_is_known_by_who_has_read_less() {
     let known = bench.source.get(id).unwrap();
     assert_eq!(*known.path, *bench.path("a.log.1"));
 }
+
+#[test]
+fn a_copy_that_was_overtaken_before_a_kill_is_known_by_an_early_cursor() {
+    let mut bench = bench(&["*.log"]);
+    for output in ["out", "slow"] {
+        bench.journal.append(&Entry::Route(crate::journal::Route {
+            input: "app".into(),
+            output: output.into(),
+        }));
+    }
+    let copied = lines("one", 8000);
+    bench.write("a.log", &copied);
+    let id = bench.opened();
+    bench.deliver(id, 5000);
+    bench.write("a.log", "written behind the copy\n");
+    bench.events();
+    let size = bench.source.get(id).unwrap().size;
+    bench.deliver(id, size);
+    // It is killed before it meets the copy.
+    bench.restart(&["*.log"]);
+    fs::write(bench.path("a.log.1"), copied).unwrap();
+    fs::write(bench.path("a.log"), "anew\n").unwrap();
+    let changes = bench.walk();
+    assert!(changes.contains(&Change::Opened(id)), "{changes:?}");
+    assert_eq!(changes.len(), 2, "{changes:?}");
+    assert_eq!(*bench.source.get(id).unwrap().path, *bench.path("a.log.1"));
+}

@@ -35,7 +35,7 @@ use super::acts::Setup;
 use super::backend::{Backend, refuses};
 use super::files::Files;
 use super::stage::{OUTPUTS, Stage};
-use crate::source::rotation::PROOF_ENOUGH;
+use crate::span::PROOF_ENOUGH;
 
 /// What is excused, for each output.
 #[derive(Debug, Default)]

@@ -9,7 +9,7 @@ use std::time::{Duration, Instant, SystemTime};
 use super::records::{self, Divided};
 use super::stage::Stage;
 use crate::source::births;
-use crate::source::rotation::PROOF_ENOUGH;
+use crate::span::PROOF_ENOUGH;
 
 mod rotation;
 
