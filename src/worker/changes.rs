@@ -134,6 +134,8 @@ impl Worker {
             let why =
                 "the file was emptied before they were read; rotate by renaming, or less often";
             self.losses.note("truncated", &path, lost, why, at.time);
+            // Another run is not to count them again.
+            self.miss_no_more(id);
         } else {
             tracing::debug!(path = %path.display(), generation = %id, "the file begins anew");
         }

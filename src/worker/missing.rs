@@ -114,9 +114,9 @@ impl Worker {
                     self.missing.unfound.insert(id, true);
                     wait = LOOK_AGAIN_AFTER;
                 }
-                Whereabouts::Nowhere => self.tell_missing(id, identity, &DELETED, at),
-                Whereabouts::Emptied => self.tell_missing(id, identity, &EMPTIED, at),
-                Whereabouts::Elsewhere => self.miss_no_more(id, identity),
+                Whereabouts::Nowhere => self.tell_missing(id, &identity, &DELETED, at),
+                Whereabouts::Emptied => self.tell_missing(id, &identity, &EMPTIED, at),
+                Whereabouts::Elsewhere => self.miss_no_more(id),
                 Whereabouts::NotOurs => {}
             }
         }
@@ -127,7 +127,7 @@ impl Worker {
         }
     }
 
-    fn tell_missing(&mut self, id: GenerationId, identity: Identity, end: &End, at: Moment) {
+    fn tell_missing(&mut self, id: GenerationId, identity: &Identity, end: &End, at: Moment) {
         let size = identity.size.unwrap_or(0);
         let state = self.journal.state();
         let owed = self.outputs.iter().filter_map(|output| {
@@ -151,14 +151,17 @@ impl Worker {
             self.losses
                 .note(end.reason, &identity.path, lost, &why, at.time);
         }
-        self.miss_no_more(id, identity);
+        self.miss_no_more(id);
     }
 
     /// It may turn up again, but it is told only once.
-    fn miss_no_more(&mut self, id: GenerationId, identity: Identity) {
+    pub(super) fn miss_no_more(&mut self, id: GenerationId) {
+        let Some(known) = self.journal.state().generations.get(&id) else {
+            return;
+        };
         let identity = Identity {
             size: None,
-            ..identity
+            ..known.identity.clone()
         };
         self.journal.append(&Entry::Generation(id, identity));
     }

@@ -206,3 +206,25 @@ fn what_was_seen_of_a_log_that_was_emptied_after_a_kill_is_counted() {
     wait_for_line(&scene, "anew");
     agent.stop_well();
 }
+
+#[test]
+fn what_was_counted_of_an_emptied_log_is_not_counted_again_by_another_run() {
+    let scene = Scene::new();
+    let config = scene.loki_config().serving();
+    let agent = deliver_first(&scene, &config, &mut Numbered::wide("killed", 199));
+    scene.receiver.pause(Backend::Loki);
+    Numbered::wide("owed", 199).append_to(&scene.log("app.log"), 20_000);
+    wait_until_noted(&config, fs::metadata(scene.log("app.log")).unwrap().len());
+    fs::write(scene.log("app.log"), "anew\n").unwrap();
+    agent.wait_for_log("bytes were lost");
+    // What an agent tells is on disk.
+    config.status_text();
+    agent.kill();
+    scene.receiver.resume(Backend::Loki);
+    fs::remove_file(scene.log("other.log")).unwrap();
+    let agent = scene.start(&config);
+    // Two looks for what is missing are over then.
+    agent.wait_for_log("whether it was written after");
+    assert_eq!(lost_for(&config, "truncated"), Some(0));
+    assert!(!agent.stop_well().contains("bytes were lost"));
+}
