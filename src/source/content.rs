@@ -1,10 +1,11 @@
 //! The bytes of a file as its reader means them: those of the file itself, or those inside a
-//! gzip. Offsets are always those of the content. Knows no names.
+//! gzip. Offsets are always those of the content.
 
 use std::cell::RefCell;
 use std::fs::{File, Metadata};
 use std::io::{self, BufReader, Read as _, Seek as _};
 use std::os::unix::fs::FileExt as _;
+use std::path::Path;
 
 use flate2::read::MultiGzDecoder;
 
@@ -87,6 +88,23 @@ impl Content {
             }
         }
     }
+}
+
+/// The first bytes of what a file holds, up to [`PROOF_BYTES`]: of a gzip without looking through it.
+pub(super) fn head_at(path: &Path) -> io::Result<Vec<u8>> {
+    let file = File::open(path)?;
+    let mut magic = [0; 2];
+    let is_gzip = path.extension().is_some_and(|it| it == "gz")
+        && file.read_at(&mut magic, 0)? == magic.len()
+        && magic == GZIP_MAGIC;
+    let mut head = Vec::new();
+    let most = PROOF_BYTES as u64;
+    if is_gzip {
+        decoder_of(&file)?.take(most).read_to_end(&mut head)?;
+    } else {
+        file.take(most).read_to_end(&mut head)?;
+    }
+    Ok(head)
 }
 
 /// A complete gzip.

@@ -9,6 +9,7 @@ use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 
 use super::beside::Listing;
+use super::content;
 use super::file::{FileKey, birth_of};
 use super::links::Links;
 use super::opened::Opened;
@@ -16,7 +17,7 @@ use super::siblings::is_being_written;
 use super::{Moment, Source, rotation};
 use crate::journal::{Identity, Journal};
 use crate::record::Time;
-use crate::span::{GenerationId, Head, PROOF_ENOUGH, Position};
+use crate::span::{GenerationId, Head, Position};
 
 /// What is known of a generation whose file is not open. Of several folders the last of these
 /// counts that holds for one.
@@ -167,7 +168,13 @@ impl Source {
         } else {
             Whereabouts::Unknown
         };
-        for (path, metadata) in folder.candidates(seen.identity) {
+        let mut candidates: Vec<_> = folder.candidates(seen.identity).into_iter().collect();
+        candidates.sort_by_key(|(_, metadata)| {
+            let met = self.met_as((seen.input, FileKey::of(metadata)));
+            // The likeliest first: one that holds it is enough.
+            met != Some(seen.id)
+        });
+        for (path, metadata) in candidates {
             found = found.max(self.look_for(seen, path, metadata, at));
             if found == Whereabouts::Elsewhere {
                 break;
@@ -201,18 +208,8 @@ impl Source {
             return Whereabouts::Unknown;
         }
         let key = (input, FileKey::of(metadata));
-        let met = self.met_as(key);
-        // Where so much proves what it is, it would have been known again. But its own file may have
-        // been opened before anybody knew of it, while there was no state directory.
-        let is_another =
-            !is_it && seen.size() >= PROOF_ENOUGH && met.is_some_and(|met| met != seen.id);
-        let holds = if is_another {
-            Ok(false)
-        } else {
-            self.holds(seen, path, key)
-        };
-        match holds {
-            Ok(true) if met.is_some() => Whereabouts::Elsewhere,
+        match self.holds(seen, path, key) {
+            Ok(true) if self.met_as(key).is_some() => Whereabouts::Elsewhere,
             Ok(false) if is_it => Whereabouts::Emptied,
             Ok(false) => Whereabouts::Nowhere,
             // A compressed file that is not whole.
@@ -242,6 +239,10 @@ impl Source {
                 |head| open.begins_with(head),
                 |it| open.proves(it),
             );
+        }
+        // Most are others: a compressed one is not looked through for that.
+        if !seen.identity.head.matches(&content::head_at(path)?) {
+            return Ok(false);
         }
         let opened = Opened::at(path)?;
         if FileKey::of(&opened.metadata) != key.1 {

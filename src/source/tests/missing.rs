@@ -109,14 +109,21 @@ fn a_log_that_was_emptied_is_told_from_one_that_is_there() {
 
 /// As after a start without the state directory, in which a log was taken for a new one.
 #[test]
-fn a_log_that_was_opened_before_anybody_knew_of_it_is_not_emptied() {
-    let (mut bench, id) = killed(&lines("one", 9000));
-    let path = bench.path("app.log");
-    let opened = opened::Opened::at(&path).unwrap();
-    let (origin, at) = (path.as_path().into(), Moment::now());
-    let journal = &mut bench.journal;
-    bench
-        .source
-        .take(0, &path, origin, opened, None, (journal, at));
-    assert_eq!(bench.whereabouts(id, at), Whereabouts::Elsewhere);
+fn a_log_that_was_opened_before_anybody_knew_of_it_is_neither_emptied_nor_deleted() {
+    let own = lines("one", 9000);
+    for name in ["app.log", "app.log.1.gz"] {
+        let (mut bench, id) = killed(&own);
+        if name != "app.log" {
+            fs::write(bench.path(name), gzip_of(&own)).unwrap();
+            fs::remove_file(bench.path("app.log")).unwrap();
+        }
+        let path = bench.path(name);
+        let opened = opened::Opened::at(&path).unwrap();
+        let (origin, at) = (path.as_path().into(), Moment::now());
+        let journal = &mut bench.journal;
+        bench
+            .source
+            .take(0, &path, origin, opened, None, (journal, at));
+        assert_eq!(bench.whereabouts(id, at), Whereabouts::Elsewhere, "{name}");
+    }
 }
