@@ -243,9 +243,10 @@ impl Source {
     ) -> Option<(PathBuf, Opened)> {
         let mut overtaken = None;
         for _ in 0..MOST_LOOKS {
-            let mut has_moved = false;
+            let (candidates, is_certain) = self.copy_candidates(generation);
+            let mut has_moved = !is_certain;
             overtaken = None;
-            for (metadata, path) in self.copy_candidates(generation) {
+            for (metadata, path) in candidates {
                 let opened = match Opened::at(&path) {
                     Ok(opened) if FileKey::of(&opened.metadata) == FileKey::of(&metadata) => opened,
                     Ok(_) => {
@@ -280,8 +281,9 @@ impl Source {
         overtaken
     }
 
-    /// The files beside a generation that can be copies of it, the youngest first.
-    fn copy_candidates(&self, generation: &Generation) -> Vec<(Metadata, PathBuf)> {
+    /// The files beside a generation that can be copies of it, the youngest first; and whether these
+    /// are all for certain.
+    fn copy_candidates(&self, generation: &Generation) -> (Vec<(Metadata, PathBuf)>, bool) {
         let is_wanted = |path: &Path| {
             let lineage = self.links.lineage_of(path);
             lineage.is_rotation_of(&generation.path) || lineage.can_come_from(&generation.origin)
@@ -299,7 +301,11 @@ impl Source {
                 && !self.clock.is_older(birth_of(metadata), generation.begun)
         };
         let folders = self.links.folders_beside(&generation.path).into_iter();
-        let listings = folders.filter_map(|folder| Listing::of(&folder, is_wanted).ok());
+        let listings = folders.map(|folder| Listing::of(&folder, is_wanted));
+        let listings: Vec<_> = listings.collect();
+        let is_certain = |it: &io::Result<Listing>| it.as_ref().is_ok_and(|it| it.is_certain);
+        let is_all_certain = listings.iter().all(is_certain);
+        let listings = listings.into_iter().flatten();
         let mut candidates: Vec<_> = listings
             .flat_map(|listing| listing.files)
             .map(|(path, metadata)| (metadata, path))
@@ -308,7 +314,7 @@ impl Source {
         candidates.sort_by_key(|(metadata, _)| {
             std::cmp::Reverse((birth_of(metadata), modified(metadata)))
         });
-        candidates
+        (candidates, is_all_certain)
     }
 
     /// Whether a file is known to hold another generation, by more than is known of this one: what

@@ -144,8 +144,15 @@ impl Source {
             return;
         };
         let known = journal.state().generations.get(&id);
-        if known.is_some() && Self::lies_in_overtaken_copy(generation, journal) {
-            return;
+        if let Some(known) = known
+            && Self::lies_in_overtaken_copy(generation, journal)
+        {
+            let identity = Identity {
+                seen: at.time,
+                size: Some(generation.size),
+                ..known.identity.clone()
+            };
+            return journal.append(&Entry::Generation(id, identity));
         }
         let identity = Identity {
             input: self.inputs[generation.input].name.clone(),
