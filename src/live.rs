@@ -1,5 +1,6 @@
 //! Tries the agent's own places, inputs and outputs for real, as the agent would use them, and says
-//! what holds and what does not, each with its mending. Writes nothing unless it is asked to, and then one record.
+//! what holds and what does not, each with its mending. Leaves nothing
+//! behind unless it is asked to, and then one record.
 
 use std::fmt::Write as _;
 

@@ -13,7 +13,7 @@ pub(super) struct Arguments {
     config: super::ConfigArgument,
     /// Try each input and each output for real, and print a checklist instead: the state directory
     /// and the address of the agent, files and permissions, names, connections, TLS, credentials,
-    /// clocks. Nothing is written.
+    /// clocks. Nothing is left behind.
     #[arg(long)]
     live: bool,
     /// With --live, write one marked test record to each output.

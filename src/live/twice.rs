@@ -1,5 +1,6 @@
 //! Files that two inputs read for one output, as the disk is right now.
 
+use std::cell::OnceCell;
 use std::collections::BTreeMap;
 use std::os::unix::fs::MetadataExt as _;
 use std::path::PathBuf;
@@ -11,9 +12,10 @@ use crate::source::twice;
 /// A sentence for each two inputs and each output that sends files of both twice, with one of the
 /// files.
 pub(crate) fn read_twice(config: &Config) -> Vec<String> {
+    let meant: Vec<_> = config.inputs.iter().map(Meant::new).collect();
     let mut sentences = Vec::new();
     for (index, first) in config.inputs.iter().enumerate() {
-        for second in &config.inputs[index + 1..] {
+        for (other, second) in config.inputs.iter().enumerate().skip(index + 1) {
             let takes = |names: &[String]| {
                 [first, second]
                     .iter()
@@ -24,43 +26,58 @@ pub(crate) fn read_twice(config: &Config) -> Vec<String> {
             if outputs.peek().is_none() {
                 continue;
             }
-            if let Some(path) = file_of_both(first, second) {
+            if let Some(path) = meant[index].file_of_both(&meant[other]) {
                 let inputs = [&*first.name, &*second.name];
-                sentences.extend(outputs.map(|it| twice::sentence(inputs, &it.name, &path)));
+                sentences.extend(outputs.map(|it| twice::sentence(inputs, &it.name, path)));
             }
         }
     }
     sentences
 }
 
-/// A file that both inputs mean, whatever each calls it.
-fn file_of_both(first: &Input, second: &Input) -> Option<PathBuf> {
-    let [first, second] = [first, second].map(|it| Globs::new(&it.include, &it.exclude));
-    // Neither walks over the disk where they cannot meet.
-    let can_meet = first.bases().any(|one| {
-        second
-            .bases()
-            .any(|other| one.starts_with(other) || other.starts_with(one))
-    });
-    if !can_meet {
-        return None;
-    }
-    let [first, second] = [first, second].map(|globs| files(&globs));
-    first
-        .into_iter()
-        .find(|(key, _)| second.contains_key(key))
-        .map(|(_, path)| path)
+/// What an input means.
+struct Meant {
+    globs: Globs,
+    /// The files by device and inode, once they are asked for.
+    files: OnceCell<BTreeMap<(u64, u64), PathBuf>>,
 }
 
-/// The files that are meant, by device and inode.
-fn files(globs: &Globs) -> BTreeMap<(u64, u64), PathBuf> {
-    let mut found = Found::default();
-    globs.walk(&mut found);
-    let files = found.files.into_iter().rev();
-    files
-        .filter_map(|path| {
-            let metadata = std::fs::metadata(&path).ok()?;
-            Some(((metadata.dev(), metadata.ino()), path))
+impl Meant {
+    fn new(input: &Input) -> Self {
+        Self {
+            globs: Globs::new(&input.include, &input.exclude),
+            files: OnceCell::new(),
+        }
+    }
+
+    /// A file that both mean. What only links make one is found by the agent, when it opens it: the
+    /// disk is not walked over where one folder does not lie in the other.
+    fn file_of_both(&self, other: &Self) -> Option<&PathBuf> {
+        let can_meet = self.globs.bases().any(|one| {
+            let mut others = other.globs.bases();
+            others.any(|other| one.starts_with(other) || other.starts_with(one))
+        });
+        if !can_meet {
+            return None;
+        }
+        let others = other.files();
+        let mut files = self.files().iter();
+        files
+            .find(|(key, _)| others.contains_key(key))
+            .map(|(_, path)| path)
+    }
+
+    fn files(&self) -> &BTreeMap<(u64, u64), PathBuf> {
+        self.files.get_or_init(|| {
+            let mut found = Found::default();
+            self.globs.walk(&mut found);
+            let files = found.files.into_iter().rev();
+            files
+                .filter_map(|path| {
+                    let metadata = std::fs::metadata(&path).ok()?;
+                    Some(((metadata.dev(), metadata.ino()), path))
+                })
+                .collect()
         })
-        .collect()
+    }
 }
