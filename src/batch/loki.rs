@@ -178,7 +178,7 @@ impl Encoder {
         let front = literal_front(self.buffer.len() - start);
         let begin = start - front.len();
         self.buffer[begin..start].copy_from_slice(&front);
-        if self.buffer.len() < self.buffer.capacity() / 8 * 7 {
+        if self.buffer.len() < self.buffer.capacity() / 32 * 31 {
             return Bytes::copy_from_slice(&self.buffer[begin..]);
         }
         Bytes::from(std::mem::take(&mut self.buffer)).slice(begin..)
