@@ -375,7 +375,9 @@ impl Life<'_> {
             }
         }
         if self.case.all_is_stored() && self.said_lost > 0 {
-            let problem = format!("{} bytes were said to be lost", self.said_lost);
+            let said = self.told.lines().filter(|it| it.contains("were lost"));
+            let said = said.collect::<Vec<_>>().join("\n");
+            let problem = format!("{} bytes were said to be lost:\n{said}", self.said_lost);
             self.problem(self.rows[0].backend, problem);
         }
         let application = lock(self.application);
