@@ -109,10 +109,7 @@ struct Lane {
     held_until: Option<Instant>,
     /// Up to here it is delivered without holes.
     done: u64,
-    /// The size that was last seen, and the one before it.
-    seen: u64,
-    seen_before: u64,
-    /// What of `seen` is counted as pending in the stream.
+    /// What is counted of it as pending in the stream.
     counted: u64,
     /// The file ended here in the middle of a line.
     unfinished_at: Option<u64>,
@@ -291,32 +288,13 @@ impl Dispatcher {
         self.lanes.get(&id).map(|lane| lane.read)
     }
 
-    /// The content of a generation is no more. Returns how many bytes that were seen of it are
-    /// lost to this output. `is_seen` says that the size last seen was that of this content; if
-    /// not, it may be that of the next one, and the size before it counts; never more than `own`.
-    pub(crate) fn abandon(
-        &mut self,
-        id: GenerationId,
-        is_seen: bool,
-        own: u64,
-        now: Instant,
-    ) -> u64 {
-        let lost = self.unread_beyond(0, id, is_seen, own);
+    /// The content of a generation is no more.
+    pub(crate) fn abandon(&mut self, id: GenerationId, now: Instant) {
         if let Some(lane) = self.lanes.get_mut(&id) {
             lane.is_gone = true;
         }
         self.hold(id, None);
         self.recount(id, 0, false, now);
-        lost
-    }
-
-    /// The same for what lies beyond `end`, where a copy of it ends that is read instead.
-    pub(crate) fn unread_beyond(&self, end: u64, id: GenerationId, is_seen: bool, own: u64) -> u64 {
-        let Some(lane) = self.lanes.get(&id).filter(|lane| !lane.is_gone) else {
-            return 0;
-        };
-        let seen = if is_seen { lane.seen } else { lane.seen_before };
-        seen.min(own).saturating_sub(end.max(lane.read.offset))
     }
 
     /// Whether nothing of a generation is waiting or on its way.
@@ -334,7 +312,7 @@ impl Dispatcher {
 
     /// Forgets a generation.
     pub(crate) fn close(&mut self, id: GenerationId, now: Instant) {
-        self.abandon(id, true, 0, now);
+        self.abandon(id, now);
         let Some(lane) = self.lanes.remove(&id) else {
             return;
         };

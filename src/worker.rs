@@ -269,6 +269,7 @@ impl Worker {
         self.regain_past(at);
         self.answer_pause(at.now);
         if self.has_ended(at) {
+            self.tell_all_missing(at);
             self.note_all_sizes(at);
             self.refused.hurry(at.now);
             self.tell_refused(at.now);
@@ -291,7 +292,7 @@ impl Worker {
         self.apply(changes, at);
         self.opening
             .first_look_done(&mut self.journal, &self.outputs);
-        self.miss_what_was_open();
+        self.miss_what_was_open(at.now);
         self.say_what_removed_outputs_miss();
     }
 

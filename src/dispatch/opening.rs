@@ -42,8 +42,6 @@ impl Dispatcher {
             spanned: start.read.offset,
             held_until: None,
             done: start.done,
-            seen: 0,
-            seen_before: 0,
             counted: 0,
             unfinished_at: None,
             is_gone: false,

@@ -11,13 +11,6 @@ use crate::span::GenerationId;
 impl Dispatcher {
     /// There is more of a generation, or its last line is complete now.
     pub(crate) fn grew(&mut self, generation: &Generation, now: Instant) {
-        let Some(lane) = self.lanes.get_mut(&generation.id) else {
-            return;
-        };
-        if generation.size > lane.seen {
-            lane.seen_before = lane.seen;
-            lane.seen = generation.size;
-        }
         self.recount(generation.id, generation.size, generation.is_over, now);
     }
 

@@ -78,6 +78,8 @@ pub(crate) struct Generation {
     pub(crate) content: Content,
     /// Its size when last seen, in bytes.
     pub(crate) size: u64,
+    /// The same when it held for certain what it had held before: how much was seen of it.
+    seen: u64,
     /// Its beginning.
     pub(crate) head: Head,
     /// When its bytes were written.
@@ -148,6 +150,7 @@ impl Generation {
             key: FileKey::of(&opened.metadata),
             content: opened.content,
             size,
+            seen: size,
             head: Head::of(&opened.head),
             birth: birth_of(&opened.metadata),
             begun: birth_of(&opened.metadata),
@@ -187,8 +190,9 @@ impl Generation {
                 modified == before && (time == seen || seen.nanos_since(before) > CLOCK_STEP);
             return if is_same { Look::Same } else { Look::Touched };
         }
-        let is_little_known = self.reached.get().offset < PROOF_ENOUGH;
-        let was_emptied = || is_little_known && self.proves(self.end).is_ok_and(|it| !it);
+        // What is read after the size says whose size it is: it may have been emptied, and filled
+        // further.
+        let was_emptied = || self.proves(self.known()).is_ok_and(|it| !it);
         let look = if size < self.size || was_emptied() {
             Look::Shrunk
         } else {
@@ -198,8 +202,11 @@ impl Generation {
         self.last_change = now;
         if look == Look::Shrunk {
             self.times.cut(size);
-        } else if is_little_known {
-            self.end = self.position(size).unwrap_or_default();
+        } else {
+            self.seen = size;
+            if self.reached.get().offset < PROOF_ENOUGH {
+                self.end = self.position(size).unwrap_or_default();
+            }
         }
         self.times.note(size, time);
         look
@@ -310,6 +317,7 @@ impl Generation {
         now: Instant,
     ) {
         self.size = copy.len();
+        self.seen = self.size;
         // One that was overtaken may be shorter than the head.
         self.head = Head::of(&copy.head);
         let reached = self.reached.get_mut();
@@ -415,6 +423,11 @@ impl Generation {
     /// may fill anew.
     pub(crate) fn own_len(&self) -> u64 {
         self.copy_len.unwrap_or(u64::MAX)
+    }
+
+    /// How much of its own was seen: what its file holds by now may be another content.
+    pub(crate) fn seen_len(&self) -> u64 {
+        self.seen.min(self.own_len())
     }
 
     /// Whether it begins with this now.

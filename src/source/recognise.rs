@@ -155,6 +155,22 @@ impl Source {
             return journal.append(&Entry::Generation(id, identity));
         }
         let identity = Identity {
+            size: Some(generation.size),
+            end: generation.seen_end(),
+            ..self.last_seen(generation, journal, at)
+        };
+        journal.append(&Entry::Generation(id, identity));
+    }
+
+    /// How a generation was known when it was last for certain in its file.
+    pub(crate) fn last_seen(
+        &self,
+        generation: &Generation,
+        journal: &Journal,
+        at: Moment,
+    ) -> Identity {
+        let known = journal.state().generations.get(&generation.id);
+        Identity {
             input: self.inputs[generation.input].name.clone(),
             path: generation.origin.to_path_buf(),
             device: generation.key.device,
@@ -162,12 +178,11 @@ impl Source {
             birth: generation.birth,
             head: generation.head,
             seen: at.time,
-            size: Some(generation.size),
-            end: generation.seen_end(),
+            size: Some(generation.seen_len()),
+            end: Some(generation.known()).filter(|it| it.offset > 0),
             skipped: known.map_or(0, |known| known.identity.skipped),
             is_gone: false,
-        };
-        journal.append(&Entry::Generation(id, identity));
+        }
     }
 
     /// Whether a generation lies in a copy that ends before what was read of it: the file in which

@@ -1,9 +1,9 @@
 //! What follows from a change of a file: lanes are opened, moved on, begun anew, closed.
 
-use std::path::Path;
 use std::time::{Duration, Instant};
 
 use super::Worker;
+use super::missing::How;
 use crate::journal::{Entry, Identity};
 use crate::source::{Change, Generation, Moment, Place};
 use crate::span::{GenerationId, Position};
@@ -16,15 +16,6 @@ const PRUNE_EVERY: Duration = Duration::from_mins(1);
 /// daily rotation, and about half a megabyte of a checkpoint.
 const MOST_UNSEEN: usize = 1000;
 
-/// How it was found out that a file holds another content.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Noticed {
-    /// It had become shorter, or begins differently: the size last seen was that of the old one.
-    BySize,
-    /// Only when it was read: the size last seen may be that of the new one.
-    ByReading,
-}
-
 impl Worker {
     pub(super) fn apply(&mut self, changes: Vec<Change>, at: Moment) {
         for change in changes {
@@ -35,7 +26,7 @@ impl Worker {
                 Change::Shrunk(id) if self.is_only_shorter(id) => self.grew(id, at),
                 Change::Touched(id) if self.is_intact(id) => {}
                 Change::Shrunk(id) | Change::Touched(id) => {
-                    self.begin_anew(id, Noticed::BySize, at);
+                    self.begin_anew(id, at);
                 }
                 Change::Doubted(id) => self.read_other_content(id, at),
             }
@@ -99,12 +90,12 @@ impl Worker {
         if self.is_intact(id) {
             self.recount(id, at);
         } else {
-            self.begin_anew(id, Noticed::ByReading, at);
+            self.begin_anew(id, at);
         }
     }
 
     /// The content of a generation is gone; its file begins a new one.
-    fn begin_anew(&mut self, id: GenerationId, noticed: Noticed, at: Moment) {
+    fn begin_anew(&mut self, id: GenerationId, at: Moment) {
         let Some(generation) = self.source.get(id) else {
             return;
         };
@@ -112,47 +103,23 @@ impl Worker {
             return;
         }
         let path = generation.path.clone();
-        let own = generation.own_len();
-        let is_seen = noticed == Noticed::BySize;
+        let seen = self.source.last_seen(generation, &self.journal, at);
         let positions = self.read_positions(id);
         let anew = self
             .source
             .begin_anew(id, &positions, &mut self.journal, at);
         if anew.goes_on_in_copy {
             tracing::debug!(path = %path.display(), generation = %id, "the file was emptied; a copy of it is read on");
-            self.note_gap(id, &path, (is_seen, own), at);
+            self.miss(id, seen, How::Copied, at);
             self.recount(id, at);
-            return self.apply(anew.changes, at);
-        }
-        let lost = self
-            .outputs
-            .iter_mut()
-            .map(|it| it.dispatcher.abandon(id, is_seen, own, at.now))
-            .max();
-        let lost = lost.unwrap_or(0);
-        if lost > 0 {
-            let why =
-                "the file was emptied before they were read; rotate by renaming, or less often";
-            self.losses.note("truncated", &path, lost, why, at.time);
-            // Another run is not to count them again.
-            self.miss_no_more(id);
         } else {
-            tracing::debug!(path = %path.display(), generation = %id, "the file begins anew");
+            tracing::debug!(path = %path.display(), generation = %id, "the file was emptied, and begins anew");
+            self.miss(id, seen, How::Emptied, at);
+            for output in &mut self.outputs {
+                output.dispatcher.abandon(id, at.now);
+            }
         }
         self.apply(anew.changes, at);
-    }
-
-    /// What was seen of a file beyond the end of the copy that is read instead was written between
-    /// the copying and the emptying.
-    fn note_gap(&mut self, id: GenerationId, path: &Path, (is_seen, own): (bool, u64), at: Moment) {
-        let end = self.source.get(id).map_or(u64::MAX, |copy| copy.size);
-        let outputs = self.outputs.iter();
-        let lost = outputs.map(|it| it.dispatcher.unread_beyond(end, id, is_seen, own));
-        let lost = lost.max().unwrap_or(0);
-        if lost > 0 {
-            let why = "they were written between the copying and the emptying; rotate by renaming";
-            self.losses.note("truncated", path, lost, why, at.time);
-        }
     }
 
     /// Up to where each output has read a generation.
@@ -255,7 +222,7 @@ impl Worker {
             let identity = Identity {
                 seen: at.time,
                 is_gone: matches!(place, Some(Place::Deleted | Place::Gone)),
-                size: None,
+                size: known.identity.size.filter(|_| self.missing.misses(id)),
                 ..known.identity.clone()
             };
             self.journal.append(&Entry::Generation(id, identity));
@@ -292,6 +259,8 @@ impl Worker {
             .iter()
             .any(|output| output.dispatcher.has_unreadable());
         let is_short = self.source.is_short_of_room();
-        (has_loose_ends || is_waiting || is_short || self.missing.is_busy()).then_some(self.tidy_at)
+        let is_busy = has_loose_ends || is_waiting || is_short || self.missing.has_unnoted();
+        let missing_at = self.missing.next_look().map(|due| due.max(self.tidy_at));
+        is_busy.then_some(self.tidy_at).or(missing_at)
     }
 }

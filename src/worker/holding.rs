@@ -152,9 +152,12 @@ impl Worker {
             return self.recount(id, at);
         }
         let path = generation.path.clone();
-        let lost = self.outputs.iter_mut();
-        let lost = lost.map(|it| it.dispatcher.abandon(id, true, u64::MAX, at.now));
-        let lost = lost.max().unwrap_or(0);
+        let seen = generation.size;
+        let unread = positions.iter().map(|it| seen.saturating_sub(it.offset));
+        let lost = unread.max().unwrap_or(0);
+        for output in &mut self.outputs {
+            output.dispatcher.abandon(id, at.now);
+        }
         self.losses.note(reason, &path, lost, why, at.time);
         self.note_closed(id, at);
         self.close(id, at);

@@ -1,7 +1,6 @@
-//! Files that an earlier run had open and that are there no more: deleted or emptied while nobody
-//! looked.
-//! Counts what was seen of them and not delivered, and says that the rest is not known. In doubt
-//! a file is not missing: a folder that cannot be listed may come back.
+//! Contents that are not in their files any more: deleted or emptied, while nobody looked or before
+//! they were read. Counts what was seen of them and not delivered, once it is sure that no other
+//! file holds it. In doubt a content is not missing: a folder that cannot be listed may come back.
 
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
@@ -10,7 +9,7 @@ use super::Worker;
 use crate::journal::{Entry, Identity};
 use crate::observe::snapshot::utc;
 use crate::record::Time;
-use crate::source::{Folders, Moment, Place, Whereabouts};
+use crate::source::{Folders, Generation, Moment, Place, Whereabouts};
 use crate::span::GenerationId;
 
 /// How long bytes are owed before the size of their file is noted in the journal, in nanoseconds:
@@ -18,38 +17,63 @@ use crate::span::GenerationId;
 const OWED_FOR_LONG: i64 = 2_000_000_000;
 /// Sizes are noted this often at most.
 const NOTE_SIZES_EVERY: Duration = Duration::from_secs(5);
-/// A listing that is made while names change may leave one out: a file is missing when it was not
+/// A listing that is made while names change may leave one out: a content is missing when it was not
 /// found twice, with this between.
 const LOOK_AGAIN_AFTER: Duration = Duration::from_secs(1);
 /// What cannot be decided is looked at this often at first, then less and less.
 const LOOK_EVERY: Duration = Duration::from_secs(10);
 const LOOK_EVERY_AT_LEAST: Duration = Duration::from_mins(5);
 
-/// How a file came to its end.
-#[derive(Debug)]
-struct End {
-    what_happened: &'static str,
-    /// As what its bytes are counted.
-    reason: &'static str,
+/// How a content came to be missing.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum How {
+    /// An earlier run had its file open, and no name leads to it.
+    Away,
+    /// Its file was emptied.
+    Emptied,
+    /// The same, and it is read on in a copy, which may lack its end.
+    Copied,
 }
 
-const DELETED: End = End {
-    what_happened: "deleted",
-    reason: "deleted_while_away",
-};
-const EMPTIED: End = End {
-    what_happened: "emptied",
-    reason: "truncated",
-};
-
-/// What is to be found out about missing files, and noted so that another run can.
+/// A content that is not in its file.
 #[derive(Debug)]
-pub(super) struct Missing {
-    /// Generations that an earlier run had open and that are not found yet; and whether a look
-    /// has said so.
-    unfound: BTreeMap<GenerationId, bool>,
+struct Absent {
+    how: How,
+    /// What was known of it; its size is how much of it was seen.
+    seen: Identity,
+    /// How far each output had read it in this run, by name.
+    read: BTreeMap<String, u64>,
+    /// A look has not found it.
+    is_nowhere: bool,
     next_look: Instant,
     look_every: Duration,
+}
+
+impl Absent {
+    fn new(how: How, seen: Identity, read: BTreeMap<String, u64>, now: Instant) -> Self {
+        Self {
+            how,
+            seen,
+            read,
+            is_nowhere: false,
+            next_look: now,
+            look_every: LOOK_EVERY,
+        }
+    }
+
+    /// To be looked for again, later each time: files are compared for it, which may be long.
+    fn look_later(mut self, now: Instant) -> Self {
+        self.is_nowhere = false;
+        self.next_look = now + self.look_every;
+        self.look_every = (2 * self.look_every).min(LOOK_EVERY_AT_LEAST);
+        self
+    }
+}
+
+/// What is to be found out about missing contents, and noted so that another run can.
+#[derive(Debug)]
+pub(super) struct Missing {
+    absent: BTreeMap<GenerationId, Absent>,
     sizes_noted: Instant,
     /// Whether a file has owed bytes that the journal does not know to be there.
     has_unnoted: bool,
@@ -59,9 +83,7 @@ impl Missing {
     /// Nothing is known to be missing.
     pub(super) fn new(now: Instant) -> Self {
         Self {
-            unfound: BTreeMap::new(),
-            next_look: now,
-            look_every: LOOK_EVERY,
+            absent: BTreeMap::new(),
             sizes_noted: now,
             has_unnoted: false,
         }
@@ -72,90 +94,179 @@ impl Missing {
         self.has_unnoted = true;
     }
 
-    /// Whether there is something to look after.
-    pub(super) fn is_busy(&self) -> bool {
-        self.has_unnoted || self.unfound.values().any(|is_nowhere| *is_nowhere)
+    /// Whether sizes are to be noted.
+    pub(super) fn has_unnoted(&self) -> bool {
+        self.has_unnoted
+    }
+
+    /// Whether a content is looked for.
+    pub(super) fn misses(&self, id: GenerationId) -> bool {
+        self.absent.contains_key(&id)
+    }
+
+    /// When something is to be looked for.
+    pub(super) fn next_look(&self) -> Option<Instant> {
+        self.absent.values().map(|it| it.next_look).min()
     }
 }
 
 impl Worker {
     /// After the first look: what was open before and is not now.
-    pub(super) fn miss_what_was_open(&mut self) {
-        let known = self.journal.state().generations.iter();
-        self.missing.unfound = known
-            .filter(|(id, known)| known.identity.size.is_some() && self.source.get(**id).is_none())
-            .map(|(id, _)| (*id, false))
-            .collect();
+    pub(super) fn miss_what_was_open(&mut self, now: Instant) {
+        let absent = &mut self.missing.absent;
+        absent.retain(|_, it| it.how != How::Away);
+        for (id, known) in &self.journal.state().generations {
+            if known.identity.size.is_some() && self.source.get(*id).is_none() {
+                let seen = || known.identity.clone();
+                let entry = absent.entry(*id);
+                entry.or_insert_with(|| Absent::new(How::Away, seen(), BTreeMap::new(), now));
+            }
+        }
+    }
+
+    /// A content, of which so much was `seen`, is not in its file any more.
+    pub(super) fn miss(&mut self, id: GenerationId, seen: Identity, how: How, at: Moment) {
+        let read = self.outputs.iter().filter_map(|output| {
+            let read = output.dispatcher.read_position(id)?;
+            Some((output.dispatcher.name().to_owned(), read.offset))
+        });
+        let absent = Absent::new(how, seen, read.collect(), at.now);
+        if self.lost_of(id, &absent) == 0 {
+            return;
+        }
+        if how == How::Emptied {
+            // Another run is to know of it, should this one be killed before it is decided.
+            let entry = Entry::Generation(id, absent.seen.clone());
+            self.journal.append(&entry);
+        }
+        self.missing.absent.insert(id, absent);
     }
 
     /// Looks for what is missing, and tells of what is gone for good.
     pub(super) fn look_for_missing(&mut self, at: Moment) {
-        if at.now < self.missing.next_look {
-            return;
-        }
-        let mut wait = self.missing.look_every;
-        let mut is_any_unknown = false;
+        let absent = self.missing.absent.iter();
+        let due = absent.filter(|(_, it)| it.next_look <= at.now);
+        let due: Vec<_> = due.map(|(id, _)| *id).collect();
         let mut folders = Folders::default();
-        for (id, was_nowhere) in std::mem::take(&mut self.missing.unfound) {
-            let known = self.journal.state().generations.get(&id);
-            let Some(identity) = known.map(|known| known.identity.clone()) else {
+        for id in due {
+            let Some(mut absent) = self.missing.absent.remove(&id) else {
                 continue;
             };
-            if self.source.has_found(id) {
-                continue;
-            }
-            let of = (id, &identity);
-            match (self.source).whereabouts(of, &mut folders, &self.journal, at) {
-                Whereabouts::Unknown => {
-                    self.missing.unfound.insert(id, false);
-                    is_any_unknown = true;
+            match self.whereabouts(id, &absent, &mut folders, at) {
+                Some(Whereabouts::Unknown) => {
+                    let absent = absent.look_later(at.now);
+                    self.missing.absent.insert(id, absent);
                 }
-                Whereabouts::Nowhere | Whereabouts::Emptied if !was_nowhere => {
-                    self.missing.unfound.insert(id, true);
-                    wait = LOOK_AGAIN_AFTER;
+                Some(Whereabouts::Nowhere | Whereabouts::Emptied) if !absent.is_nowhere => {
+                    absent.is_nowhere = true;
+                    absent.next_look = at.now + LOOK_AGAIN_AFTER;
+                    self.missing.absent.insert(id, absent);
                 }
-                Whereabouts::Nowhere => self.tell_missing(id, &identity, &DELETED, at),
-                Whereabouts::Emptied => self.tell_missing(id, &identity, &EMPTIED, at),
-                Whereabouts::Elsewhere => self.miss_no_more(id),
-                Whereabouts::NotOurs => {}
+                Some(found @ (Whereabouts::Nowhere | Whereabouts::Emptied)) => {
+                    self.tell_missing(id, &absent, found, at);
+                }
+                Some(Whereabouts::Elsewhere) => self.miss_no_more(id),
+                Some(Whereabouts::NotOurs) | None => {}
             }
-        }
-        self.missing.next_look = at.now + wait;
-        if is_any_unknown && wait == self.missing.look_every {
-            // Files are compared for it, which may be long.
-            self.missing.look_every = (2 * wait).min(LOOK_EVERY_AT_LEAST);
         }
     }
 
-    fn tell_missing(&mut self, id: GenerationId, identity: &Identity, end: &End, at: Moment) {
-        let size = identity.size.unwrap_or(0);
+    /// At the end of a run: tells of what this run had and that is nowhere by now.
+    pub(super) fn tell_all_missing(&mut self, at: Moment) {
+        let mut folders = Folders::default();
+        for (id, absent) in std::mem::take(&mut self.missing.absent) {
+            if absent.how == How::Away {
+                // Another run will decide it.
+                continue;
+            }
+            let found = self.whereabouts(id, &absent, &mut folders, at);
+            if let Some(found @ (Whereabouts::Nowhere | Whereabouts::Emptied)) = found {
+                self.tell_missing(id, &absent, found, at);
+            }
+        }
+    }
+
+    /// Where what is missing is; nothing when it was found.
+    fn whereabouts(
+        &self,
+        id: GenerationId,
+        absent: &Absent,
+        folders: &mut Folders,
+        at: Moment,
+    ) -> Option<Whereabouts> {
+        let is_found = match absent.how {
+            How::Away => self.source.has_found(id),
+            // What is read on in a copy may lack its end.
+            How::Emptied | How::Copied => self.lost_of(id, absent) == 0,
+        };
+        let of = (id, &absent.seen);
+        (!is_found).then(|| self.source.whereabouts(of, folders, &self.journal, at))
+    }
+
+    /// How many bytes that were seen some output will never get, should no other file hold them.
+    fn lost_of(&self, id: GenerationId, absent: &Absent) -> u64 {
+        let copy = self.source.get(id).filter(|it| it.place != Place::Gone);
+        let held = copy.map_or(0, |it| it.size);
         let state = self.journal.state();
+        let seen = &absent.seen;
         let owed = self.outputs.iter().filter_map(|output| {
             let name = output.dispatcher.name();
-            let read = state.read_from(id, name).map(|read| read.position);
+            let sealed = state.read_from(id, name).map(|read| read.position.offset);
+            let read = absent.read.get(name).copied().max(sealed);
             // An output that is new to the input was never owed what is gone.
-            let is_owed = read.is_some() || self.opening.was_taken(&identity.input, name);
-            is_owed.then(|| size.saturating_sub(read.map_or(0, |it| it.offset)))
+            let is_owed = read.is_some() || self.opening.was_taken(&seen.input, name);
+            let size = seen.size.unwrap_or(0);
+            is_owed.then(|| size.saturating_sub(read.unwrap_or(0).max(held)))
         });
-        let lost = owed.max().unwrap_or(0);
-        let why = format!(
-            "the file was {} while it was not held open by a running agent; whether it was written after {} is not known",
-            end.what_happened,
-            utc(identity.seen)
-        );
+        owed.max().unwrap_or(0)
+    }
+
+    fn tell_missing(&mut self, id: GenerationId, absent: &Absent, found: Whereabouts, at: Moment) {
+        let seen = &absent.seen;
+        let is_emptied = found == Whereabouts::Emptied;
+        let (reason, why) = match absent.how {
+            How::Away => {
+                let (reason, what_happened) = if is_emptied {
+                    ("truncated", "emptied")
+                } else {
+                    ("deleted_while_away", "deleted")
+                };
+                let when = utc(seen.seen);
+                (
+                    reason,
+                    format!(
+                        "the file was {what_happened} while it was not held open by a running agent; whether it was written after {when} is not known"
+                    ),
+                )
+            }
+            How::Emptied => (
+                "truncated",
+                "the file was emptied before they were read; rotate by renaming, or less often"
+                    .to_owned(),
+            ),
+            How::Copied => (
+                "truncated",
+                "they were written between the copying and the emptying; rotate by renaming"
+                    .to_owned(),
+            ),
+        };
+        let lost = self.lost_of(id, absent);
         if lost == 0 {
             // Most often a log that was done with: nothing is known to be lost.
-            let path = identity.path.display();
+            let path = seen.path.display();
             tracing::info!(%path, "all that was seen of a file was delivered: {why}");
         } else {
-            self.losses
-                .note(end.reason, &identity.path, lost, &why, at.time);
+            self.losses.note(reason, &seen.path, lost, &why, at.time);
         }
         self.miss_no_more(id);
     }
 
     /// It may turn up again, but it is told only once.
-    pub(super) fn miss_no_more(&mut self, id: GenerationId) {
+    fn miss_no_more(&mut self, id: GenerationId) {
+        let is_open = |it: &Generation| it.place != Place::Gone;
+        if self.source.get(id).is_some_and(is_open) {
+            return;
+        }
         let Some(known) = self.journal.state().generations.get(&id) else {
             return;
         };

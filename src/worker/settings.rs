@@ -128,7 +128,7 @@ impl Worker {
             self.open(id, at);
             if place == Place::Gone {
                 for output in &mut self.outputs {
-                    output.dispatcher.abandon(id, true, 0, at.now);
+                    output.dispatcher.abandon(id, at.now);
                 }
             }
         }

@@ -20,8 +20,6 @@
 //!    with them the beginning of a line.
 //! 7. A compressed file that is shorter than 4 KiB, and holds nothing but what another content of its
 //!    log begins with, may be taken for that one.
-//! 8. What a log is longer by that was emptied and filled further between two looks may be said to be
-//!    lost: until it is read it seems to have grown.
 //!
 //! And some things do not happen in a life, since they could not be told apart: a copy is made of a
 //! log that no agent has seen and that is read on; the clock is set back and put forward again
@@ -42,9 +40,7 @@ use crate::span::PROOF_ENOUGH;
 pub(super) struct Excused {
     /// Lines that were out of reach before they were read: of which content, and which.
     missing: [BTreeSet<(usize, usize)>; 2],
-    /// Contents that were emptied.
-    emptied: Vec<usize>,
-    /// Those of them of which nothing of their own was read by then.
+    /// Contents that were emptied of which nothing of their own was read by then.
     unproven: Vec<usize>,
     /// Whether contents may be short.
     is_short: bool,
@@ -101,13 +97,7 @@ impl Excused {
             let mut sealed = backends.iter().map(|it| it.sealed.contains_key(line));
             line.starts_with(&own) && sealed.any(|it| it)
         });
-        self.emptied.push(id);
         self.unproven.extend((!is_proven).then_some(id));
-    }
-
-    /// Whether a log was filled further than it was when it was emptied.
-    pub(super) fn is_any_outgrown(&self, files: &Files) -> bool {
-        self.emptied.iter().any(|id| files.is_outgrown(*id))
     }
 
     /// A file with this content was made besides the one that is read: a copy, or a gzip.

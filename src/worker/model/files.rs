@@ -350,13 +350,6 @@ impl Files {
         content.lines[..most].iter().map(|(line, _)| line)
     }
 
-    /// Whether a later content of the same log is longer than this one, which is not empty.
-    pub(super) fn is_outgrown(&self, id: usize) -> bool {
-        let content = &self.contents[id];
-        let mut later = self.contents[id + 1..].iter();
-        content.len > 0 && later.any(|it| it.log == content.log && it.len > content.len)
-    }
-
     /// Whether so little is in a content that it proves nothing.
     pub(super) fn is_short(&self, id: usize) -> bool {
         (self.contents[id].len as u64) < PROOF_ENOUGH

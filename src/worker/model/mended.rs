@@ -382,7 +382,7 @@ fn a_file_without_a_name_is_not_held_for_an_output_that_is_configured_no_longer(
 }
 
 #[test]
-fn what_a_refilled_log_is_longer_by_may_seem_to_be_lost() {
+fn what_a_refilled_log_is_longer_by_is_not_said_to_be_lost() {
     assert_well(
         setup(false, 0, 3000),
         vec![
