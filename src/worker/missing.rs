@@ -136,8 +136,11 @@ impl Worker {
         }
         if how == How::Emptied {
             // Another run is to know of it, should this one be killed before it is decided.
-            let entry = Entry::Generation(id, absent.seen.clone());
-            self.journal.append(&entry);
+            let identity = Identity {
+                is_gone: true,
+                ..absent.seen.clone()
+            };
+            self.journal.append(&Entry::Generation(id, identity));
         }
         self.missing.absent.insert(id, absent);
     }
