@@ -12,6 +12,7 @@ use std::time::{Duration, Instant};
 use crate::journal::Journal;
 use crate::record::Time;
 use crate::span::GenerationId;
+use beginning::Boot;
 use clock::Clock;
 use copies::Alias;
 use discover::Found;
@@ -27,6 +28,7 @@ use problems::Problems;
 pub(crate) use problems::permission_mending;
 
 mod anew;
+mod beginning;
 mod beside;
 #[cfg(test)]
 pub(crate) mod births;
@@ -116,6 +118,7 @@ pub(crate) struct Source {
     /// Generations that were found changed while others were looked at.
     doubted: BTreeSet<GenerationId>,
     clock: Clock,
+    boot: Boot,
     watch: watch::Watch,
     links: Links,
     problems: Problems,
@@ -151,6 +154,7 @@ impl Source {
             retry_at: at.now,
             doubted: BTreeSet::new(),
             clock: Clock::new(at),
+            boot: Boot::last(),
             watch: watch::Watch::new(),
             links: Links::default(),
             problems: Problems::default(),
@@ -315,6 +319,7 @@ impl Source {
             let known = journal.state().generations.values();
             let youngest = known.map(|known| known.identity.birth).max();
             self.clock.resume(journal.state().looked_at, youngest, at);
+            self.boot.last_look = journal.state().looked_at;
         }
         // After that only those can be news that were made since: an event may have been missed. A
         // folder that comes back brings all that was in it.

@@ -20,6 +20,8 @@ mod looking;
 mod missing;
 #[path = "lifecycle/outputs.rs"]
 mod outputs;
+#[path = "lifecycle/power.rs"]
+mod power;
 #[path = "lifecycle/refusing.rs"]
 mod refusing;
 #[path = "lifecycle/reloading.rs"]

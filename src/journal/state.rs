@@ -9,7 +9,7 @@ use super::entry::{CheckpointEnd, Cursor, Entry, Extent, Identity, Route, Seal};
 use crate::batch::parts::Parts;
 use crate::batch::{BatchId, StreamName, divided};
 use crate::record::Time;
-use crate::span::{GenerationId, PROOF_ENOUGH, Position};
+use crate::span::{GenerationId, PROOF_ENOUGH, Position, Span};
 
 /// The state that a list of entries amounts to.
 #[derive(Debug, Clone, Default, PartialEq)]
@@ -341,17 +341,20 @@ impl State {
     pub(crate) fn positions_in(&self, id: GenerationId) -> Vec<Position> {
         let known = self.generations.get(&id);
         let cursors = known.into_iter().flat_map(|known| known.cursors.iter());
-        let spans = self
-            .seals
-            .values()
-            .flat_map(|sealed| sealed.seal.spans.iter());
-        let sealed = spans
-            .filter(|span| span.generation == id)
-            .map(|span| span.end);
         cursors
             .map(|(_, cursor)| cursor.position)
-            .chain(sealed)
+            .chain(self.sealed_spans(id).map(|span| span.end))
             .collect()
+    }
+
+    /// Whether a batch holds bytes of a generation, and may move its cursors.
+    pub(crate) fn is_on_its_way(&self, id: GenerationId) -> bool {
+        self.sealed_spans(id).next().is_some()
+    }
+
+    fn sealed_spans(&self, id: GenerationId) -> impl Iterator<Item = &Span> {
+        let spans = self.seals.values().flat_map(|it| it.seal.spans.iter());
+        spans.filter(move |span| span.generation == id)
     }
 
     /// Whether every output that takes a generation's input has all of its `len` bytes.

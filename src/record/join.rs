@@ -115,6 +115,14 @@ impl Joiner {
         self.trust >= TRUSTED
     }
 
+    /// The same without anything of the last record.
+    pub(super) fn without_record(self) -> Self {
+        Self {
+            trust: self.trust,
+            ..Self::default()
+        }
+    }
+
     /// Begins a record with a line. `head` is that of the line.
     #[inline]
     pub(super) fn begin(&mut self, line: &[u8], head: Option<Head>, rules: &Rules) -> Open {

@@ -92,6 +92,8 @@ pub(crate) struct Generation {
     pub(super) begun: Time,
     /// It goes on in a copy of its first file, which was so long when it was found.
     pub(super) copy_len: Option<u64>,
+    /// When it was opened there was less in it than was read of it before the power went.
+    pub(crate) has_lost_end: bool,
     /// The furthest that any output has read, or that a copy was seen to hold.
     reached: Cell<Position>,
     /// Earlier ends of what was read: a copy that was made before the last of them proves these.
@@ -155,6 +157,7 @@ impl Generation {
             birth: birth_of(&opened.metadata),
             begun: birth_of(&opened.metadata),
             copy_len: None,
+            has_lost_end: false,
             reached: Cell::default(),
             trail: RefCell::default(),
             end,
@@ -297,7 +300,7 @@ impl Generation {
     }
 
     /// An offset with the proof of what lies before it.
-    pub(super) fn position(&self, offset: u64) -> io::Result<Position> {
+    pub(crate) fn position(&self, offset: u64) -> io::Result<Position> {
         if let Some(end) = self.content.known_end().filter(|end| end.offset == offset) {
             return Ok(end);
         }

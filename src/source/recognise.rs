@@ -12,7 +12,7 @@ use super::generation::{Generation, Place};
 use super::opened::Opened;
 use super::{Change, Moment, Source, rotation};
 use crate::journal::{Entry, Identity, Journal};
-use crate::span::{GenerationId, PROOF_ENOUGH};
+use crate::span::GenerationId;
 
 /// What a file proves to be.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -89,7 +89,12 @@ impl Source {
             Original::Is(original) => Identified::Copy(original),
             Original::Unsettled => Identified::Later,
             Original::Shorter(id) => Identified::Longer(id),
-            Original::None => self.recognise(input, path, opened, journal),
+            Original::None => match self.without_its_end(input, opened, journal) {
+                // Cursors go back to its end once nothing moves them forward.
+                Some(id) if journal.state().is_on_its_way(id) => Identified::Later,
+                Some(id) => Identified::Known(id),
+                None => self.recognise(input, path, opened, journal),
+            },
         };
         if opened.is_as_opened() {
             identified
@@ -129,9 +134,13 @@ impl Source {
         // Of a copy that was overtaken, up to its end.
         let positions = journal.state().positions_in(id).into_iter();
         let len = generation.size;
-        for position in positions.filter(|it| it.offset <= len) {
+        let (within, beyond): (Vec<_>, Vec<_>) = positions.partition(|it| it.offset <= len);
+        for position in within {
             generation.note_reached(position);
         }
+        generation.has_lost_end = generation.copy_len.is_none()
+            && self.boot.is_later_than(generation.modified())
+            && !beyond.is_empty();
         self.by_key.insert((input, generation.key), id);
         self.generations.insert(id, Box::new(generation));
         self.note_identity(id, journal, at);
@@ -280,32 +289,6 @@ impl Source {
             Some(_) => Identified::Later,
             None => Identified::New,
         }
-    }
-
-    /// Whether a file is a copy of a known one that was overtaken: its original was read further
-    /// before it was emptied, and of the positions that the journal has those that lie in the copy
-    /// prove it, one of them far enough.
-    fn is_overtaken_copy(
-        &self,
-        opened: &Opened,
-        (id, original): (GenerationId, &Identity),
-        journal: &Journal,
-    ) -> bool {
-        let birth = birth_of(&opened.metadata);
-        let inode = FileKey::of(&opened.metadata).inode;
-        if (inode, birth) == (original.inode, original.birth)
-            || self.clock.is_older(birth, original.birth)
-            || !original.head.matches(&opened.head)
-        {
-            return false;
-        }
-        let state = journal.state();
-        let positions = state.positions_in(id).into_iter();
-        let (within, beyond): (Vec<_>, Vec<_>) =
-            (positions.chain(state.proof_of(id))).partition(|it| it.offset <= opened.len());
-        !beyond.is_empty()
-            && within.iter().any(|it| it.offset >= PROOF_ENOUGH)
-            && within.iter().all(|it| opened.proves(*it))
     }
 
     fn has_no_bytes(&self, id: GenerationId) -> bool {

@@ -73,6 +73,9 @@ impl Opening {
         let Some(input) = self.inputs.get(generation.input) else {
             return;
         };
+        if generation.has_lost_end {
+            go_on_at_end(generation, journal);
+        }
         let values = self.values(input, &generation.origin);
         for output in outputs.iter_mut() {
             if !output.dispatcher.takes(generation.input) {
@@ -214,6 +217,30 @@ impl Opening {
                 }
             }
         }
+    }
+}
+
+/// Lets every output that has delivered more of a file than is in it go on where it ends.
+fn go_on_at_end(generation: &Generation, journal: &mut Journal) {
+    let (id, end) = (generation.id, generation.size);
+    let known = journal.state().generations.get(&id);
+    let cursors = known.into_iter().flat_map(|known| known.cursors.iter());
+    let beyond = cursors.filter(|(_, cursor)| cursor.position.offset > end);
+    let beyond: Vec<_> = beyond.map(|(name, it)| (name.to_owned(), *it)).collect();
+    let furthest = beyond.iter().map(|(_, it)| it.position.offset).max();
+    // What cannot be read now is read from its beginning once it can be.
+    let (Some(furthest), Ok(position)) = (furthest, generation.position(end)) else {
+        return;
+    };
+    let path = generation.path.display();
+    tracing::warn!(%path, bytes = furthest - end, "the file has lost its end with the power; what it lacks was delivered, and it is read on where it ends now");
+    for (output, cursor) in beyond {
+        let cursor = Cursor {
+            position,
+            last_time: cursor.last_time,
+            learned: cursor.learned.without_records(),
+        };
+        journal.append(&Entry::Cursor(id, output, cursor));
     }
 }
 

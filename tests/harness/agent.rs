@@ -1,6 +1,7 @@
 //! The agent as a process of its own: started, told to end, killed. Its log is read as it comes
 //! and shown when the test fails.
 
+use std::fs;
 use std::io::{self, BufRead as _, BufReader};
 use std::os::unix::process::{CommandExt as _, ExitStatusExt as _};
 use std::path::Path;
@@ -107,7 +108,30 @@ impl Agent {
             return None;
         }
         // Both exec, so the process is the agent in the end.
-        let mut command = within(&format!("{none} && exec \"$0\" \"$@\""));
+        Self::started_by(within(&format!("{none} && exec \"$0\" \"$@\"")), config)
+    }
+
+    /// Starts it where the machine seems to have been started less than a second ago, and waits
+    /// until it says that it has started; nothing where such a place cannot be made.
+    pub(crate) fn after_a_boot(config: &Path) -> Option<Self> {
+        let up = fs::read_to_string("/proc/uptime").ok()?;
+        let (seconds, _) = up.split_once('.')?;
+        let within = || {
+            let mut command = Command::new("unshare");
+            command.args(["--user", "--map-root-user", "--time", "--boottime"]);
+            command.arg(format!("-{seconds}"));
+            command
+        };
+        let probe = within().arg("true").stderr(Stdio::null()).status();
+        if !probe.is_ok_and(|status| status.success()) {
+            return None;
+        }
+        Self::started_by(within(), config)
+    }
+
+    /// Starts it by a command that becomes what follows it, and waits until it says that it has
+    /// started.
+    fn started_by(mut command: Command, config: &Path) -> Option<Self> {
         command.arg(env!("CARGO_BIN_EXE_pinnace"));
         command
             .args(["run", "--on-error=exit", "--config"])
@@ -122,26 +146,14 @@ impl Agent {
     pub(crate) fn preloading(library: &Path, config: &Path) -> Self {
         let mut command = Command::new("env");
         command.arg(format!("LD_PRELOAD={}", library.display()));
-        command.arg(env!("CARGO_BIN_EXE_pinnace"));
-        command
-            .args(["run", "--on-error=exit", "--config"])
-            .arg(config);
-        let agent = Self::of(command, &[]).unwrap();
-        agent.wait_for_log("started version=");
-        agent
+        Self::started_by(command, config).unwrap()
     }
 
     /// Starts it with so few descriptors, and waits until it says that it has started.
     pub(crate) fn with_descriptors(most: u32, config: &Path) -> Self {
         let mut command = Command::new("sh");
         command.args(["-c", &format!("ulimit -n {most} && exec \"$0\" \"$@\"")]);
-        command.arg(env!("CARGO_BIN_EXE_pinnace"));
-        command
-            .args(["run", "--on-error=exit", "--config"])
-            .arg(config);
-        let agent = Self::of(command, &[]).unwrap();
-        agent.wait_for_log("started version=");
-        agent
+        Self::started_by(command, config).unwrap()
     }
 
     fn of(mut command: Command, variables: &[(&str, String)]) -> io::Result<Self> {

@@ -89,6 +89,17 @@ impl Learned {
         }
     }
 
+    /// The same of the file, and nothing of its last records.
+    pub(crate) fn without_records(self) -> Self {
+        Self {
+            envelope: self.envelope,
+            out: self.out.without_record(),
+            err: self.err.without_record(),
+            is_timed: self.is_timed,
+            ..Self::default()
+        }
+    }
+
     /// Whether there is nothing to remember.
     pub(crate) fn is_nothing(&self) -> bool {
         *self == Self::default()
