@@ -130,9 +130,15 @@ impl Worker {
             let read = output.dispatcher.read_position(id)?;
             Some((output.dispatcher.name().to_owned(), read.offset))
         });
-        let absent = Absent::new(how, seen, read.collect(), at.now);
+        let mut absent = Absent::new(how, seen, read.collect(), at.now);
         if self.lost_of(id, &absent) == 0 {
             return;
+        }
+        if let Some(before) = self.missing.absent.get(&id)
+            && before.seen.size > absent.seen.size
+        {
+            // It was read on in a copy, and what that lacked is missing still.
+            absent.seen.clone_from(&before.seen);
         }
         if how == How::Emptied {
             // Another run is to know of it, should this one be killed before it is decided.

@@ -17,6 +17,7 @@ mod account;
 mod acts;
 mod backend;
 mod files;
+mod lost;
 mod mended;
 mod records;
 mod stage;
