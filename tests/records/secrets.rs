@@ -146,7 +146,8 @@ fn no_secret_is_in_a_dead_letter() {
 #[test]
 fn what_is_looked_for_when_asked_is_replaced_and_counted_and_what_only_looks_like_it_stays() {
     let scene = Scene::new();
-    let keys = "redact: [email, card_number, iban], multiline_wait: 50ms";
+    let keys = "redact: [email, card_number, iban], multiline_wait: 50ms, \
+         redact_patterns: { customer: 'C-\\d{6}' }";
     let config = both(&scene, vec![scene.input("app", &["*.log"], keys)]).serving();
     let table = [
         (
@@ -167,17 +168,23 @@ fn what_is_looked_for_when_asked_is_replaced_and_counted_and_what_only_looks_lik
             "from FR14 2004 1010 0505 0001 3M02 607",
         ),
         ("key AKIAIOSFODNN7EXAMPLE", "key AKIAIOSFODNN7EXAMPLE"),
+        ("for C-123456 and C-12", "for [redacted customer] and C-12"),
     ];
     let written = table.map(|it| it.0).join("\n");
     append(&scene.log("app.log"), written + "\n");
     let agent = scene.start(&config);
     for backend in Backend::ALL {
-        scene.wait_for_stored(backend, 6);
+        scene.wait_for_stored(backend, 7);
         let records = scene.receiver.records(backend);
         assert_eq!(texts(&records), table.map(|it| it.1), "{backend}");
     }
     for output in ["loki", "cloudwatch"] {
-        let counts = [("email", 2), ("card_number", 2), ("iban", 1)];
+        let counts = [
+            ("email", 2),
+            ("card_number", 2),
+            ("iban", 1),
+            ("customer", 1),
+        ];
         config.wait_for_samples(&counts.map(|(kind, count)| {
             format!("pinnace_redacted_total{{output=\"{output}\",kind=\"{kind}\"}} {count}")
         }));
