@@ -115,6 +115,8 @@ fn gather(rows: &mut Vec<Row>, done: Vec<Row>) {
             continue;
         };
         sum.lines += row.lines;
+        sum.bytes += row.bytes;
+        sum.wrote_for += row.wrote_for;
         sum.kills += row.kills;
         sum.rotations += row.rotations;
         sum.lost += row.lost;

@@ -46,6 +46,8 @@ pub(crate) struct Application {
     pub(crate) kept_back: u64,
     /// All that was written, in bytes.
     pub(crate) bytes: u64,
+    /// How long it wrote and rotated.
+    pub(crate) wrote_for: Duration,
     /// How often the log was rotated.
     pub(crate) rotations: u32,
 }
@@ -74,6 +76,7 @@ impl Application {
             lines: 0,
             kept_back: 0,
             bytes: 0,
+            wrote_for: Duration::ZERO,
             rotations: 0,
         };
         application.write_banner();
@@ -230,8 +233,9 @@ pub(crate) fn work(
 ) {
     // What could not be written in time is not made up for beyond this.
     let most = pace.rate / 10;
-    let mut last_step = Instant::now();
-    let mut last_time = last_step;
+    let begun = Instant::now();
+    let mut last_step = begun;
+    let mut last_time = begun;
     while !is_over.load(Ordering::Relaxed) {
         {
             let mut application = lock(application);
@@ -245,6 +249,7 @@ pub(crate) fn work(
         }
         pass(STEP);
     }
+    lock(application).wrote_for = begun.elapsed();
 }
 
 /// Ends the writing also when something fails, so that no thread waits for ever.

@@ -1,6 +1,7 @@
 //! A state directory whose volume is full for a while.
 
-use super::{Backend, Life, Scene, SmallVolume, eventually, get, pass};
+use super::{Backend, Life, Scene, SmallVolume, pass};
+use crate::harness::{eventually, get};
 
 /// More than all that is on its way at a time.
 const BYTES: u64 = 16 << 20;

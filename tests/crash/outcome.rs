@@ -20,6 +20,9 @@ pub(crate) struct Row {
     pub(crate) case: &'static str,
     pub(crate) backend: Backend,
     pub(crate) lines: u64,
+    /// What was written, in bytes, and how long that took.
+    pub(crate) bytes: u64,
+    pub(crate) wrote_for: Duration,
     pub(crate) kills: u64,
     pub(crate) rotations: u64,
     pub(crate) lost: u64,
@@ -108,6 +111,11 @@ impl Row {
         }
     }
 
+    /// How fast it was written, in millions of bytes a second.
+    fn rate(&self) -> f64 {
+        self.bytes as f64 / 1e6 / self.wrote_for.as_secs_f64().max(1e-3)
+    }
+
     /// Whether all is as it should be.
     pub(crate) fn is_flawless(&self) -> bool {
         (self.lost, self.duplicated) == (0, 0) && self.problems.is_empty()
@@ -117,10 +125,11 @@ impl Row {
 /// The rows for people, with what is wrong below each.
 pub(crate) fn table(rows: &[Row]) -> String {
     let mut text = format!(
-        "{:<34}{:<12}{:>10}{:>7}{:>7}{:>9}{:>10}{:>12}{:>10}{:>6}\n",
+        "{:<34}{:<12}{:>10}{:>6}{:>7}{:>7}{:>9}{:>10}{:>12}{:>10}{:>6}\n",
         "case",
         "backend",
         "lines",
+        "MB/s",
         "rot.",
         "kills",
         "lost",
@@ -132,10 +141,11 @@ pub(crate) fn table(rows: &[Row]) -> String {
     for row in rows {
         writeln!(
             text,
-            "{:<34}{:<12}{:>10}{:>7}{:>7}{:>9}{:>10}{:>12}{:>10}{:>6}",
+            "{:<34}{:<12}{:>10}{:>6.1}{:>7}{:>7}{:>9}{:>10}{:>12}{:>10}{:>6}",
             row.case,
             row.backend.name(),
             row.lines,
+            row.rate(),
             row.rotations,
             row.kills,
             row.lost,

@@ -40,6 +40,8 @@ pub(crate) struct Remains {
     pub(crate) lines: HashMap<u64, u64>,
     /// Pieces of lines at the ends of copies.
     pub(crate) pieces: BTreeSet<String>,
+    /// All of it, in bytes.
+    pub(crate) bytes: u64,
 }
 
 impl Remains {
@@ -49,6 +51,7 @@ impl Remains {
         let copies = (1..=rotations).map(|number| rotated(log, number, ""));
         for path in copies.chain([log.to_owned()]) {
             let text = fs::read_to_string(path).unwrap();
+            remains.bytes += text.len() as u64;
             for line in text.split_inclusive('\n') {
                 match line.strip_suffix('\n') {
                     Some(line) => *remains.lines.entry(xxh3_64(line.as_bytes())).or_default() += 1,

@@ -3,25 +3,23 @@
 //! the machine's own timing stays.
 
 use std::fmt::Write as _;
-use std::fs;
-use std::path::Path;
 use std::str::FromStr;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use pinnace::receiver::{Action, Backend, Faults, Summary};
-use serde_json::Value;
 
 use crate::application::{Application, Pace, StopOnDrop, lock, report, work};
 use crate::case::{Case, Rotation, Script, Style};
 use crate::dice::Dice;
-use crate::harness::{Agent, Config, Scene, SmallVolume, eventually, get, pass};
+use crate::harness::{Agent, Config, Scene, SmallVolume, pass};
 use crate::outcome::Row;
 use crate::points::Trouble;
-use crate::rotator::{self, Remains};
+use crate::rotator;
 
 mod deaths;
+mod ending;
 mod full;
 
 /// Something arrives within this once nothing is in its way, as long as anything is owed.
@@ -92,7 +90,6 @@ pub(crate) fn live(case: &'static Case, seed: u64, scale: &Scale) -> Vec<Row> {
         application: &application,
         rotates: &rotates,
         rows: rows.collect(),
-        said_lost: 0,
         told: String::new(),
         begun: Instant::now(),
         case,
@@ -135,8 +132,6 @@ struct Life<'a> {
     rotates: &'a AtomicBool,
     dice: Dice,
     rows: Vec<Row>,
-    /// Bytes of which the agents said that they were lost.
-    said_lost: u64,
     /// What happened, for the one who reads of a failure.
     told: String,
     begun: Instant,
@@ -334,81 +329,6 @@ impl Life<'_> {
         self.tell(&format!("{lines} lines are stored"));
     }
 
-    /// Adds up what the agent counted, as far as it still answers.
-    fn take_counters(&mut self) {
-        let Some((200, metrics)) = get(self.config.port(), "/metrics") else {
-            return;
-        };
-        let of = |metric: &str, backend: Backend| {
-            let series = format!("pinnace_{metric}_total{{output=\"{}\"}} ", backend.name());
-            let value = metrics.lines().find_map(|line| line.strip_prefix(&series));
-            value.and_then(|it| it.parse::<u64>().ok()).unwrap_or(0)
-        };
-        let lost = metrics
-            .lines()
-            .filter(|line| line.starts_with("pinnace_lost_bytes_total{"))
-            .filter_map(|line| line.rsplit(' ').next()?.parse::<u64>().ok());
-        self.said_lost += lost.sum::<u64>();
-        for row in &mut self.rows {
-            row.doubtful += of("doubtful_resends", row.backend);
-            if row.backend == Backend::Cloudwatch {
-                row.replayed += of("replayed_batches", row.backend);
-            }
-        }
-    }
-
-    /// Waits for the rest, ends the agent and compares.
-    fn end(mut self) -> Vec<Row> {
-        self.drain();
-        if !self.case.all_is_stored() {
-            self.config.wait_until_no_lag();
-        }
-        // The end of its starting: until then a signal ends it like any program.
-        let answers = eventually(|| get(self.config.port(), "/healthz").is_some());
-        self.take_counters();
-        if let Some(agent) = self.agent.take() {
-            let exit = agent.stop();
-            let _ = writeln!(self.told, "{}", exit.log);
-            if exit.code != Some(0) || !answers {
-                let problem = format!("the agent ended with {:?}: {}", exit.code, exit.log);
-                self.problem(self.rows[0].backend, problem);
-            }
-        }
-        if self.case.all_is_stored() && self.said_lost > 0 {
-            let said = self.told.lines().filter(|it| it.contains("were lost"));
-            let said = said.collect::<Vec<_>>().join("\n");
-            let problem = format!("{} bytes were said to be lost:\n{said}", self.said_lost);
-            self.problem(self.rows[0].backend, problem);
-        }
-        let application = lock(self.application);
-        let remains = (self.case.rotation == Rotation::Independent)
-            .then(|| Remains::of(&self.scene.log("app.log"), application.rotations));
-        for row in &mut self.rows {
-            row.lines = application.lines;
-            row.time = self.begun.elapsed();
-            row.rotations = application.rotations.into();
-            let records = self.scene.receiver.records(row.backend);
-            let summary = self.scene.receiver.summary(row.backend);
-            if row.backend == Backend::Loki {
-                row.replayed = summary.replayed;
-            }
-            let letters = letters_to(&self.config.state_dir, row.backend);
-            row.compare(
-                &application.written,
-                remains.as_ref(),
-                &records,
-                &letters,
-                &summary,
-            );
-        }
-        if let Some(row) = self.rows.iter_mut().find(|row| !row.is_flawless())
-            && variable::<String>("PINNACE_TEST_TELL").is_some()
-        {
-            row.problems.push(self.told);
-        }
-        self.rows
-    }
-
     fn problem(&mut self, backend: Backend, problem: String) {
         self.tell(&problem);
         let row = self.rows.iter_mut().find(|row| row.backend == backend);
@@ -421,22 +341,13 @@ impl Life<'_> {
     }
 }
 
-/// The texts that an output refused for ever.
-fn letters_to(state_dir: &Path, backend: Backend) -> Vec<String> {
-    let letters = fs::read_to_string(state_dir.join("dead-letters.ndjson")).unwrap_or_default();
-    letters
-        .lines()
-        .map(|line| serde_json::from_str::<Value>(line).unwrap())
-        .filter(|letter| letter["output"] == backend.name())
-        .map(|letter| letter["text"].as_str().unwrap().to_owned())
-        .collect()
-}
-
 fn row(case: &Case, backend: Backend) -> Row {
     Row {
         case: case.name,
         backend,
         lines: 0,
+        bytes: 0,
+        wrote_for: Duration::ZERO,
         kills: 0,
         rotations: 0,
         lost: 0,
