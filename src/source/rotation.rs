@@ -66,17 +66,20 @@ pub(crate) fn suggestions<'a>(
             let is_possible = identity.head.matches(file.head) && furthest <= file.size;
             // Another file than the one that was known: rather twice than not at all.
             let is_another = identity.birth != file.birth || identity.inode != file.inode;
-            let is_doubtful = match hint {
-                Hint::SameInode | Hint::SamePath => is_another,
+            let lacks_end = || {
+                let end = identity.end;
+                end.is_some_and(|end| proof_of(id, identity) < end.offset)
+            };
+            let is_doubtful = || match hint {
+                // The very file may have been emptied, and filled again.
+                Hint::SameInode | Hint::SamePath => is_another || lacks_end(),
                 // A copy of what was emptied holds also what was seen and not read.
-                Hint::Rotated => identity
-                    .end
-                    .is_some_and(|end| proof_of(id, identity) < end.offset),
+                Hint::Rotated => lacks_end(),
                 Hint::Compressed => furthest != file.size,
             };
             // Nothing is known of an empty head: only the inode speaks for it.
             let says_something = identity.head.len > 0 || hint == Hint::SameInode;
-            let is_sure = || !is_doubtful || proof_of(id, identity) >= PROOF_ENOUGH;
+            let is_sure = || !is_doubtful() || proof_of(id, identity) >= PROOF_ENOUGH;
             let is_suggested = is_possible && says_something && is_sure();
             is_suggested.then_some((hint, Reverse(furthest), id))
         })

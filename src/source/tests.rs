@@ -6,6 +6,7 @@ use std::fs;
 use std::time::SystemTime;
 
 mod copies;
+mod emptied;
 mod lost_ends;
 mod missing;
 mod overtaken;
