@@ -71,10 +71,10 @@ impl Source {
             Identified::Known(id) => Some(id),
             Identified::New => None,
         };
-        // Another content in a file that an earlier run knew is no history either.
+        // Another content in a file that an earlier run knew is no history either, and where there is
+        // none yet, its writer may go on.
         let is_unseen = self.clock.is_news(birth_of(&opened.metadata))
             || (self.clock.is_first_look()
-                && opened.len() > 0
                 && names::is_known(&names::known_files(journal), &opened.metadata));
         let origin: Arc<Path> = match known {
             Some(id) if journal.state().is_delivered(id, opened.len()) => {

@@ -3,6 +3,7 @@
 use super::acts::{Act, Labels, Outcome, Setup};
 use super::{Life, live};
 
+mod emptied;
 mod short;
 
 fn setup(means_all: bool, banner_lines: usize, batch_bytes: usize) -> Setup {
