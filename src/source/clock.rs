@@ -14,6 +14,10 @@ const IS_SET: i64 = 100_000_000;
 /// it is taken, in nanoseconds.
 const LONGEST_ABSENCE: i64 = 24 * 3600 * 1_000_000_000;
 
+/// A file is met this soon after it was made, in nanoseconds: a look is made every ten seconds, and
+/// noted within as many more.
+const MET_WITHIN: i64 = 60_000_000_000;
+
 /// The account of one run.
 #[derive(Debug)]
 pub(super) struct Clock {
@@ -65,11 +69,14 @@ impl Clock {
         if ahead > IS_SET {
             self.add(ahead.saturating_add(LONGEST_ABSENCE));
         }
-        // A file is from the future: the clock was set back in an earlier run. By when it was seen
-        // that says nothing.
+        // A file is from the future, or was made long after that look: the clock was set back in an
+        // earlier run, and may have been put forward since. By when it was seen that says nothing.
         let ahead = youngest.map_or(0, |youngest| youngest.nanos_since(at.time));
-        if ahead > self.set_back.max(IS_SET) {
-            self.set_back = ahead.saturating_add(LONGEST_ABSENCE);
+        let later = youngest.map_or(0, |youngest| youngest.nanos_since(earlier));
+        let is_set = ahead > IS_SET || later > MET_WITHIN;
+        let back = ahead.max(later);
+        if is_set && back > self.set_back {
+            self.set_back = back.saturating_add(LONGEST_ABSENCE);
         }
     }
 
@@ -163,6 +170,10 @@ mod tests {
         assert!(!clock.is_older(second(525), second(1005)));
         clock.resume(Some(second(1010)), None, at(30, 530));
         assert!(clock.is_news(second(400)) && !clock.is_news(second(400 - 25 * 3600)));
+        // It was put forward again while no agent ran.
+        let mut clock = Clock::new(at(30, 1030));
+        clock.resume(Some(second(520)), Some(second(1005)), at(30, 1030));
+        assert!(!clock.is_older(second(525), second(1005)));
         // In one after that, which looked by the new clock, it is put forward again.
         let mut clock = Clock::new(at(40, 540));
         clock.resume(Some(second(520)), Some(second(1005)), at(40, 540));

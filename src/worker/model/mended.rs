@@ -322,6 +322,27 @@ fn what_is_made_by_a_clock_that_was_set_back_in_an_earlier_run_is_no_older_for_i
 }
 
 #[test]
+fn what_was_copied_before_a_clock_was_put_forward_in_the_absence_is_no_older_for_it() {
+    assert_well(
+        setup(true, 0, 700),
+        vec![
+            Act::Truncate { log: 0, lines: 1 },
+            Act::Jump { seconds: -3600 },
+            pass(1),
+            stop(
+                labels(false, 0),
+                false,
+                vec![
+                    Act::Copy { log: 0 },
+                    append(0, 1, 0),
+                    Act::Jump { seconds: 3600 },
+                ],
+            ),
+        ],
+    );
+}
+
+#[test]
 fn the_banner_of_a_log_that_was_deleted_in_the_absence_is_not_taken_for_that_of_the_next() {
     for is_kill in [false, true] {
         assert_well(
