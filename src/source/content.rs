@@ -5,7 +5,6 @@ use std::cell::RefCell;
 use std::fs::{File, Metadata};
 use std::io::{self, BufReader, Read as _, Seek as _};
 use std::os::unix::fs::FileExt as _;
-use std::path::Path;
 
 use flate2::read::MultiGzDecoder;
 
@@ -32,15 +31,10 @@ impl Content {
     /// Takes an open file; `may_be_gzip` says whether its name promises a gzip. A gzip that is
     /// not complete is an error of the kind [`io::ErrorKind::UnexpectedEof`].
     pub(super) fn of(file: File, may_be_gzip: bool) -> io::Result<Self> {
-        if !may_be_gzip {
-            return Ok(Self::Plain(file));
+        if may_be_gzip && is_gzip(&file)? {
+            return Ok(Self::Gzip(Gzip::new(file)?));
         }
-        let mut magic = [0; 2];
-        match file.read_at(&mut magic, 0)? {
-            0 | 1 => Err(io::ErrorKind::UnexpectedEof.into()),
-            _ if magic == GZIP_MAGIC => Ok(Self::Gzip(Gzip::new(file)?)),
-            _ => Ok(Self::Plain(file)),
-        }
+        Ok(Self::Plain(file))
     }
 
     /// The open file.
@@ -91,20 +85,24 @@ impl Content {
 }
 
 /// The first bytes of what a file holds, up to [`PROOF_BYTES`]: of a gzip without looking through it.
-pub(super) fn head_at(path: &Path) -> io::Result<Vec<u8>> {
-    let file = File::open(path)?;
-    let mut magic = [0; 2];
-    let is_gzip = path.extension().is_some_and(|it| it == "gz")
-        && file.read_at(&mut magic, 0)? == magic.len()
-        && magic == GZIP_MAGIC;
+pub(super) fn head_of(file: File, may_be_gzip: bool) -> io::Result<Vec<u8>> {
     let mut head = Vec::new();
     let most = PROOF_BYTES as u64;
-    if is_gzip {
+    if may_be_gzip && is_gzip(&file)? {
         decoder_of(&file)?.take(most).read_to_end(&mut head)?;
     } else {
         file.take(most).read_to_end(&mut head)?;
     }
     Ok(head)
+}
+
+/// Whether a file that is named as a gzip is one. One of which that cannot be told yet is an error.
+fn is_gzip(file: &File) -> io::Result<bool> {
+    let mut magic = [0; 2];
+    match file.read_at(&mut magic, 0)? {
+        0 | 1 => Err(io::ErrorKind::UnexpectedEof.into()),
+        _ => Ok(magic == GZIP_MAGIC),
+    }
 }
 
 /// A complete gzip.

@@ -9,10 +9,9 @@ use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 
 use super::beside::Listing;
-use super::content;
 use super::file::{FileKey, birth_of};
 use super::links::Links;
-use super::opened::Opened;
+use super::opened::{self, Opened};
 use super::siblings::is_being_written;
 use super::{Moment, Source, rotation};
 use crate::journal::{Identity, Journal};
@@ -241,7 +240,7 @@ impl Source {
             );
         }
         // Most are others: a compressed one is not looked through for that.
-        if !seen.identity.head.matches(&content::head_at(path)?) {
+        if !seen.identity.head.matches(&opened::head_at(path)?) {
             return Ok(false);
         }
         let opened = Opened::at(path)?;

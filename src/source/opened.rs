@@ -5,7 +5,7 @@ use std::io;
 use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::Path;
 
-use super::content::Content;
+use super::content::{self, Content};
 #[cfg(test)]
 use super::meanwhile;
 use super::reader;
@@ -13,6 +13,22 @@ use crate::span::{Anchor, PROOF_BYTES, Position};
 
 /// A file that is found shorter than the system has just said is asked again so often.
 const SETTLES_WITHIN: u8 = 8;
+
+/// The beginning of what a file holds: what tells most files that hold another content.
+pub(super) fn head_at(path: &Path) -> io::Result<Vec<u8>> {
+    content::head_of(open(path)?, may_be_gzip(path))
+}
+
+/// Opens what is there, and waits for nobody: it may be no file by now.
+fn open(path: &Path) -> io::Result<File> {
+    let nonblocking = i32::try_from(rustix::fs::OFlags::NONBLOCK.bits()).unwrap_or(0);
+    let mut options = OpenOptions::new();
+    options.read(true).custom_flags(nonblocking).open(path)
+}
+
+fn may_be_gzip(path: &Path) -> bool {
+    path.extension().is_some_and(|it| it == "gz")
+}
 
 /// A file that was just opened.
 #[derive(Debug)]
@@ -27,12 +43,7 @@ pub(super) struct Opened {
 impl Opened {
     /// Opens a regular file for reading; nothing else is ever opened for long.
     pub(super) fn at(path: &Path) -> io::Result<Self> {
-        let nonblocking = i32::try_from(rustix::fs::OFlags::NONBLOCK.bits()).unwrap_or(0);
-        let file = OpenOptions::new()
-            .read(true)
-            .custom_flags(nonblocking)
-            .open(path)?;
-        Self::of(file, path.extension().is_some_and(|it| it == "gz"))
+        Self::of(open(path)?, may_be_gzip(path))
     }
 
     /// Looks at an open file anew; `may_be_gzip` says whether its name promises a gzip.

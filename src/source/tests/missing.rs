@@ -28,6 +28,7 @@ fn a_compressed_file_may_be_what_is_missing_until_its_content_says_that_it_is_no
     let own = lines("one", 9000);
     let whole = gzip_of(&own);
     let half = whole[..whole.len() / 2].to_vec();
+    let nothing = Vec::new();
     let other = gzip_of(&lines("two", 9000));
     let broken = [&whole[..20], &[0xFF; 2000]].concat();
     let (nowhere, unknown) = (Whereabouts::Nowhere, Whereabouts::Unknown);
@@ -40,6 +41,7 @@ fn a_compressed_file_may_be_what_is_missing_until_its_content_says_that_it_is_no
         ),
         ("and renamed again", "app.log.3.gz", &whole, [unknown; 2]),
         ("in the making", "app.log.1.gz", &half, [unknown, nowhere]),
+        ("just begun", "app.log.1.gz", &nothing, [unknown, nowhere]),
         ("another content", "app.log.1.gz", &other, [nowhere; 2]),
         ("broken", "app.log.1.gz", &broken, [nowhere; 2]),
         ("of another log", "other.log.1.gz", &half, [nowhere; 2]),
