@@ -9,7 +9,8 @@ use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 
 use super::file::{self, FileKey};
-use super::{Change, Moment, Source, rotation};
+use super::rotation::Age;
+use super::{Change, Moment, Source};
 use crate::journal::Journal;
 use crate::record::Time;
 use crate::span::GenerationId;
@@ -161,28 +162,31 @@ impl Source {
         };
         let others = others.into_iter().map(|name| {
             let metadata = name.path().and_then(|path| std::fs::metadata(path).ok());
-            let rank = name.path().map(rotation::age_rank);
-            (metadata, rank, name)
+            let age = name.path().map(Age::of);
+            (metadata, age, name)
         });
         let others: Vec<_> = others.collect();
         // One file with several names is as young as the youngest of them, which is its own name.
         let mut youngest = BTreeMap::new();
-        for (metadata, rank, _) in &others {
+        for (metadata, age, _) in &others {
             let linked = metadata.as_ref().filter(|it| it.nlink() > 1);
             if let Some(key) = linked.map(FileKey::of) {
-                let known = youngest.entry(key).or_insert(*rank);
-                *known = (*known).max(*rank);
+                let known = youngest.entry(key).or_insert_with(|| age.clone());
+                *known = known.take().max(age.clone());
             }
         }
+        let is_steady = self.clock.is_steady();
         let mut others: Vec<_> = others
             .into_iter()
-            .map(|(metadata, rank, name)| {
+            .map(|(metadata, age, name)| {
                 let is_known = metadata.as_ref().is_some_and(|it| is_known(&known, it));
                 let modified = metadata.as_ref().map(file::modified);
                 let key = metadata.as_ref().map(FileKey::of);
-                let of_file = key.and_then(|key| youngest.get(&key)).copied();
-                let of_file = of_file.unwrap_or(rank);
-                (!is_known, modified, of_file, Reverse(rank), name)
+                let of_file = key.and_then(|key| youngest.get(&key)).unwrap_or(&age);
+                let by_time = (modified, of_file.clone());
+                // Times by a clock that was set back say less than names do.
+                let by_name = (!is_steady).then(|| of_file.clone());
+                (!is_known, by_name, by_time, Reverse(age), name)
             })
             .collect();
         others.sort_unstable();

@@ -191,23 +191,38 @@ pub(crate) fn originals(rotated: &Path) -> Vec<PathBuf> {
     found
 }
 
-/// Orders names that were last written at the same time: the smaller is the older. A higher
-/// number is an older rotation, a later date a younger one, and what is not rotated is youngest.
-pub(crate) fn age_rank(path: &Path) -> i64 {
-    let name = path.file_name().unwrap_or_default().as_bytes();
-    let name = name.strip_suffix(b".gz").unwrap_or(name);
-    let digits: Vec<u8> = name
-        .rsplit(|byte| *byte == b'.' || *byte == b'-' || *byte == b'_')
-        .find(|part| !part.is_empty() && part.iter().all(u8::is_ascii_digit))
-        .unwrap_or_default()
-        .to_vec();
-    let number: Option<i64> = String::from_utf8(digits)
-        .ok()
-        .and_then(|text| text.parse().ok());
-    match number {
-        None => i64::MAX,
-        Some(number) if number < 10_000 => -number,
-        Some(date) => date,
+/// How old a name says that its file is, the oldest first.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) struct Age(Vec<Mark>);
+
+/// What the numbers that stand together in a name say.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+enum Mark {
+    /// A higher number is an older rotation.
+    Numbered(Reverse<u64>),
+    /// A later date is a younger one.
+    Dated(Vec<u64>),
+    /// No number: what is not rotated any further is the youngest.
+    End,
+}
+
+impl Age {
+    /// What a name says.
+    pub(super) fn of(path: &Path) -> Self {
+        let name = path.file_name().unwrap_or_default().as_bytes();
+        let number = |part: &[u8]| str::from_utf8(part).ok()?.parse::<u64>().ok();
+        let parts: Vec<_> = name
+            .split(|byte| b".-_:TZ".contains(byte))
+            .map(number)
+            .collect();
+        let marks = parts
+            .split(Option::is_none)
+            .filter(|numbers| !numbers.is_empty())
+            .map(|numbers| match *numbers {
+                [Some(number)] if number < 10_000 => Mark::Numbered(Reverse(number)),
+                _ => Mark::Dated(numbers.iter().flatten().copied().collect()),
+            });
+        Self(marks.chain([Mark::End]).collect())
     }
 }
 
@@ -232,17 +247,23 @@ mod tests {
     use super::*;
 
     #[test]
-    fn of_names_written_at_the_same_time_the_older_rotation_comes_first() {
+    fn a_name_tells_the_age_of_its_file() {
         let names = [
             "a.log.10",
             "a.log.2.gz",
-            "a.log.1",
-            "a.log-20261121",
-            "a.log-20261122",
+            "a.1.log.1",
+            "a.1.log",
+            "a-2026-11-22.log",
+            "a-2026-11-23.1.log",
+            "a-2026-11-23.2.log",
+            "a.log.2026-12-01T00:00:00Z",
+            "a.log.2026-12-01T00:10:00Z",
+            "a.log-20261201.gz",
+            "a.log-20261202",
             "a.log",
         ];
-        let ranks: Vec<_> = names.iter().map(|name| age_rank(Path::new(name))).collect();
-        assert!(ranks.is_sorted(), "{ranks:?}");
+        let ages: Vec<_> = names.iter().map(|name| Age::of(Path::new(name))).collect();
+        assert!(ages.is_sorted_by(|a, b| a < b), "{ages:?}");
     }
 
     #[test]

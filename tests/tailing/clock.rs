@@ -8,7 +8,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 use pinnace::receiver::Backend;
 
-use crate::harness::{Agent, Config, Numbered, Scene, stand_in};
+use crate::harness::{Agent, Config, Numbered, Scene, eventually, stand_in};
 
 /// A clock by the table in the file `clock`: each line a real time in nanoseconds since 1970, and
 /// by how many nanoseconds the clock is ahead from then on. Files keep the times of the clock as
@@ -83,17 +83,21 @@ impl Life {
         Agent::preloading(&self.library, &self.scene.write(&self.config))
     }
 
-    /// From now on the clock is ahead by so many seconds, or behind.
+    /// From now on the clock is ahead by so many seconds, or behind. What is written next has a
+    /// time of that clock.
     fn set(&self, seconds: i64) {
-        let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap();
+        let now = SystemTime::now();
+        let since = now.duration_since(UNIX_EPOCH).unwrap().as_nanos();
         let path = self.scene.dir().join("clock");
-        let mut table = OpenOptions::new()
-            .append(true)
-            .create(true)
-            .open(path)
-            .unwrap();
-        let line = format!("{} {}\n", now.as_nanos(), seconds * 1_000_000_000);
-        table.write_all(line.as_bytes()).unwrap();
+        let line = format!("{since} {}\n", seconds * 1_000_000_000);
+        let table = || OpenOptions::new().append(true).create(true).open(&path);
+        table().unwrap().write_all(line.as_bytes()).unwrap();
+        // Files have the time of the last tick.
+        let ticked = eventually(|| {
+            table().unwrap().write_all(b"\n").unwrap();
+            fs::metadata(&path).unwrap().modified().unwrap() > now
+        });
+        assert!(ticked, "no tick of the clock");
     }
 
     fn write(&mut self) {
