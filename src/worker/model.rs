@@ -21,6 +21,7 @@ mod lost;
 mod mended;
 mod records;
 mod stage;
+mod toll;
 mod world;
 
 /// As many lives as fit a run of all tests; more where `PROPTEST_CASES` asks for them.

@@ -4,9 +4,9 @@
 //!
 //! 1. Bytes that were emptied away, overwritten or deleted while no agent held them, and that were in
 //!    no batch by then, are lost.
-//! 2. A log that was emptied when nothing of its own was in batches, only lines that are the same
-//!    everywhere, may seem to be as it was when it is filled again: the lines that both contents begin
-//!    with may be missing once.
+//! 2. Where contents are short: a log that was emptied when nothing of its own was in batches, only
+//!    lines that are the same everywhere, may seem to be as it was when it is filled again: the lines
+//!    that both contents begin with may be missing once.
 //! 3. What lies under a rotated name, or nowhere, when an output is configured for the first time is
 //!    no debt to it.
 //! 4. Batches of an output that is taken out of the configuration are given up. What was stored of
@@ -19,7 +19,7 @@
 //!    in batches, may be a file of its own. Its first 4 KiB may come again, for each such time, and
 //!    with them the beginning of a line.
 //! 7. A compressed file that is shorter than 4 KiB, and holds nothing but what another content of its
-//!    log begins with, may be taken for that one.
+//!    log begins with, may be taken for that one: what was not read of it by then may be missing.
 //!
 //! And some things do not happen in a life, since they could not be told apart: a copy is made of a
 //! log that no agent has seen and that is read on; the clock is set back and put forward again
@@ -31,7 +31,7 @@ use proptest::prelude::*;
 
 use super::acts::Setup;
 use super::backend::{Backend, refuses};
-use super::files::Files;
+use super::files::{Content, Files, Lies, own_begin};
 use super::stage::{OUTPUTS, Stage};
 use crate::span::PROOF_ENOUGH;
 
@@ -40,13 +40,16 @@ use crate::span::PROOF_ENOUGH;
 pub(super) struct Excused {
     /// Lines that were out of reach before they were read: of which content, and which.
     missing: [BTreeSet<(usize, usize)>; 2],
+    /// Up to where the agent is known to have read each content.
+    read: [HashMap<usize, u64>; 2],
     /// Contents that were emptied of which nothing of their own was read by then.
     unproven: Vec<usize>,
+    /// Contents that were compressed and may be taken for others.
+    alike: Vec<usize>,
     /// Whether contents may be short.
     is_short: bool,
-    /// Lines that prove too little, copied or compressed: of which content, and which; once for
-    /// each time.
-    again: Vec<(usize, usize)>,
+    /// What proves too little, copied or compressed.
+    doubled: Vec<Lies>,
     /// Outputs that were ever configured.
     is_met: [bool; 2],
     /// Beginnings of lines: they are lines where nothing more was to come.
@@ -66,12 +69,36 @@ impl Excused {
     /// get.
     pub(super) fn note_losses(&mut self, files: &Files, stage: &Stage, takers: [bool; 2]) {
         let outputs = takers.into_iter().zip(&stage.backends);
-        for ((takes, backend), missing) in outputs.zip(&mut self.missing) {
+        let outputs = outputs.zip(&self.read);
+        for (((takes, backend), read), missing) in outputs.zip(&mut self.missing) {
             for (id, reach) in files.out_of_reach(|inode| takes || stage.holds(inode)) {
-                let lost = lost_of(files, id, reach, backend);
+                let read = read.get(&id).copied().unwrap_or(0);
+                let lost = lost_of(files, id, (reach, read), backend);
                 missing.extend(lost.map(|number| (id, number)));
             }
+            for &id in &self.alike {
+                let read = read.get(&id).copied().unwrap_or(0);
+                let lines = (0..).zip(&files.contents[id].lines);
+                let unread = lines.filter(|(_, (_, end))| *end as u64 > read);
+                missing.extend(unread.map(|(number, _)| (id, number)));
+            }
         }
+    }
+
+    /// Notes up to where the agent has read what lies in each file.
+    pub(super) fn note_read(&mut self, files: &Files, stage: &Stage) {
+        for (id, inode) in files.of_contents() {
+            let now = stage.read_up_to(inode);
+            for (read, now) in self.read.iter_mut().zip(now) {
+                let before = read.entry(id).or_default();
+                *before = now.max(*before);
+            }
+        }
+    }
+
+    /// An output is configured no longer: what it has read may be given up.
+    pub(super) fn note_left(&mut self, output: usize) {
+        self.read[output].clear();
     }
 
     /// An output is configured. What lies under rotated names by then, or nowhere, is no debt to one
@@ -88,10 +115,11 @@ impl Excused {
     /// A log is about to be emptied. When nothing of its own was read, nobody can tell it from the next
     /// content that begins with the same lines: then those of the next may be taken as read.
     pub(super) fn note_emptied(&mut self, files: &Files, log: usize, backends: &[Backend; 2]) {
-        let Some(id) = files.content_of(log) else {
+        let emptied = files.lies_in(log).filter(|_| self.is_short);
+        let Some(id) = emptied.map(|it| it.content) else {
             return;
         };
-        let own = format!("c{id} ");
+        let own = own_begin(id);
         let mut lines = files.contents[id].lines.iter().map(|(line, _)| line);
         let is_proven = lines.any(|line| {
             let mut sealed = backends.iter().map(|it| it.sealed.contains_key(line));
@@ -100,39 +128,30 @@ impl Excused {
         self.unproven.extend((!is_proven).then_some(id));
     }
 
-    /// A file with this content was made besides the one that is read: a copy, or a gzip.
+    /// Another file with what lies in one was made: a copy, or a gzip.
     pub(super) fn note_doubled(
         &mut self,
         files: &Files,
-        id: Option<usize>,
+        original: Option<Lies>,
         backends: &[Backend; 2],
     ) {
-        let Some(id) = id.filter(|_| self.is_short) else {
+        let Some(original) = original.filter(|_| self.is_short) else {
             return;
         };
-        let enough = usize::try_from(PROOF_ENOUGH).unwrap();
-        let content = &files.contents[id];
+        let content = &files.contents[original.content];
         let read = content.lines.iter().filter(|(line, _)| {
             let mut backends = backends.iter();
             backends.any(|it| it.sealed.contains_key(line))
         });
         let read = read.map(|(_, end)| *end).max().unwrap_or(0);
-        if read < enough {
-            let first = (0..).zip(&content.lines);
-            let first = first.filter(|(_, (_, end))| *end <= enough);
-            self.again.extend(first.map(|(number, _)| (id, number)));
-        }
+        self.doubled.extend((read < enough()).then_some(original));
     }
 
     /// A rotated file was compressed. Where it is short and another content of its log begins with all
     /// that is in it, it may be taken for that one.
     pub(super) fn note_compressed(&mut self, files: &Files, id: Option<usize>) {
-        let Some(id) = id.filter(|id| files.is_short(*id) && files.is_begun_by_another(*id)) else {
-            return;
-        };
-        for missing in &mut self.missing {
-            missing.extend((0..files.contents[id].lines.len()).map(|number| (id, number)));
-        }
+        let is_alike = |id: &usize| files.is_short(*id) && files.is_begun_by_another(*id);
+        self.alike.extend(id.filter(is_alike));
     }
 
     /// The beginning of a line may arrive as a line.
@@ -145,6 +164,26 @@ impl Excused {
         let missing = lines_of(files, &self.missing[output]);
         let shared = self.unproven.iter().flat_map(|id| files.shared_by(*id));
         count(missing.chain(shared))
+    }
+
+    /// How many bytes can be lost, at the most: what some output lacks of each content.
+    fn most_lacking(&self, files: &Files) -> u64 {
+        let most_of = |(id, content): (usize, &Content)| {
+            let lacks = self.missing.iter();
+            let lacks = lacks.flat_map(|it| it.range((id, 0)..(id + 1, 0)));
+            let lacks: BTreeSet<_> = lacks.map(|(_, number)| *number).collect();
+            let bytes = lacks.iter().map(|it| content.lines[*it].0.len() as u64 + 1);
+            bytes.sum::<u64>() + content.begun_len()
+        };
+        files.contents.iter().enumerate().map(most_of).sum()
+    }
+
+    /// How many bytes can be said to be lost, at the most. A copy that proves too little may be taken
+    /// for a content of its own, and be lost as such.
+    pub(super) fn most_lost(&self, files: &Files, is_all_there: bool) -> u64 {
+        let lacking = (!is_all_there).then(|| self.most_lacking(files));
+        let copied = self.doubled.iter().map(|it| it.len.min(enough()) as u64);
+        lacking.unwrap_or(0) + copied.sum::<u64>()
     }
 
     /// Compares what is stored with what was written. Says whether nothing is missing, be it excused
@@ -161,7 +200,10 @@ impl Excused {
         let mut is_all_there = true;
         let mut written: BTreeMap<&String, usize> = BTreeMap::new();
         for (line, end) in files.contents.iter().flat_map(|it| &it.lines) {
-            *written.entry(line).or_default() += usize::from(!lets_go(line, *end));
+            let is_let_go = lets_go(line, *end);
+            *written.entry(line).or_default() += usize::from(!is_let_go);
+            // Whether it was read does not show.
+            is_all_there &= !is_let_go;
         }
         let (mut arrived, mut refused) = (BTreeMap::new(), BTreeMap::new());
         for stored in backend.stored() {
@@ -175,12 +217,16 @@ impl Excused {
         let excused = self.excused(files, output);
         let can_lack = |whole: &String| excused.contains_key(whole);
         (files.divided).join(&mut arrived, &backend.come_again, can_lack);
-        let again = count(lines_of(files, &self.again));
+        let again = self.doubled.iter().flat_map(|it| {
+            let lines = files.contents[it.content].lines.iter();
+            let first = lines.filter(|(_, end)| *end <= it.len.min(enough()));
+            first.map(|(line, _)| line)
+        });
+        let again = count(again);
         let last_words = files.last_words();
         for (line, most) in &written {
-            let is_let_go = *most == 0;
             let got = arrived.remove(line).unwrap_or(0) + refused.remove(line).unwrap_or(0);
-            is_all_there &= got >= *most && !is_let_go;
+            is_all_there &= got >= *most;
             let excused = excused.get(line).copied().unwrap_or(0);
             let least = most.saturating_sub(excused);
             let most = most
@@ -200,27 +246,33 @@ impl Excused {
                 + usize::from(last_words.contains(line));
             // A short copy may be a file of its own.
             let most = if self.is_short { most } else { most.min(1) };
-            let most = most + backend.come_again.get(line).copied().unwrap_or(0);
+            let copies = self.doubled.iter().filter(|it| it.is_of(line)).count();
+            let most = most + copies + backend.come_again.get(line).copied().unwrap_or(0);
             prop_assert!(
                 got <= most,
                 "{name}: {got} times {line:?}, which nobody wrote"
             );
         }
-        let doubled = self.again.iter().map(|(id, _)| format!("c{id}"));
+        let doubled = self.doubled.iter().map(|it| format!("c{}", it.content));
         in_order(name, backend, &doubled.collect())?;
         Ok(is_all_there)
     }
+}
+
+/// So many bytes prove what a content is.
+fn enough() -> usize {
+    usize::try_from(PROOF_ENOUGH).unwrap()
 }
 
 /// The lines of a content that lie beyond its reach and were not taken by then.
 fn lost_of(
     files: &Files,
     id: usize,
-    reach: usize,
+    (reach, read_up_to): (usize, u64),
     backend: &Backend,
 ) -> impl Iterator<Item = usize> {
     let lines = &files.contents[id].lines;
-    let own = format!("c{id} ");
+    let own = own_begin(id);
     let is_taken = |line: &String| files.divided.is_in(&backend.sealed, line);
     // Lines that are the same everywhere say nothing, but for those around them.
     let mut in_order = lines.iter();
@@ -232,7 +284,8 @@ fn lost_of(
         let is_lost = if line.starts_with(&own) {
             !is_taken(line)
         } else {
-            *number >= from || backend.taken_back.contains(line)
+            let is_read = *end as u64 <= read_up_to;
+            !is_read && (*number >= from || backend.taken_back.contains(line))
         };
         is_lost && *end > reach
     });

@@ -58,6 +58,34 @@ struct Place {
     was_renamed: bool,
 }
 
+/// What lies in a file.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Lies {
+    pub(super) content: usize,
+    pub(super) inode: u64,
+    pub(super) len: usize,
+}
+
+impl Lies {
+    fn of(place: Place) -> Self {
+        Self {
+            content: place.content,
+            inode: place.inode,
+            len: place.len,
+        }
+    }
+
+    /// Whether a line is of this content alone.
+    pub(super) fn is_of(self, line: &str) -> bool {
+        line.starts_with(&own_begin(self.content))
+    }
+}
+
+/// How the lines of a content begin that are its own.
+pub(super) fn own_begin(content: usize) -> String {
+    format!("c{content} ")
+}
+
 /// Bytes of padding in lines of a content's own, so that twelve of them are more than proves it.
 const OWN_WIDTH: usize = 400;
 
@@ -72,6 +100,11 @@ impl Content {
     /// Whether neither its last line nor its last record lacks anything.
     fn is_whole(&self) -> bool {
         self.partial.is_none() && self.lacking.is_none()
+    }
+
+    /// How many bytes its line without an end has.
+    pub(super) fn begun_len(&self) -> u64 {
+        self.partial.as_ref().map_or(0, |it| it.len() as u64)
     }
 
     /// What its last line or record is so far, if that lacks anything.
@@ -192,8 +225,8 @@ impl Files {
     }
 
     /// What is in a log.
-    pub(super) fn content_of(&self, log: usize) -> Option<usize> {
-        self.places.get(&self.name(log)).map(|it| it.content)
+    pub(super) fn lies_in(&self, log: usize) -> Option<Lies> {
+        self.places.get(&self.name(log)).copied().map(Lies::of)
     }
 
     /// Writes the rest of a line or of a record that was begun.
@@ -329,6 +362,15 @@ impl Files {
             .collect()
     }
 
+    /// The contents of which something is in a file, each with that. Not in a compressed one, which
+    /// may be taken for another.
+    pub(super) fn of_contents(&self) -> impl Iterator<Item = (usize, u64)> {
+        let places = self.places.values().filter(|it| !it.is_gzip);
+        let places = places.map(|it| (it.content, it.inode));
+        let held = (0..).zip(&self.contents);
+        places.chain(held.filter_map(|(id, it)| Some((id, it.held?))))
+    }
+
     /// The contents that lie at no log's own name.
     pub(super) fn not_at_home(&self) -> impl Iterator<Item = usize> {
         let places = self.places.iter();
@@ -348,6 +390,14 @@ impl Files {
         });
         let most = shared.max().unwrap_or(0);
         content.lines[..most].iter().map(|(line, _)| line)
+    }
+
+    /// What is in a log that no other file ever held. Nothing where a line or a record lacks its end.
+    pub(super) fn lies_alone_in(&self, log: usize) -> Option<Lies> {
+        self.lies_in(log).filter(|it| {
+            let content = &self.contents[it.content];
+            content.is_whole() && !content.is_copied
+        })
     }
 
     /// Whether so little is in a content that it proves nothing.

@@ -38,6 +38,11 @@ impl Divided {
         self.0.insert(parts.join("\n"), parts);
     }
 
+    /// Whether a record was written in two parts.
+    pub(super) fn has(&self, whole: &str) -> bool {
+        self.0.contains_key(whole)
+    }
+
     /// Whether a record is there to its end.
     pub(super) fn is_in(&self, there: &HashMap<String, usize>, whole: &String) -> bool {
         let by_parts = || {

@@ -25,6 +25,8 @@ use crate::record::Time;
 use crate::source::{Moment, births};
 use crate::worker::{InputFacts, Lane, Mailbox, Message, Settings, Turn, Worker};
 
+mod knowledge;
+
 /// The outputs, by name; the first is a Loki, the second a CloudWatch Logs.
 pub(super) const OUTPUTS: [&str; 2] = ["loki", "cloudwatch"];
 /// Turns that one moment can take at most: more is a loop that does not end.
@@ -365,22 +367,6 @@ impl Stage {
         panic!("it does not stop");
     }
 
-    /// Whether the agent holds this file open.
-    pub(super) fn holds(&self, inode: u64) -> bool {
-        self.agent.as_ref().is_some_and(|agent| {
-            let mut open = agent.worker.source.generations();
-            open.any(|it| it.key.inode == inode && it.place != crate::source::Place::Gone)
-        })
-    }
-
-    /// Whether the agent has seen what is in this file now.
-    pub(super) fn has_seen(&self, inode: u64) -> bool {
-        self.agent.as_ref().is_some_and(|agent| {
-            let mut open = agent.worker.source.generations();
-            open.any(|it| it.key.inode == inode && !it.is_another())
-        })
-    }
-
     /// The texts of the dead letters of an output.
     pub(super) fn letters(&self, output: usize) -> Vec<String> {
         let path = self.dir.path().join("state").join(dead_letters::NAME);
@@ -391,29 +377,6 @@ impl Stage {
             .filter(|it| it["output"] == OUTPUTS[output])
             .map(|it| it["text"].as_str().unwrap().to_owned())
             .collect()
-    }
-
-    /// What the agent knows, for the one who reads of a failure.
-    pub(super) fn told(&self) -> String {
-        let Some(agent) = &self.agent else {
-            return "no agent".to_owned();
-        };
-        let open: Vec<_> = agent
-            .worker
-            .source
-            .generations()
-            .map(|it| {
-                format!(
-                    "{} {} at {} {:?} {} bytes",
-                    it.id,
-                    it.origin.file_name().unwrap().display(),
-                    it.path.file_name().unwrap().display(),
-                    it.place,
-                    it.size
-                )
-            })
-            .collect();
-        open.join("\n")
     }
 }
 

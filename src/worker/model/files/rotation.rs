@@ -6,7 +6,7 @@ use std::io::Write as _;
 use std::time::Duration;
 
 use super::super::stage::Stage;
-use super::{Content, Files, Place, stamp};
+use super::{Content, Files, Lies, Place, stamp};
 
 impl Files {
     /// Gives every rotated name the next number.
@@ -148,14 +148,14 @@ impl Files {
         places.filter(|it| it.inode == inode).count()
     }
 
-    /// Compresses one of the rotated files. Returns its content.
+    /// Compresses one of the rotated files. Returns what lay there.
     pub(in super::super) fn gzip(
         &mut self,
         stage: &mut Stage,
         log: usize,
         which: usize,
         is_slow: bool,
-    ) -> Option<usize> {
+    ) -> Option<Lies> {
         let plain: Vec<_> = (1..=self.rotations(log))
             .map(|number| self.rotated(log, number, ""))
             .filter(|name| self.may_be_compressed(name))
@@ -190,7 +190,7 @@ impl Files {
         };
         self.places.insert(to, compressed);
         self.unlink(stage, name);
-        Some(place.content)
+        Some(Lies::of(place))
     }
 
     /// The folder is away for some time: there is none, or an empty one stands in for it.
