@@ -76,8 +76,8 @@ macro_rules! lives {
 // Twelve lines are more than the 4 KiB that prove what a content is. What is known of shorter ones is
 // excused in `account.rs`; that nothing else goes wrong with them is less certain.
 lives! {
-    whatever_happens_to_a_log_each_line_arrives_once: 500, false, 12;
-    whatever_happens_when_rotated_names_are_meant_too_each_line_arrives_once: 500, true, 12;
-    whatever_happens_to_small_logs_each_line_arrives_once: 200, false, 0;
-    whatever_happens_to_small_logs_when_rotated_names_are_meant_too: 200, true, 0;
+    whatever_happens_to_a_log_each_line_arrives_once: 1000, false, 12;
+    whatever_happens_when_rotated_names_are_meant_too_each_line_arrives_once: 1000, true, 12;
+    whatever_happens_to_small_logs_each_line_arrives_once: 500, false, 0;
+    whatever_happens_to_small_logs_when_rotated_names_are_meant_too: 500, true, 0;
 }
