@@ -15,7 +15,6 @@ use crate::span::GenerationId;
 use beginning::Boot;
 use clock::Clock;
 use copies::Alias;
-use discover::Found;
 use file::FileKey;
 pub(crate) use generation::{Generation, Place};
 use held::Held;
@@ -53,12 +52,14 @@ mod past;
 mod problems;
 pub(crate) mod reader;
 mod recognise;
+mod rest;
 mod room;
 pub(crate) mod rotation;
 mod siblings;
 pub(crate) mod stock;
 mod times;
 pub(crate) mod twice;
+mod walk;
 mod watch;
 mod writers;
 
@@ -121,6 +122,7 @@ pub(crate) struct Source {
     boot: Boot,
     watch: watch::Watch,
     links: Links,
+    rest: rest::Rest,
     problems: Problems,
     next_walk: Instant,
     next_retired: Instant,
@@ -157,6 +159,7 @@ impl Source {
             boot: Boot::last(),
             watch: watch::Watch::new(),
             links: Links::default(),
+            rest: rest::Rest::default(),
             problems: Problems::default(),
             next_walk: at.now,
             next_retired: at.now + RETIRED_EVERY,
@@ -272,84 +275,6 @@ impl Source {
         self.has_walked = false;
         self.clock.forget_looks(journal.state().looked_at);
         self.next_walk = at.now;
-    }
-
-    /// Looks at everything that the inputs mean.
-    pub(crate) fn walk(&mut self, journal: &mut Journal, at: Moment) -> Vec<Change> {
-        self.all_at_home.set(None);
-        self.clock.note(at);
-        self.problems.begin_look();
-        self.room.begin_look();
-        let mut folders = BTreeSet::new();
-        let mut files = Vec::new();
-        // A folder that is new to the watch may have changed between listing and watching.
-        let mut new_folders = BTreeSet::new();
-        for _ in 0..3 {
-            folders.clear();
-            files.clear();
-            self.links = Links::default();
-            for (index, input) in self.inputs.iter().enumerate() {
-                let mut found = Found::default();
-                input.globs.walk(&mut found);
-                files.extend(found.files.into_iter().map(|file| (index, file)));
-                folders.extend(found.folders);
-                self.links.extend(found.links);
-                for (folder, error) in found.problems {
-                    self.problems.note(&folder, "list", &error);
-                }
-            }
-            let new = self.watch.set_folders(&folders);
-            if new.is_empty() {
-                break;
-            }
-            new_folders.extend(new);
-        }
-        // A name that was not listed is only gone when the system says so of the name itself.
-        let unlisted: Vec<_> = (self.by_path.names())
-            .filter(|name| {
-                let by_bytes = |(input, path): &(usize, PathBuf)| {
-                    (*input, path.as_os_str()).cmp(&(name.0, name.1.as_os_str()))
-                };
-                files.binary_search_by(by_bytes).is_err()
-            })
-            .map(|(input, path)| (input, path.to_owned()))
-            .collect();
-        let is_first = !std::mem::replace(&mut self.has_walked, true);
-        if is_first {
-            let known = journal.state().generations.values();
-            let youngest = known.map(|known| known.identity.birth).max();
-            self.clock.resume(journal.state().looked_at, youngest, at);
-            self.boot.last_look = journal.state().looked_at;
-        }
-        // After that only those can be news that were made since: an event may have been missed. A
-        // folder that comes back brings all that was in it.
-        let mut names = Vec::new();
-        for folder in &folders {
-            let only_news = !is_first && !new_folders.contains(folder);
-            names.extend(self.siblings_in(folder, only_news));
-        }
-        for (input, path) in std::mem::take(&mut self.deferred) {
-            names.extend(self.name_of(input, &path));
-        }
-        let meant = files.into_iter().chain(unlisted);
-        let written = meant.filter(|(input, path)| !self.is_unchanged(*input, path));
-        names.extend(written.map(|(input, path)| Name::Meant(input, path)));
-        names.sort();
-        names.dedup();
-        self.forget_deleted_aliases();
-        self.forget_never_finished(at);
-        let mut changes = self.look_at_names(names, journal, at);
-        let ids: Vec<_> = self.generations.keys().copied().collect();
-        for id in ids {
-            self.settle(id, journal, at, &mut changes);
-        }
-        let every = if self.watch.is_polled() {
-            POLL_EVERY
-        } else {
-            RECONCILE_EVERY
-        };
-        self.next_walk = at.now + every;
-        changes
     }
 
     /// A file and a name are no longer those of a generation.

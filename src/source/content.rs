@@ -2,7 +2,7 @@
 //! gzip. Offsets are always those of the content.
 
 use std::cell::RefCell;
-use std::fs::{File, Metadata};
+use std::fs::File;
 use std::io::{self, BufReader, Read as _, Seek as _};
 use std::os::unix::fs::FileExt as _;
 
@@ -58,10 +58,10 @@ impl Content {
         }
     }
 
-    /// How long the content is.
-    pub(super) fn len(&self, metadata: &Metadata) -> u64 {
+    /// How long the content is of a file that is so long.
+    pub(super) fn len(&self, of_file: u64) -> u64 {
         match self {
-            Self::Plain(_) => metadata.len(),
+            Self::Plain(_) => of_file,
             Self::Gzip(gzip) => gzip.end.offset,
         }
     }

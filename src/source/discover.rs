@@ -69,6 +69,13 @@ impl Globs {
         self.include.iter().map(|pattern| pattern.base.as_path())
     }
 
+    /// Whether a walk enters a folder of this name.
+    pub(super) fn may_enter(&self, folder: &Path) -> bool {
+        let depth = folder.components().count();
+        let mut patterns = self.include.iter();
+        patterns.any(|pattern| pattern.may_hold(folder, depth))
+    }
+
     /// Adds all that is there now to `found`.
     pub(crate) fn walk(&self, found: &mut Found) {
         for pattern in &self.include {

@@ -9,7 +9,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use super::content::Content;
-use super::file::{FileKey, birth_of, modified};
+use super::file::{FileKey, Stat, birth_of, modified};
 use super::opened::Opened;
 use super::reader;
 use super::times::TimeMarks;
@@ -170,22 +170,22 @@ impl Generation {
     }
 
     /// Whether the system says of the file what it said when it was last looked at.
-    pub(super) fn is_unchanged(&self, metadata: &Metadata) -> bool {
+    pub(super) fn is_unchanged(&self, stat: &Stat) -> bool {
         let (before, seen) = self.modified;
-        self.content.len(metadata) == self.size
-            && modified(metadata) == before
+        self.content.len(stat.len) == self.size
+            && stat.modified == before
             && seen.nanos_since(before) > CLOCK_STEP
     }
 
     /// Whether it is as it was when it was last looked at.
     pub(super) fn is_as_last_seen(&self) -> bool {
         let metadata = self.content.file().metadata();
-        metadata.is_ok_and(|metadata| self.is_unchanged(&metadata))
+        metadata.is_ok_and(|it| self.is_unchanged(&Stat::of(&it)))
     }
 
     /// Takes note of what the system says of the file. Bytes that are new are from `time`.
     pub(super) fn look(&mut self, metadata: &Metadata, now: Instant, time: Time) -> Look {
-        let (size, modified) = (self.content.len(metadata), modified(metadata));
+        let (size, modified) = (self.content.len(metadata.len()), modified(metadata));
         let (before, seen) = std::mem::replace(&mut self.modified, (modified, time));
         if size == self.size {
             // Emptied and filled to the very same length, or only touched: the content tells.
@@ -368,7 +368,7 @@ impl Generation {
 
     /// How long it is at this moment.
     pub(super) fn len_now(&self) -> io::Result<u64> {
-        Ok(self.content.len(&self.content.file().metadata()?))
+        Ok(self.content.len(self.content.file().metadata()?.len()))
     }
 
     /// Whether the file still holds what was last seen of it.

@@ -12,7 +12,11 @@ use crate::span::GenerationId;
 
 /// Names that are meant, for each input.
 #[derive(Debug, Default)]
-pub(super) struct Held(Vec<HashMap<Name, GenerationId>>);
+pub(super) struct Held {
+    inputs: Vec<HashMap<Name, GenerationId>>,
+    /// Counts what changed in it.
+    version: u64,
+}
 
 #[derive(Debug)]
 struct Name(Arc<Path>);
@@ -40,25 +44,38 @@ impl Borrow<OsStr> for Name {
 impl Held {
     /// The generation that a name holds.
     pub(super) fn get(&self, input: usize, path: &Path) -> Option<GenerationId> {
-        self.0.get(input)?.get(path.as_os_str()).copied()
+        self.inputs.get(input)?.get(path.as_os_str()).copied()
     }
 
     /// A name holds this generation from now on.
     pub(super) fn insert(&mut self, input: usize, path: Arc<Path>, id: GenerationId) {
-        if self.0.len() <= input {
-            self.0.resize_with(input + 1, HashMap::new);
+        if self.inputs.len() <= input {
+            self.inputs.resize_with(input + 1, HashMap::new);
         }
-        self.0[input].insert(Name(path), id);
+        self.inputs[input].insert(Name(path), id);
+        self.version += 1;
     }
 
     /// A name holds nothing any more. Returns what it held.
     pub(super) fn remove(&mut self, input: usize, path: &Path) -> Option<GenerationId> {
-        self.0.get_mut(input)?.remove(path.as_os_str())
+        let held = self.inputs.get_mut(input)?.remove(path.as_os_str())?;
+        self.version += 1;
+        Some(held)
+    }
+
+    /// As long as this is the same, every name holds what it held.
+    pub(super) fn version(&self) -> u64 {
+        self.version
+    }
+
+    /// How many names there are.
+    pub(super) fn len(&self) -> usize {
+        self.inputs.iter().map(HashMap::len).sum()
     }
 
     /// A name that holds this generation.
     pub(super) fn name_of(&self, input: usize, id: GenerationId) -> Option<&Arc<Path>> {
-        let mut names = self.0.get(input)?.iter();
+        let mut names = self.inputs.get(input)?.iter();
         names
             .find(|(_, held)| **held == id)
             .map(|(name, _)| &name.0)
@@ -66,13 +83,13 @@ impl Held {
 
     /// All names, with the input that means each.
     pub(super) fn names(&self) -> impl Iterator<Item = (usize, &Path)> {
-        let inputs = self.0.iter().enumerate();
+        let inputs = self.inputs.iter().enumerate();
         inputs.flat_map(|(input, names)| names.keys().map(move |name| (input, &*name.0)))
     }
 
     /// All of it, with what each name holds.
     pub(super) fn into_names(self) -> impl Iterator<Item = (usize, Arc<Path>, GenerationId)> {
-        let inputs = self.0.into_iter().enumerate();
+        let inputs = self.inputs.into_iter().enumerate();
         inputs.flat_map(|(input, names)| {
             let names = names.into_iter();
             names.map(move |(name, id)| (input, name.0, id))

@@ -23,6 +23,11 @@ pub(crate) struct Links {
 }
 
 impl Links {
+    /// Whether there are none.
+    pub(super) fn is_empty(&self) -> bool {
+        self.ways.is_empty()
+    }
+
     /// Whether something is reached through this link.
     pub(super) fn is_way(&self, path: &Path) -> bool {
         self.ways.contains(path)

@@ -6,7 +6,7 @@ use std::os::unix::fs::MetadataExt as _;
 use std::path::Path;
 use std::sync::Arc;
 
-use super::file::FileKey;
+use super::file::{FileKey, Stat};
 use super::generation::{Look, Place};
 use super::{Change, Moment, Source};
 use crate::journal::Journal;
@@ -15,14 +15,16 @@ use crate::span::GenerationId;
 impl Source {
     /// Whether a name leads to the file that it led to, which was not written since.
     pub(super) fn is_unchanged(&self, input: usize, path: &Path) -> bool {
-        let holder = self
-            .by_path
-            .get(input, path)
-            .and_then(|id| self.generations.get(&id));
-        holder.is_some_and(|holder| {
-            std::fs::metadata(path)
-                .is_ok_and(|it| FileKey::of(&it) == holder.key && holder.is_unchanged(&it))
+        let holder = self.by_path.get(input, path);
+        holder.is_some_and(|id| {
+            std::fs::metadata(path).is_ok_and(|it| self.is_at_rest(id, &Stat::of(&it)))
         })
+    }
+
+    /// The same of a name that holds this generation, by what the system says of it.
+    pub(super) fn is_at_rest(&self, id: GenerationId, stat: &Stat) -> bool {
+        let holder = self.generations.get(&id);
+        holder.is_some_and(|it| it.key == stat.key && it.is_unchanged(stat))
     }
 
     /// Looks at one name that an input means.

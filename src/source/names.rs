@@ -27,7 +27,7 @@ pub(super) enum Name {
 }
 
 impl Name {
-    fn path(&self) -> Option<&Path> {
+    pub(super) fn path(&self) -> Option<&Path> {
         match self {
             Self::Meant(_, path) | Self::Sibling(_, _, path) => Some(path),
             Self::Nameless(_) => None,

@@ -85,7 +85,7 @@ impl Opened {
 
     /// How long its content is.
     pub(super) fn len(&self) -> u64 {
-        self.content.len(&self.metadata)
+        self.content.len(self.metadata.len())
     }
 
     /// Where it ends, with the proof of what lies before.

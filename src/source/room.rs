@@ -10,7 +10,7 @@ use std::sync::Arc;
 
 use rustix::process::{Resource, getrlimit};
 
-use super::file::{FileKey, modified};
+use super::file::{FileKey, Stat, modified};
 use super::{Moment, Source};
 use crate::record::Time;
 use crate::span::GenerationId;
@@ -145,9 +145,10 @@ impl Source {
             .filter(|it| it.has_name())
             .filter_map(|it| {
                 let metadata = it.content.file().metadata().ok()?;
-                let written = modified(&metadata);
-                let is_still = it.is_unchanged(&metadata) && at.time.nanos_since(written) >= STILL;
-                is_still.then_some((written, it.id))
+                let stat = Stat::of(&metadata);
+                let still_for = at.time.nanos_since(stat.modified);
+                let is_still = it.is_unchanged(&stat) && still_for >= STILL;
+                is_still.then_some((stat.modified, it.id))
             })
             .collect();
         still.sort_unstable();

@@ -123,13 +123,16 @@ impl Source {
         for path in listing.flatten().map(|entry| entry.path()) {
             let names = (0..self.inputs.len()).filter_map(|input| self.sibling_of(input, &path));
             let names: Vec<_> = names.collect();
-            let is_news =
-                || std::fs::metadata(&path).is_ok_and(|it| self.clock.is_news(birth_of(&it)));
-            if !names.is_empty() && (!only_news || is_news()) {
+            if !names.is_empty() && (!only_news || self.leads_to_news(&path)) {
                 siblings.extend(names);
             }
         }
         siblings
+    }
+
+    /// Whether a name leads to a file that was made since the last look.
+    pub(super) fn leads_to_news(&self, path: &Path) -> bool {
+        std::fs::metadata(path).is_ok_and(|it| self.clock.is_news(birth_of(&it)))
     }
 
     /// A name that an input does not mean, but that rotation gives to one that it means: whether

@@ -11,6 +11,7 @@ mod lost_ends;
 mod missing;
 mod overtaken;
 mod renames;
+mod rest;
 
 struct Bench {
     dir: tempfile::TempDir,
