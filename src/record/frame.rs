@@ -11,13 +11,16 @@ pub(crate) const CUT_MARK: &str = " [line continues]";
 const REPLACEMENT_LEN: usize = char::REPLACEMENT_CHARACTER.len_utf8();
 
 /// What some programs write in front of a file, and so in front of its first line.
-const BYTE_ORDER_MARK: &[u8] = b"\xEF\xBB\xBF";
+const BYTE_ORDER_MARK: [u8; 3] = *b"\xEF\xBB\xBF";
 
 /// A text without a byte order mark: what is looked for at its beginning stands behind that. The
 /// mark is shipped with the text all the same.
 #[inline]
 pub(crate) fn behind_mark(text: &[u8]) -> &[u8] {
-    text.strip_prefix(BYTE_ORDER_MARK).unwrap_or(text)
+    match text.split_first_chunk() {
+        Some((&BYTE_ORDER_MARK, behind)) => behind,
+        _ => text,
+    }
 }
 
 /// One line as it goes out: the bytes without their line end.
@@ -121,8 +124,13 @@ impl Framer {
         let window = &bytes[..bytes.len().min(self.window())];
         let (content, consumed) = match memchr(b'\n', window) {
             Some(end) => {
-                let content = &window[..end];
-                (content.strip_suffix(b"\r").unwrap_or(content), end + 1)
+                let line = &window[..end];
+                let content = if let [content @ .., b'\r'] = line {
+                    content
+                } else {
+                    line
+                };
+                (content, end + 1)
             }
             None if window.len() == self.window() => return Some(self.cut(window)),
             None if is_over && !window.is_empty() => (window, window.len()),

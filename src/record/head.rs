@@ -311,12 +311,16 @@ fn access(line: &[u8]) -> Option<Head> {
 /// word the name is. A name in capitals that is a level is one, as in ` - LEVEL - message`.
 fn level_behind_name(text: &[u8]) -> Option<Level> {
     let text = &text[..text.len().min(LEVEL_WITHIN)];
-    let rest = text.strip_prefix(b" - ")?;
+    let [b' ', b'-', b' ', rest @ ..] = text else {
+        return None;
+    };
     let (name, rest) = rest.split_at(memchr::memchr(b' ', rest)?);
-    let rest = rest.strip_prefix(b" - ")?;
+    let [b' ', b'-', b' ', rest @ ..] = rest else {
+        return None;
+    };
     let len = rest.iter().position(|byte| !byte.is_ascii_uppercase())?;
     let (word, behind) = rest.split_at(len);
-    let is_apart = behind.trim_ascii_start().starts_with(b"- ");
+    let is_apart = matches!(behind.trim_ascii_start(), [b'-', b' ', ..]);
     if !is_apart || behind[0] != b' ' || is_level_in_capitals(name) {
         return None;
     }
