@@ -95,6 +95,8 @@ pub(crate) struct Redactor {
     own: Vec<Own>,
     /// For each sign, where it stands next in the bytes at hand.
     next: Vec<usize>,
+    /// Where the first of them stands: what ends before it has none, and most records do.
+    first: usize,
     found: Vec<Found>,
     text: Vec<u8>,
 }
@@ -110,6 +112,7 @@ impl Redactor {
         let has_sign = |detector: &&Detector| SIGNS.iter().any(|(_, it)| it == *detector);
         Self {
             next: vec![0; signs.len()],
+            first: 0,
             others: detectors
                 .iter()
                 .filter(|it| !has_sign(it))
@@ -151,6 +154,7 @@ impl Redactor {
     /// Other bytes are at hand.
     pub(crate) fn begin(&mut self) {
         self.next.fill(0);
+        self.first = 0;
     }
 
     /// Whether there may be something in `bytes[range]`. Looks at each byte once for each sign,
@@ -158,12 +162,17 @@ impl Redactor {
     #[inline]
     pub(crate) fn may_be_in(&mut self, bytes: &[u8], range: Range<usize>) -> bool {
         let mut may_be = !self.others.is_empty() || !self.own.is_empty();
+        if self.first >= range.end && range.end > 0 {
+            return may_be;
+        }
+        self.first = usize::MAX;
         for ((finder, _), next) in self.signs.iter().zip(&mut self.next) {
             if *next < range.start {
                 let rest = bytes.get(range.start..).unwrap_or_default();
                 *next = finder.find(rest).map_or(usize::MAX, |at| range.start + at);
             }
             may_be |= *next < range.end;
+            self.first = self.first.min(*next);
         }
         may_be
     }
