@@ -125,14 +125,13 @@ fn dated(days: i64, of_day: i64, offset: Option<i64>) -> Stamp {
 fn iso(bytes: &[u8]) -> Option<Found> {
     // The commonest line of all: decided without a loop.
     let (date, rest) = bytes.split_first_chunk::<11>()?;
-    let [century @ .., first, _, _, second, _, _, behind] = date;
-    if !matches!(first, b'-' | b'/' | b'.') || second != first {
+    let [y0, y1, short @ .., behind] = date;
+    let separator = short[2];
+    if !matches!(separator, b'-' | b'/' | b'.') {
         return None;
     }
-    let [y0, y1, y2, y3] = *century;
-    let year = 100 * cursor::two_digits([y0, y1])? + cursor::two_digits([y2, y3])?;
-    let month = cursor::two_digits([date[5], date[6]])?;
-    let day = cursor::two_digits([date[8], date[9]])?;
+    let [year, month, day] = cursor::three_pairs(*short, separator)?;
+    let year = 100 * cursor::two_digits([*y0, *y1])? + year;
     if !matches!(behind, b'T' | b't' | b' ' | b'_' | b'-' | b':') || rest.len() < 5 {
         return None;
     }

@@ -68,6 +68,7 @@ impl Zone {
     /// file's modification time; `last` is the time of the record before it. Nothing is returned
     /// for a time that cannot be right: one from later than when it was seen, or from the last
     /// century but one decade.
+    #[inline]
     pub(crate) fn resolve(&mut self, stamp: Stamp, seen: Time, last: Time) -> Option<Time> {
         let time = match stamp {
             Stamp::Instant(time) => time,

@@ -1,4 +1,8 @@
 //! Small steps through the bytes of a timestamp. Each takes what it knows, or nothing.
+#![expect(
+    clippy::inline_always,
+    reason = "several of these steps are taken for every line, and the crate is built for size"
+)]
 
 use super::SECOND;
 
@@ -29,10 +33,28 @@ const ZONES: [(&[u8], i64); 16] = [
 ];
 
 /// The number that two digits make.
-#[inline]
+#[inline(always)]
 pub(super) fn two_digits(digits: [u8; 2]) -> Option<u32> {
     let [tens, ones] = digits.map(|digit| digit.wrapping_sub(b'0'));
     (tens <= 9 && ones <= 9).then_some(u32::from(tens) * 10 + u32::from(ones))
+}
+
+/// The three numbers of `22:08:23` or `26-11-22`: of two digits each, with this separator between
+/// them. All bytes are looked at together: it is done for nearly every line.
+#[inline(always)]
+pub(super) fn three_pairs(text: [u8; 8], separator: u8) -> Option<[u32; 3]> {
+    // Added to a byte that may stand there, less what stands for it, this leaves the highest bit
+    // as it is: 9 at most where a digit is asked for, 0 where the separator is.
+    const ROOM: u64 = u64::from_le_bytes([0x76, 0x76, 0x7F, 0x76, 0x76, 0x7F, 0x76, 0x76]);
+    const HIGHEST: u64 = u64::from_le_bytes([0x80; 8]);
+    let zeros = [b'0', b'0', separator, b'0', b'0', separator, b'0', b'0'];
+    let digits = u64::from_le_bytes(text) ^ u64::from_le_bytes(zeros);
+    if (digits | digits.wrapping_add(ROOM)) & HIGHEST != 0 {
+        return None;
+    }
+    // Each byte becomes ten times itself and the one behind it.
+    let pairs = (digits * 10).wrapping_add(digits >> 8).to_le_bytes();
+    Some([pairs[0], pairs[3], pairs[6]].map(u32::from))
 }
 
 /// A place in the bytes of a timestamp.
@@ -43,28 +65,34 @@ pub(crate) struct Cursor<'a> {
 }
 
 impl<'a> Cursor<'a> {
+    #[inline(always)]
     pub(crate) fn new(bytes: &'a [u8]) -> Self {
         Self { bytes, at: 0 }
     }
 
     /// How many bytes were taken.
+    #[inline(always)]
     pub(crate) fn at(&self) -> usize {
         self.at
     }
 
+    #[inline(always)]
     pub(crate) fn rest(&self) -> &'a [u8] {
         self.bytes.get(self.at..).unwrap_or_default()
     }
 
+    #[inline(always)]
     pub(crate) fn peek(&self) -> Option<u8> {
         self.bytes.get(self.at).copied()
     }
 
+    #[inline(always)]
     pub(crate) fn skip(&mut self, count: usize) {
         self.at = (self.at + count).min(self.bytes.len());
     }
 
     /// Takes this byte, if it is the next.
+    #[inline(always)]
     pub(crate) fn take(&mut self, byte: u8) -> bool {
         let is_next = self.peek() == Some(byte);
         self.at += usize::from(is_next);
@@ -122,6 +150,7 @@ impl<'a> Cursor<'a> {
     }
 
     /// The fraction of a second behind its point, in nanoseconds; further digits are dropped.
+    #[inline(always)]
     pub(crate) fn fraction(&mut self) -> Option<i64> {
         /// What one of the last of so many digits stands for.
         const UNITS: [i64; 10] = [
@@ -164,13 +193,12 @@ impl<'a> Cursor<'a> {
         time
     }
 
-    #[inline]
+    #[inline(always)]
     fn try_time_of_day(&mut self) -> Option<i64> {
-        if let Some(&[h0, h1, b':', m0, m1, b':', s0, s1]) = self.rest().first_chunk()
-            && let Some(hour) = two_digits([h0, h1])
+        if let Some(text) = self.rest().first_chunk()
+            && let Some([hour, minute, second]) = three_pairs(*text, b':')
         {
-            let (minute, second) = (two_digits([m0, m1])?, two_digits([s0, s1])?);
-            self.skip(8);
+            self.skip(text.len());
             return self.with_fraction(hour, minute, second);
         }
         let hour = self.some_digits(1, 2)?;
@@ -191,6 +219,7 @@ impl<'a> Cursor<'a> {
         self.with_fraction(hour, minute, second)
     }
 
+    #[inline(always)]
     fn with_fraction(&mut self, hour: u32, minute: u32, second: u32) -> Option<i64> {
         if hour > 23 || minute > 59 || second > 60 {
             return None;

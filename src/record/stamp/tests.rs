@@ -110,6 +110,36 @@ fn what_is_no_timestamp_is_none() {
     }
 }
 
+/// Byte by byte, as three numbers are told without looking at them together.
+fn three_pairs_of(text: [u8; 8], separator: u8) -> Option<[u32; 3]> {
+    let [a0, a1, first, b0, b1, second, c0, c1] = text;
+    let are_apart = first == separator && second == separator;
+    let number = |digits| cursor::two_digits(digits).filter(|_| are_apart);
+    Some([number([a0, a1])?, number([b0, b1])?, number([c0, c1])?])
+}
+
+#[test]
+fn three_numbers_looked_at_together_are_what_each_is_by_itself() {
+    for (right, separator) in [
+        (*b"22:08:23", b':'),
+        (*b"99-99-99", b'-'),
+        (*b"00.00.00", b'.'),
+    ] {
+        for (one, other) in (0..8).flat_map(|one| (0..8).map(move |other| (one, other))) {
+            for byte in 0..=255 {
+                let mut text = right;
+                text[one] = byte;
+                text[other] = byte.wrapping_mul(7).wrapping_add(b'0');
+                let expected = three_pairs_of(text, separator);
+                assert_eq!(cursor::three_pairs(text, separator), expected, "{text:?}");
+            }
+            let mut text = right;
+            text[one] = b'7';
+            assert!(cursor::three_pairs(text, separator).is_some() == (one != 2 && one != 5));
+        }
+    }
+}
+
 #[test]
 fn the_number_of_digits_says_what_an_epoch_counts() {
     let time = |text: &str| whole(text.as_bytes()).map(|found| found.stamp);
