@@ -1,5 +1,5 @@
-//! Random lives of files against a simple model: whatever happened to them, each line that was
-//! written arrives once, and in order within its content. In every second life the lines make
+//! Random lives of files against a simple model: whatever happened to them and whatever the backend
+//! answered, each line that was written arrives once, and in order within its content. In every second life the lines make
 //! records, which are joined, dropped by level, sampled and redacted.
 //!
 //! Each sequence prints its seed when it fails. `PINNACE_TEST_SEED=N` runs that one alone,
@@ -20,6 +20,8 @@ use crate::harness::{Agent, Config, Numbered, PATIENCE, Scene, append, eventuall
 mod dice;
 #[path = "model/more.rs"]
 mod more;
+#[path = "model/trouble.rs"]
+mod trouble;
 
 use dice::Dice;
 use more::{KEYS, More};
@@ -56,10 +58,11 @@ enum Action {
     RotateWhileAway,
     Restart,
     Kill,
+    Trouble,
 }
 
 /// Each as often as it stands here.
-const DECK: [Action; 16] = [
+const DECK: [Action; 18] = [
     Action::Append,
     Action::Append,
     Action::Append,
@@ -76,6 +79,8 @@ const DECK: [Action; 16] = [
     Action::RotateWhileAway,
     Action::Restart,
     Action::Kill,
+    Action::Trouble,
+    Action::Trouble,
 ];
 
 /// The agent, the files, and what must arrive of them.
@@ -99,8 +104,10 @@ struct World {
     told: String,
     /// Whether a file was deleted since all was delivered.
     has_deleted: bool,
+    /// Some answers take their time, so that there is something on its way when it matters.
+    latency_ms: u64,
     /// Whether there may be replays.
-    was_killed: bool,
+    may_replay: bool,
     dice: Dice,
 }
 
@@ -130,23 +137,15 @@ impl World {
             config.outputs = vec![scene.loki(labels)];
         }
         "timeout: 30s, quiet_for: 10ms".clone_into(&mut config.shutdown);
-        // Some answers take their time, so that there is something on its way when it matters.
         let latency_ms = dice.roll(3) * 7;
-        scene.receiver.set_faults(
-            backend,
-            Faults {
-                latency_ms,
-                ..Faults::default()
-            },
-        );
-        Self {
+        let world = Self {
             agent: Some(scene.start(&config)),
             files: NAMES.iter().map(|name| (*name, File::default())).collect(),
             written: NAMES.iter().map(|name| (*name, Vec::new())).collect(),
             told: format!("{backend}, {glob}, records: {has_records}, latency {latency_ms} ms\n"),
             last_words: 0,
             has_deleted: false,
-            was_killed: false,
+            may_replay: false,
             takes_rotated: glob == "*.log*",
             at: has_records.then(|| {
                 jiff::Timestamp::now()
@@ -156,8 +155,19 @@ impl World {
             scene,
             config,
             backend,
+            latency_ms,
             dice,
-        }
+        };
+        world.set_faults(Faults::default());
+        world
+    }
+
+    fn set_faults(&self, faults: Faults) {
+        let faults = Faults {
+            latency_ms: self.latency_ms,
+            ..faults
+        };
+        self.scene.receiver.set_faults(self.backend, faults);
     }
 
     fn path(&self, name: &str) -> PathBuf {
@@ -170,7 +180,7 @@ impl World {
     }
 
     fn act(&mut self) {
-        let action = DECK[usize::try_from(self.dice.roll(16)).unwrap()];
+        let action = DECK[usize::try_from(self.dice.roll(DECK.len() as u64)).unwrap()];
         let name = NAMES[usize::try_from(self.dice.roll(3)).unwrap()];
         writeln!(self.told, "{action:?} {name}").unwrap();
 
@@ -224,9 +234,15 @@ impl World {
                     self.config.wait_until_all_is_answered();
                 }
                 self.agent.take().unwrap().kill();
-                self.was_killed = true;
+                self.may_replay = true;
                 self.append_lines(name, 5);
                 self.start();
+            }
+            Action::Trouble => {
+                let faults = trouble::of(self.backend, &mut self.dice);
+                writeln!(self.told, "{faults:?}").unwrap();
+                self.may_replay |= faults.store;
+                self.set_faults(faults);
             }
         }
     }
@@ -393,7 +409,7 @@ impl World {
         }
         self.scene.assert_flawless(self.backend);
         let replayed = self.scene.receiver.summary(self.backend).replayed;
-        assert!(replayed == 0 || self.was_killed, "{}", self.told);
+        assert!(replayed == 0 || self.may_replay, "{}", self.told);
     }
 }
 
