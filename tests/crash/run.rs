@@ -219,14 +219,14 @@ impl Life<'_> {
                 self.start();
             }
         }
-        let before = Backend::ALL.map(|backend| self.scene.receiver.summary(backend).stored);
         self.all_faults(&Faults::default());
-        for (backend, before) in Backend::ALL.into_iter().zip(before) {
-            let goes_on = self
-                .scene
-                .receiver
-                .wait_for(backend, GOES_ON, |it| it.stored > before);
-            if !goes_on {
+        for backend in Backend::ALL {
+            let receiver = &self.scene.receiver;
+            // What was hanging is stored now, whoever waits for it.
+            let is_rid = receiver.wait_for(backend, GOES_ON, |it| it.hanging == 0);
+            let before = receiver.summary(backend).stored;
+            let goes_on = receiver.wait_for(backend, GOES_ON, |it| it.stored > before);
+            if !is_rid || !goes_on {
                 self.problem(backend, format!("nothing came within {GOES_ON:?}"));
             }
         }
