@@ -298,12 +298,14 @@ impl State {
         self.seals.get(&id).is_some_and(|it| !it.is_acknowledged)
     }
 
-    /// The batches that were on their way and are not known to be delivered, oldest first.
+    /// The batches on their way, oldest first; also those that are delivered before earlier ones.
+    pub(crate) fn sealed(&self) -> impl Iterator<Item = (BatchId, &Seal)> {
+        self.seals.iter().map(|(id, it)| (*id, &*it.seal))
+    }
+
+    /// Those of them that are not known to be delivered.
     pub(crate) fn unacknowledged(&self) -> impl Iterator<Item = (BatchId, &Seal)> {
-        self.seals
-            .iter()
-            .filter(|(_, sealed)| !sealed.is_acknowledged)
-            .map(|(id, sealed)| (*id, &*sealed.seal))
+        self.sealed().filter(|(id, _)| self.is_unacknowledged(*id))
     }
 
     /// What is known of a batch on its way.

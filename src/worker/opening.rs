@@ -3,6 +3,7 @@
 
 use std::collections::BTreeSet;
 use std::path::Path;
+use std::sync::Arc;
 
 use super::{InputFacts, Lane};
 use crate::config::{HoldDeleted, ReadFrom};
@@ -150,6 +151,14 @@ impl Opening {
                         .dispatcher
                         .note_ended(stream.into(), cursor.last_time);
                 }
+            }
+        }
+        // What is delivered before an earlier batch moves no cursor yet.
+        for (_, seal) in journal.state().sealed() {
+            let mut outputs = outputs.iter_mut();
+            if let Some(output) = outputs.find(|it| it.dispatcher.name() == seal.output) {
+                let stream = Arc::new(seal.stream.clone());
+                output.dispatcher.note_ended(stream, seal.last_time);
             }
         }
     }

@@ -105,3 +105,24 @@ fn a_banner_that_was_given_up_with_its_output_is_lost_with_its_file() {
         ],
     );
 }
+
+#[test]
+fn the_time_of_a_stream_goes_on_from_a_batch_that_was_stored_before_an_earlier_one() {
+    let renamed = |away: Vec<Act>| stop(labels(false, 1), false, away);
+    let bad = Act::AppendBad {
+        log: 1,
+        lines: 1,
+        mask: 1,
+    };
+    assert_well(
+        setup(false, 0, 700),
+        vec![
+            bad,
+            Act::AnswerAll { output: 0 },
+            Act::Jump { seconds: -3600 },
+            renamed(vec![append(1, 1, 0)]),
+            Act::Jump { seconds: -1 },
+            renamed(vec![Act::Truncate { log: 1, lines: 1 }]),
+        ],
+    );
+}
