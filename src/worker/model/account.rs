@@ -4,9 +4,9 @@
 //!
 //! 1. Bytes that were emptied away, overwritten or deleted while no agent held them, and that were in
 //!    no batch by then, are lost.
-//! 2. Where contents are short: a log that was emptied when nothing of its own was in batches, only
-//!    lines that are the same everywhere, may seem to be as it was when it is filled again: the lines
-//!    that both contents begin with may be missing once.
+//! 2. Where contents are short: a log that was emptied or deleted when nothing of its own was in
+//!    batches, only lines that are the same everywhere, may seem to be as it was when it is filled
+//!    again: the lines that both contents begin with may be missing once.
 //! 3. What lies under a rotated name, or nowhere, when an output is configured for the first time is
 //!    no debt to it.
 //! 4. Batches of an output that is taken out of the configuration are given up. What was stored of
@@ -18,11 +18,13 @@
 //! 6. Where contents are short: what was copied or compressed when less than 4 KiB of it were there, or
 //!    in batches, may be a file of its own. Its first 4 KiB may come again, for each such time, and
 //!    with them the beginning of a line.
-//! 7. A compressed file that is shorter than 4 KiB, and holds nothing but what another content of its
-//!    log begins with, may be taken for that one: what was not read of it by then may be missing.
+//! 7. Where contents are short: a copied or compressed file that is shorter than 4 KiB, and holds
+//!    nothing but what another content of its log begins with, may be taken for that one: what was not
+//!    read of it may be missing. The same holds for any content that begins with the same 4 KiB as
+//!    another one of its log.
 //!
 //! And some things do not happen in a life, since they could not be told apart: a copy is made of a
-//! log that no agent has seen and that is read on; the clock is set back and put forward again
+//! log that no agent has seen and that is read on, or of one that has a rotated name already; the clock is set back and put forward again
 //! between two looks, or set back while no agent runs.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
@@ -44,8 +46,8 @@ pub(super) struct Excused {
     read: [HashMap<usize, u64>; 2],
     /// Contents that were emptied of which nothing of their own was read by then.
     unproven: Vec<usize>,
-    /// Contents that were compressed and may be taken for others.
-    alike: Vec<usize>,
+    /// What was copied or compressed, and may be taken for another content.
+    copied: Vec<Lies>,
     /// Whether contents may be short.
     is_short: bool,
     /// What proves too little, copied or compressed.
@@ -76,10 +78,10 @@ impl Excused {
                 let lost = lost_of(files, id, (reach, read), backend);
                 missing.extend(lost.map(|number| (id, number)));
             }
-            for &id in &self.alike {
+            for (id, len) in files.alike(&self.copied) {
                 let read = read.get(&id).copied().unwrap_or(0);
                 let lines = (0..).zip(&files.contents[id].lines);
-                let unread = lines.filter(|(_, (_, end))| *end as u64 > read);
+                let unread = lines.filter(|(_, (_, end))| *end as u64 > read && *end <= len);
                 missing.extend(unread.map(|(number, _)| (id, number)));
             }
         }
@@ -112,11 +114,11 @@ impl Excused {
         }
     }
 
-    /// A log is about to be emptied. When nothing of its own was read, nobody can tell it from the next
-    /// content that begins with the same lines: then those of the next may be taken as read.
-    pub(super) fn note_emptied(&mut self, files: &Files, log: usize, backends: &[Backend; 2]) {
-        let emptied = files.lies_in(log).filter(|_| self.is_short);
-        let Some(id) = emptied.map(|it| it.content) else {
+    /// What lies in a file is about to be emptied or deleted. When nothing of its own was read, nobody can
+    /// tell it from the next content that begins with the same lines: then those of the next may be taken
+    /// as read.
+    pub(super) fn note_gone(&mut self, files: &Files, gone: Option<Lies>, backends: &[Backend; 2]) {
+        let Some(id) = gone.filter(|_| self.is_short).map(|it| it.content) else {
             return;
         };
         let own = own_begin(id);
@@ -138,6 +140,7 @@ impl Excused {
         let Some(original) = original.filter(|_| self.is_short) else {
             return;
         };
+        self.copied.push(original);
         let content = &files.contents[original.content];
         let read = content.lines.iter().filter(|(line, _)| {
             let mut backends = backends.iter();
@@ -145,13 +148,6 @@ impl Excused {
         });
         let read = read.map(|(_, end)| *end).max().unwrap_or(0);
         self.doubled.extend((read < enough()).then_some(original));
-    }
-
-    /// A rotated file was compressed. Where it is short and another content of its log begins with all
-    /// that is in it, it may be taken for that one.
-    pub(super) fn note_compressed(&mut self, files: &Files, id: Option<usize>) {
-        let is_alike = |id: &usize| files.is_short(*id) && files.is_begun_by_another(*id);
-        self.alike.extend(id.filter(is_alike));
     }
 
     /// The beginning of a line may arrive as a line.
@@ -179,11 +175,18 @@ impl Excused {
     }
 
     /// How many bytes can be said to be lost, at the most. A copy that proves too little may be taken
-    /// for a content of its own, and be lost as such.
-    pub(super) fn most_lost(&self, files: &Files, is_all_there: bool) -> u64 {
+    /// for a content of its own, and be lost as such. And what was given up unheard need not be lost.
+    pub(super) fn most_lost(
+        &self,
+        files: &Files,
+        backends: &[Backend; 2],
+        is_all_there: bool,
+    ) -> u64 {
         let lacking = (!is_all_there).then(|| self.most_lacking(files));
-        let copied = self.doubled.iter().map(|it| it.len.min(enough()) as u64);
-        lacking.unwrap_or(0) + copied.sum::<u64>()
+        let copied = self.doubled.iter().map(|it| it.len.min(enough()));
+        let given_up = backends.iter().flat_map(|it| &it.come_again);
+        let given_up = given_up.map(|(line, count)| (line.len() + 1) * count);
+        lacking.unwrap_or(0) + copied.chain(given_up).sum::<usize>() as u64
     }
 
     /// Compares what is stored with what was written. Says whether nothing is missing, be it excused

@@ -9,8 +9,8 @@ use std::time::{Duration, Instant, SystemTime};
 use super::records::{self, Divided};
 use super::stage::Stage;
 use crate::source::births;
-use crate::span::PROOF_ENOUGH;
 
+mod alike;
 mod rotation;
 
 /// All that was ever written.
@@ -379,38 +379,12 @@ impl Files {
         (0..self.contents.len()).filter(move |id| !at_home.contains(id))
     }
 
-    /// The lines that a content begins with as later ones of its log do.
-    pub(super) fn shared_by(&self, id: usize) -> impl Iterator<Item = &String> {
-        let content = &self.contents[id];
-        let later = self.contents[id + 1..].iter();
-        let later = later.filter(|it| it.log == content.log);
-        let shared = later.map(|it| {
-            let pairs = content.lines.iter().zip(&it.lines);
-            pairs.take_while(|((a, _), (b, _))| a == b).count()
-        });
-        let most = shared.max().unwrap_or(0);
-        content.lines[..most].iter().map(|(line, _)| line)
-    }
-
     /// What is in a log that no other file ever held. Nothing where a line or a record lacks its end.
     pub(super) fn lies_alone_in(&self, log: usize) -> Option<Lies> {
         self.lies_in(log).filter(|it| {
             let content = &self.contents[it.content];
             content.is_whole() && !content.is_copied
         })
-    }
-
-    /// Whether so little is in a content that it proves nothing.
-    pub(super) fn is_short(&self, id: usize) -> bool {
-        (self.contents[id].len as u64) < PROOF_ENOUGH
-    }
-
-    /// Whether another content of the same log begins with all lines of this one.
-    pub(super) fn is_begun_by_another(&self, id: usize) -> bool {
-        let content = &self.contents[id];
-        let others = (0..).zip(&self.contents);
-        let mut others = others.filter(|(other, it)| *other != id && it.log == content.log);
-        others.any(|(_, it)| it.lines.starts_with(&content.lines))
     }
 
     /// The lines without an end that nobody will finish.

@@ -62,19 +62,19 @@ impl World {
             Act::AppendPart { log } => files.append_part(stage, log),
             Act::AppendToRotated { log } => files.append_to_rotated(stage, log),
             Act::Rename { log } => files.rename(stage, log),
-            Act::Copy { log } if files.is_seen(log) => {
+            Act::Copy { log } if files.is_seen(log) && !files.is_linked(log) => {
                 excused.note_beginning(files.copy(stage, log));
                 excused.note_doubled(files, files.lies_in(log), &stage.backends);
             }
             Act::Copy { .. } => {}
             Act::CopyTruncate { log } => {
-                excused.note_emptied(files, log, &stage.backends);
+                excused.note_gone(files, files.lies_in(log), &stage.backends);
                 files.copy(stage, log);
                 excused.note_doubled(files, files.lies_in(log), &stage.backends);
                 files.truncate(stage, log);
             }
             Act::Truncate { log, lines } => {
-                excused.note_emptied(files, log, &stage.backends);
+                excused.note_gone(files, files.lies_in(log), &stage.backends);
                 toll.note_emptied(files, log, stage, takers);
                 files.truncate(stage, log);
                 if lines > 0 {
@@ -82,13 +82,19 @@ impl World {
                 }
             }
             Act::Refill { log } => {
-                excused.note_emptied(files, log, &stage.backends);
+                excused.note_gone(files, files.lies_in(log), &stage.backends);
                 toll.note_emptied(files, log, stage, takers);
                 files.refill(stage, log);
             }
             Act::Link { log } => files.link(stage, log),
-            Act::Delete { log } => files.delete(stage, log),
-            Act::DeleteOldest { log } => files.delete_oldest(stage, log),
+            Act::Delete { log } => {
+                excused.note_gone(files, files.lies_in(log), &stage.backends);
+                files.delete(stage, log);
+            }
+            Act::DeleteOldest { log } => {
+                excused.note_gone(files, files.lies_in_oldest(log), &stage.backends);
+                files.delete_oldest(stage, log);
+            }
             Act::Gzip {
                 log,
                 which,
@@ -96,7 +102,6 @@ impl World {
             } => {
                 let compressed = files.gzip(stage, log, which, is_slow);
                 excused.note_doubled(files, compressed, &stage.backends);
-                excused.note_compressed(files, compressed.map(|it| it.content));
             }
             Act::NewDay => files.new_day(),
             Act::FolderFlickers { millis, is_empty } => {
@@ -216,7 +221,7 @@ impl World {
             })?;
         }
         let lost = self.stage.said_lost;
-        let most = self.excused.most_lost(&self.files, is_all_there);
+        let most = (self.excused).most_lost(&self.files, &self.stage.backends, is_all_there);
         prop_assert!(
             lost <= most,
             "{lost} bytes were said to be lost, and at most {most} are\n{}",

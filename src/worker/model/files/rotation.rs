@@ -119,11 +119,21 @@ impl Files {
         self.unlink(stage, &self.name(log));
     }
 
+    /// What is in the oldest of a log's rotated files.
+    pub(in super::super) fn lies_in_oldest(&self, log: usize) -> Option<Lies> {
+        let mut names = self.oldest(log).into_iter();
+        names.find_map(|name| self.places.get(&name).copied().map(Lies::of))
+    }
+
     pub(in super::super) fn delete_oldest(&mut self, stage: &mut Stage, log: usize) {
-        let number = self.rotations(log);
-        for end in ["", ".gz"] {
-            self.unlink(stage, &self.rotated(log, number, end));
+        for name in self.oldest(log) {
+            self.unlink(stage, &name);
         }
+    }
+
+    fn oldest(&self, log: usize) -> [String; 2] {
+        let number = self.rotations(log);
+        ["", ".gz"].map(|end| self.rotated(log, number, end))
     }
 
     fn unlink(&mut self, stage: &mut Stage, name: &str) {
@@ -140,6 +150,12 @@ impl Files {
         let place = self.places.get(name);
         // Compressors leave alone what has other names.
         place.is_some_and(|it| !it.is_gzip && it.len > 0 && self.links(it.inode) == 1)
+    }
+
+    /// Whether a log has a rotated name too.
+    pub(in super::super) fn is_linked(&self, log: usize) -> bool {
+        let place = self.places.get(&self.name(log));
+        place.is_some_and(|it| self.links(it.inode) > 1)
     }
 
     /// How many names a file has.
