@@ -12,7 +12,7 @@ use bodies::Bodies;
 pub(crate) use entry::{Cursor, Entry, Identity, Route, Seal};
 pub(crate) use lock::{OpenError, Place, look_at_place};
 use segments::{Kept, Segments};
-pub(crate) use state::State;
+pub(crate) use state::{Known, State};
 
 use volume::{Real, Volume};
 

@@ -103,8 +103,9 @@ pub(crate) struct Source {
     aliases: HashMap<(usize, FileKey), Alias>,
     /// Files that are not open, and what was found in them.
     examined: HashMap<(usize, FileKey), stock::Examined>,
-    /// Rotated files that are delivered and not open, by what was known of them.
-    rotated_away: BTreeMap<GenerationId, FileKey>,
+    /// Rotated files that are delivered and not open, by what was known of them; with the name of one
+    /// that is no copy.
+    rotated_away: BTreeMap<GenerationId, (FileKey, Option<PathBuf>)>,
     /// Names to look at again once the changes of the last look are dealt with.
     deferred: BTreeSet<(usize, PathBuf)>,
     /// Compressed files that are still being written. Until they are whole nobody can tell what

@@ -6,6 +6,8 @@
     reason = "a test whose own files or processes fail has failed"
 )]
 
+#[path = "tailing/alike.rs"]
+mod alike;
 #[path = "tailing/blocked.rs"]
 mod blocked;
 #[path = "tailing/clock.rs"]

@@ -11,6 +11,7 @@ use std::sync::Arc;
 use super::beside::Listing;
 use super::file::{FileKey, birth_of, modified};
 use super::generation::{Generation, Place};
+use super::names::is_rotated_before;
 use super::opened::Opened;
 use super::{Moment, Source, reader};
 use crate::journal::{Entry, Journal};
@@ -79,7 +80,8 @@ impl Source {
             .generations
             .values()
             .filter(|it| it.input == input && it.place != Place::Gone)
-            .filter(|it| lineage.is_rotation_of(&it.path) || lineage.can_come_from(&it.origin));
+            .filter(|it| lineage.is_rotation_of(&it.path) || lineage.can_come_from(&it.origin))
+            .filter(|it| !is_rotated_before(it, path, journal));
         let mut is_unsettled = false;
         let mut longer = None;
         for generation in candidates {

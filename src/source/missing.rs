@@ -263,7 +263,7 @@ impl Source {
         let open = self.by_key.get(&key).copied();
         let copied = || self.aliases.get(&key).map(|alias| alias.of);
         let mut away = self.rotated_away.iter();
-        let is_away = || away.find(|(_, it)| **it == key.1).map(|(id, _)| *id);
+        let is_away = || away.find(|(_, (it, _))| *it == key.1).map(|(id, _)| *id);
         open.or_else(copied).or_else(is_away)
     }
 }

@@ -224,6 +224,21 @@ impl Age {
             });
         Self(marks.chain([Mark::End]).collect())
     }
+
+    /// Whether rotation gave this name later than the other one, both by numbers or both by dates.
+    pub(super) fn is_of_later_rotation_than(&self, other: &Self) -> bool {
+        let mut pairs = self.0.iter().zip(&other.0);
+        match pairs.find(|(own, other)| own != other) {
+            Some((Mark::Numbered(own), Mark::Numbered(other))) => own > other,
+            Some((Mark::Dated(own), Mark::Dated(other))) => own > other,
+            _ => false,
+        }
+    }
+}
+
+/// Whether rotation gave the one name later than the other.
+pub(super) fn is_of_later_rotation(path: &Path, other: &Path) -> bool {
+    Age::of(path).is_of_later_rotation_than(&Age::of(other))
 }
 
 /// A separator, then a number, a date or a usual word.
@@ -264,6 +279,24 @@ mod tests {
         ];
         let ages: Vec<_> = names.iter().map(|name| Age::of(Path::new(name))).collect();
         assert!(ages.is_sorted_by(|a, b| a < b), "{ages:?}");
+    }
+
+    #[test]
+    fn of_two_names_the_one_of_the_later_rotation_is_known() {
+        let table = [
+            ("a.log.1", "a.log.2", true),
+            ("a.log.1.gz", "a.log.2", true),
+            ("a.log-20261202", "a.log-20261201.gz", true),
+            ("a.log.1", "a.log.1.gz", false),
+            ("a.log.2", "a.log.1", false),
+            ("a.log", "a.log.1", false),
+            ("a.log.old", "a.log.1", false),
+            ("a.log-20261202", "a.log.1", false),
+        ];
+        for (a, b, expected) in table {
+            let [a, b] = [a, b].map(|name| Age::of(Path::new(name)));
+            assert_eq!(a.is_of_later_rotation_than(&b), expected, "{a:?} {b:?}");
+        }
     }
 
     #[test]

@@ -78,7 +78,9 @@ impl Source {
                 && names::is_known(&names::known_files(journal), &opened.metadata));
         let origin: Arc<Path> = match known {
             Some(id) if journal.state().is_delivered(id, opened.len()) => {
-                self.rotated_away.insert(id, key.1);
+                let is_itself = names::is_known_as(id, journal, &opened.metadata);
+                let path = is_itself.then(|| path.to_owned());
+                self.rotated_away.insert(id, (key.1, path));
                 return;
             }
             Some(id) => {
