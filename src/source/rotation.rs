@@ -47,8 +47,13 @@ pub(crate) fn suggestions<'a>(
     furthest_of: impl Fn(GenerationId) -> u64,
     proof_of: impl Fn(GenerationId, &Identity) -> u64,
 ) -> Vec<GenerationId> {
+    let known: Vec<_> = known.collect();
+    let is_itself = |it: &Identity| (it.inode, it.birth) == (file.inode, file.birth);
+    // Whoever copies makes a new file, and does not overwrite that of another log.
+    let is_other = known.iter().any(|(_, identity)| is_itself(identity));
     // Who was read further proves more.
     let mut found: Vec<(Hint, Reverse<u64>, GenerationId)> = known
+        .into_iter()
         .filter_map(|(id, identity)| {
             let has_file = !identity.is_gone;
             let hint = if has_file && identity.inode == file.inode {
@@ -65,7 +70,7 @@ pub(crate) fn suggestions<'a>(
             let furthest = furthest_of(id);
             let is_possible = identity.head.matches(file.head) && furthest <= file.size;
             // Another file than the one that was known: rather twice than not at all.
-            let is_another = identity.birth != file.birth || identity.inode != file.inode;
+            let is_another = !is_itself(identity);
             let lacks_end = || {
                 let end = identity.end;
                 end.is_some_and(|end| proof_of(id, identity) < end.offset)
@@ -74,7 +79,11 @@ pub(crate) fn suggestions<'a>(
                 // The very file may have been emptied, and filled again.
                 Hint::SameInode | Hint::SamePath => is_another || lacks_end(),
                 // A copy of what was emptied holds also what was seen and not read.
-                Hint::Rotated => lacks_end(),
+                Hint::Rotated => {
+                    // What is gone and was read to its end was no longer.
+                    let is_longer = identity.is_gone && furthest < file.size;
+                    lacks_end() || is_longer || (is_other && is_another)
+                }
                 Hint::Compressed => furthest != file.size,
             };
             // Nothing is known of an empty head: only the inode speaks for it.

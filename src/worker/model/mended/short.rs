@@ -126,3 +126,66 @@ fn the_time_of_a_stream_goes_on_from_a_batch_that_was_stored_before_an_earlier_o
         ],
     );
 }
+
+#[test]
+fn a_log_that_was_emptied_and_renamed_is_not_taken_for_the_one_before() {
+    assert_well(
+        setup(false, 1, 700),
+        vec![
+            Act::Truncate { log: 0, lines: 9 },
+            pass(1),
+            Act::Delete { log: 0 },
+            append(0, 1, 0),
+            append(0, 1, 0),
+            pass(20),
+            stop(
+                labels(false, 0),
+                false,
+                vec![Act::Truncate { log: 0, lines: 1 }, Act::Rename { log: 0 }],
+            ),
+        ],
+    );
+}
+
+#[test]
+fn a_copied_banner_is_no_more_than_the_next_content_begins_with() {
+    assert_well(
+        setup(true, 1, 700),
+        vec![
+            Act::Truncate { log: 0, lines: 1 },
+            stop(
+                to_loki_alone(),
+                false,
+                vec![Act::AppendToRotated { log: 0 }],
+            ),
+            Act::Rename { log: 0 },
+            append(0, 9, 0),
+            pass(1),
+            Act::Copy { log: 0 },
+            append(0, 1, 0),
+            pass(20),
+            Act::Truncate { log: 0, lines: 1 },
+        ],
+    );
+}
+
+#[test]
+fn a_copy_is_not_taken_for_a_deleted_log_that_was_the_banner_alone() {
+    let setup = Setup {
+        has_records: true,
+        max_wait: 1000,
+        ..setup(false, 1, 3000)
+    };
+    assert_well(
+        setup,
+        vec![
+            append(0, 3, 0),
+            Act::Rename { log: 0 },
+            stop(labels(false, 1), false, vec![]),
+            Act::DeleteOldest { log: 0 },
+            Act::Jump { seconds: -1 },
+            Act::Truncate { log: 0, lines: 1 },
+            Act::CopyTruncate { log: 0 },
+        ],
+    );
+}
