@@ -98,8 +98,9 @@ impl Excused {
         }
     }
 
-    /// An output is configured no longer: what it has read may be given up.
-    pub(super) fn note_left(&mut self, output: usize) {
+    /// An output begins anew, or is configured no longer. Behind its last batch it reads again, and what
+    /// was on its way may be given up.
+    pub(super) fn forget_read(&mut self, output: usize) {
         self.read[output].clear();
     }
 

@@ -177,10 +177,9 @@ impl World {
     /// The agent goes on by this configuration.
     fn meet(&mut self, labels: Labels) {
         for (output, takes) in labels.takers.into_iter().enumerate() {
+            self.excused.forget_read(output);
             if takes {
                 self.excused.note_met(&self.files, output);
-            } else {
-                self.excused.note_left(output);
             }
         }
         self.labels = labels;
