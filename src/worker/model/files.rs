@@ -395,6 +395,11 @@ impl Files {
             .collect()
     }
 
+    /// Whether no file is there.
+    pub(super) fn is_empty(&self) -> bool {
+        self.places.is_empty()
+    }
+
     /// What lies where, for the one who reads of a failure.
     pub(super) fn told(&self) -> String {
         let places = self.places.iter();
