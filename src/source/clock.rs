@@ -131,6 +131,16 @@ impl Clock {
         !is_of_a_clock_ahead && other.nanos_since(birth) > self.set_back
     }
 
+    /// Whether the times of files that are met now tell which of them is the older.
+    pub(super) fn tells_order(&self) -> bool {
+        let set_back = if self.is_first_look() {
+            self.set_back
+        } else {
+            self.set_back_since[0]
+        };
+        set_back == 0
+    }
+
     /// Whether the times of this run can be compared with the births of files.
     pub(super) fn is_steady(&self) -> bool {
         self.set_back == 0

@@ -1,5 +1,6 @@
 //! In which order names are looked at when several changed at once: what holds a generation comes
-//! before what may be a copy of it, and the old comes before the young.
+//! before what may be a copy of it, and the old comes before the young. And what was rotated before
+//! what.
 
 use std::cmp::{Ordering, Reverse};
 use std::collections::{BTreeMap, BTreeSet};
@@ -176,7 +177,7 @@ impl Source {
                 *known = known.take().max(age.clone());
             }
         }
-        let is_steady = self.clock.is_steady();
+        let by_times = self.clock.tells_order();
         let mut others: Vec<_> = others
             .into_iter()
             .map(|(metadata, age, name)| {
@@ -186,7 +187,7 @@ impl Source {
                 let of_file = key.and_then(|key| youngest.get(&key)).unwrap_or(&age);
                 let by_time = (modified, of_file.clone());
                 // Times by a clock that was set back say less than names do.
-                let by_name = (!is_steady).then(|| of_file.clone());
+                let by_name = (!by_times).then(|| of_file.clone());
                 (!is_known, by_name, by_time, Reverse(age), name)
             })
             .collect();

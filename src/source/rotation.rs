@@ -80,8 +80,8 @@ pub(crate) fn suggestions<'a>(
                 Hint::SameInode | Hint::SamePath => is_another || lacks_end(),
                 // A copy of what was emptied holds also what was seen and not read.
                 Hint::Rotated => {
-                    // What is gone and was read to its end was no longer.
-                    let is_longer = identity.is_gone && furthest < file.size;
+                    // What is gone was no longer than what was seen of it.
+                    let is_longer = identity.is_gone && proof_of(id, identity) < file.size;
                     lacks_end() || is_longer || (is_other && is_another)
                 }
                 Hint::Compressed => furthest != file.size,
@@ -209,29 +209,37 @@ pub(crate) struct Age(Vec<Mark>);
 enum Mark {
     /// A higher number is an older rotation.
     Numbered(Reverse<u64>),
-    /// A later date is a younger one.
+    /// A later date is a younger one. What has a number behind it is older than what has none.
     Dated(Vec<u64>),
-    /// No number: what is not rotated any further is the youngest.
+    /// A usual word.
+    Word,
+    /// What is not rotated any further is the youngest.
     End,
 }
+
+/// What rotation puts behind a name beside numbers.
+const WORDS: [&[u8]; 4] = [b"old", b"bak", b"prev", b"backup"];
 
 impl Age {
     /// What a name says.
     pub(super) fn of(path: &Path) -> Self {
         let name = path.file_name().unwrap_or_default().as_bytes();
-        let number = |part: &[u8]| str::from_utf8(part).ok()?.parse::<u64>().ok();
-        let parts: Vec<_> = name
+        let mut marks = Vec::new();
+        let mut numbers = Vec::new();
+        // Behind the last part are no numbers.
+        for part in name
             .split(|byte| b".-_:TZ".contains(byte))
-            .map(number)
-            .collect();
-        let marks = parts
-            .split(Option::is_none)
-            .filter(|numbers| !numbers.is_empty())
-            .map(|numbers| match *numbers {
-                [Some(number)] if number < 10_000 => Mark::Numbered(Reverse(number)),
-                _ => Mark::Dated(numbers.iter().flatten().copied().collect()),
-            });
-        Self(marks.chain([Mark::End]).collect())
+            .chain([&b""[..]])
+        {
+            if let Some(number) = number_of(part) {
+                numbers.push(number);
+                continue;
+            }
+            marks.extend(mark_of(std::mem::take(&mut numbers)));
+            marks.extend(WORDS.contains(&part).then_some(Mark::Word));
+        }
+        marks.push(Mark::End);
+        Self(marks)
     }
 
     /// Whether rotation gave this name later than the other one, both by numbers or both by dates.
@@ -239,15 +247,34 @@ impl Age {
         let mut pairs = self.0.iter().zip(&other.0);
         match pairs.find(|(own, other)| own != other) {
             Some((Mark::Numbered(own), Mark::Numbered(other))) => own > other,
-            Some((Mark::Dated(own), Mark::Dated(other))) => own > other,
+            // One with a number behind it is a rotation of the other.
+            Some((Mark::Dated(own), Mark::Dated(other))) => own.len() == other.len() && own > other,
             _ => false,
         }
     }
 }
 
-/// Whether rotation gave the one name later than the other.
+fn number_of(part: &[u8]) -> Option<u64> {
+    let is_number = !part.is_empty() && part.iter().all(u8::is_ascii_digit);
+    let text = str::from_utf8(part).ok().filter(|_| is_number);
+    text?.parse().ok()
+}
+
+/// What numbers that stand together say.
+fn mark_of(mut numbers: Vec<u64>) -> Option<Mark> {
+    match *numbers {
+        [] => None,
+        [number] if number < 10_000 => Some(Mark::Numbered(Reverse(number))),
+        _ => {
+            numbers.push(u64::MAX);
+            Some(Mark::Dated(numbers))
+        }
+    }
+}
+
+/// Whether rotation gave the one name later than the other, and not to a file that had the other.
 pub(super) fn is_of_later_rotation(path: &Path, other: &Path) -> bool {
-    Age::of(path).is_of_later_rotation_than(&Age::of(other))
+    Age::of(path).is_of_later_rotation_than(&Age::of(other)) && !is_rotation(other, path)
 }
 
 /// A separator, then a number, a date or a usual word.
@@ -255,7 +282,7 @@ fn is_rotation_mark(mark: &[u8]) -> bool {
     let Some((b'.' | b'-' | b'_', rest)) = mark.split_first() else {
         return false;
     };
-    if matches!(rest, b"old" | b"bak" | b"prev" | b"backup") {
+    if WORDS.contains(&rest) {
         return true;
     }
     rest.first().is_some_and(u8::is_ascii_digit)
@@ -280,10 +307,12 @@ mod tests {
             "a-2026-11-22.log",
             "a-2026-11-23.1.log",
             "a-2026-11-23.2.log",
+            "a-2026-11-23.log",
             "a.log.2026-12-01T00:00:00Z",
             "a.log.2026-12-01T00:10:00Z",
             "a.log-20261201.gz",
             "a.log-20261202",
+            "a.log.old",
             "a.log",
         ];
         let ages: Vec<_> = names.iter().map(|name| Age::of(Path::new(name))).collect();
@@ -301,10 +330,16 @@ mod tests {
             ("a.log", "a.log.1", false),
             ("a.log.old", "a.log.1", false),
             ("a.log-20261202", "a.log.1", false),
+            // The log's own name ends like that.
+            ("a.2026-11-22.1", "a.2026-11-22", false),
+            ("a-2026-11-22.1.log", "a-2026-11-22.log", false),
+            ("a-7.log.1", "a-7.log", false),
+            ("a-12345-20261122.log", "a-12345.log", false),
+            ("10.0.0.12.1.gz", "10.0.0.12", false),
         ];
         for (a, b, expected) in table {
-            let [a, b] = [a, b].map(|name| Age::of(Path::new(name)));
-            assert_eq!(a.is_of_later_rotation_than(&b), expected, "{a:?} {b:?}");
+            let is_later = is_of_later_rotation(Path::new(a), Path::new(b));
+            assert_eq!(is_later, expected, "{a} {b}");
         }
     }
 

@@ -153,8 +153,13 @@ impl Opening {
                 }
             }
         }
-        // What is delivered before an earlier batch moves no cursor yet.
-        for (_, seal) in journal.state().sealed() {
+        // What is delivered before an earlier batch moves no cursor yet. What is not delivered goes out
+        // again, or its lines are read again.
+        let state = journal.state();
+        let delivered = state
+            .sealed()
+            .filter(|(id, _)| !state.is_unacknowledged(*id));
+        for (_, seal) in delivered {
             let mut outputs = outputs.iter_mut();
             if let Some(output) = outputs.find(|it| it.dispatcher.name() == seal.output) {
                 let stream = Arc::new(seal.stream.clone());

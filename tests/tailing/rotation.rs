@@ -376,3 +376,31 @@ fn a_rotation_that_nobody_saw_and_that_cannot_be_opened_is_read_once_it_can_be()
     scene.assert_series_arrived(Backend::Loki, &series);
     scene.assert_series_arrived(Backend::Loki, &unopened);
 }
+
+#[test]
+fn the_copy_of_a_log_with_a_date_in_its_own_name_is_a_copy() {
+    for (log, copy) in [
+        ("access_log.2026-11-22", "access_log.2026-11-22.1"),
+        ("app-2026-11-22.log", "app-2026-11-22.1.log"),
+    ] {
+        let scene = Scene::new();
+        let config = Config {
+            inputs: vec![scene.input("app", &["a*"], "")],
+            ..scene.loki_config()
+        }
+        .serving();
+        let mut series = Numbered::wide("dated", 100);
+        let agent = scene.start(&config);
+        series.append_to(&scene.log(log), 100);
+        scene.wait_for_stored(Backend::Loki, series.next);
+        config.wait_until_no_lag();
+        fs::copy(scene.log(log), scene.log(copy)).unwrap();
+        fs::write(scene.log(log), "").unwrap();
+        series.append_to(&scene.log(log), 100);
+        scene.wait_for_stored(Backend::Loki, series.next);
+        config.wait_until_no_lag();
+        agent.stop_well();
+        assert_eq!(scene.receiver.summary(Backend::Loki).stored, series.next);
+        scene.assert_series_arrived(Backend::Loki, &series);
+    }
+}
