@@ -326,7 +326,17 @@ impl Source {
         self.all_at_home.set(None);
         if let Some(generation) = self.generations.remove(&id) {
             self.release(id, generation.input, generation.key, &generation.path);
+            if matches!(generation.place, Place::Moved | Place::Rotated) {
+                let is_itself = generation.copy_len.is_none();
+                let path = is_itself.then(|| generation.path.to_path_buf());
+                self.rotated_away.insert(id, (generation.key, path));
+            }
         }
+    }
+
+    /// The journal forgets a generation.
+    pub(crate) fn forget(&mut self, id: GenerationId) {
+        self.rotated_away.remove(&id);
     }
 }
 

@@ -248,6 +248,7 @@ impl Worker {
         let too_many = unseen.len().saturating_sub(MOST_UNSEEN);
         for (_, id) in unseen.into_iter().take(too_many) {
             self.journal.append(&Entry::Forget(id));
+            self.source.forget(id);
         }
     }
 

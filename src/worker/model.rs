@@ -15,6 +15,7 @@ use world::World;
 
 mod account;
 mod acts;
+mod alike;
 mod backend;
 mod files;
 mod lost;
