@@ -21,6 +21,17 @@ pub(super) struct Setup {
     pub(super) takers: [bool; 2],
 }
 
+impl Setup {
+    /// How the records are named at the beginning.
+    pub(super) fn labels(self) -> Labels {
+        Labels {
+            is_one_stream: false,
+            version: 0,
+            takers: self.takers,
+        }
+    }
+}
+
 /// How the records are named at the destination, and who takes them.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Labels {

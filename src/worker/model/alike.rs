@@ -3,7 +3,7 @@
 
 use std::time::Duration;
 
-use super::acts::{Labels, Setup};
+use super::acts::Setup;
 use super::files::Files;
 use super::stage::Stage;
 
@@ -15,7 +15,6 @@ const SOON: Duration = Duration::from_millis(50);
 const LATER: Duration = Duration::from_secs(400);
 
 fn each_run_is_read(means_all: bool) {
-    let takers = [true, true];
     let setup = Setup {
         means_all,
         banner_lines: 0,
@@ -23,19 +22,14 @@ fn each_run_is_read(means_all: bool) {
         batch_bytes: 1 << 16,
         max_wait: 0,
         has_records: false,
-        takers,
+        takers: [true, true],
     };
-    let labels = Labels {
-        is_one_stream: false,
-        version: 0,
-        takers,
-    };
-    let mut stage = Stage::new(setup, labels);
+    let mut stage = Stage::new(setup);
     let mut files = Files::new(setup.banner_lines, setup.own_lines);
     for run in 1..=3 {
         files.append_same(&mut stage, 0, LINES);
         stage.pass(SOON);
-        for (output, _) in takers.iter().enumerate() {
+        for output in 0..2 {
             stage.answer_all(output);
             let stored = stage.backends[output].stored().len();
             assert_eq!(stored, run * LINES, "{means_all}, run {run}");

@@ -5,7 +5,7 @@ use std::io::Write as _;
 use std::path::Path;
 use std::time::Duration;
 
-use super::acts::{Labels, Setup};
+use super::acts::Setup;
 use super::stage::Stage;
 
 /// Within this everything is seen, and nothing is decided yet.
@@ -15,22 +15,15 @@ const LATER: Duration = Duration::from_secs(30);
 
 /// An agent with one output that answers nothing, and small batches, so that little is read.
 fn stage() -> Stage {
-    let takers = [true, false];
-    let setup = Setup {
+    Stage::new(Setup {
         means_all: false,
         banner_lines: 0,
         own_lines: 12,
         batch_bytes: 700,
         max_wait: 0,
         has_records: false,
-        takers,
-    };
-    let labels = Labels {
-        is_one_stream: false,
-        version: 0,
-        takers,
-    };
-    Stage::new(setup, labels)
+        takers: [true, false],
+    })
 }
 
 fn append(path: &Path, text: &str) {

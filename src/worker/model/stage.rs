@@ -55,7 +55,7 @@ struct Agent {
 type Outgoing = Vec<(usize, mpsc::Receiver<Batch>)>;
 
 impl Stage {
-    pub(super) fn new(setup: Setup, labels: Labels) -> Self {
+    pub(super) fn new(setup: Setup) -> Self {
         births::clear();
         // Nothing is to survive a power loss here.
         let memory = std::path::Path::new("/dev/shm");
@@ -77,7 +77,7 @@ impl Stage {
             said_lost: 0,
             backends: Default::default(),
         };
-        stage.start(labels);
+        stage.start(setup.labels());
         stage
     }
 

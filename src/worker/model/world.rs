@@ -25,14 +25,10 @@ pub(super) struct World {
 
 impl World {
     pub(super) fn new(setup: Setup) -> Self {
-        let labels = Labels {
-            is_one_stream: false,
-            version: 0,
-            takers: setup.takers,
-        };
+        let labels = setup.labels();
         let mut world = Self {
             labels,
-            stage: Stage::new(setup, labels),
+            stage: Stage::new(setup),
             files: Files::new(setup.banner_lines, setup.own_lines),
             excused: Excused::of(setup),
             toll: Toll::default(),
