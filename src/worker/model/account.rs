@@ -220,7 +220,7 @@ impl Excused {
         }
         let excused = self.excused(files, output);
         let can_lack = |whole: &String| excused.contains_key(whole);
-        (files.divided).join(&mut arrived, &backend.come_again, can_lack);
+        files.divided.join(&mut arrived, can_lack);
         let again = self.doubled.iter().flat_map(|it| {
             let lines = files.contents[it.content].lines.iter();
             let first = lines.filter(|(_, end)| *end <= it.len.min(enough()));

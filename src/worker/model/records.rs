@@ -52,29 +52,23 @@ impl Divided {
         there.contains_key(whole) || by_parts()
     }
 
-    /// Takes the parts of a record for the whole of it, as often as both arrived; the first alone where
-    /// the rest `can_lack`. What came again is left as it is.
+    /// Takes the parts of a record for the whole of it, where that did not arrive; the first alone where
+    /// the rest `can_lack`. Whatever came again is left as it is.
     pub(super) fn join<'a>(
         &'a self,
         arrived: &mut BTreeMap<&'a String, usize>,
-        came_again: &HashMap<String, usize>,
         can_lack: impl Fn(&String) -> bool,
     ) {
         for (whole, [first, rest]) in &self.0 {
-            let count = |part| {
-                let all = arrived.get(part).copied().unwrap_or(0);
-                all.saturating_sub(came_again.get(part).copied().unwrap_or(0))
-            };
-            let (firsts, rests) = (count(first), count(rest));
-            let pairs = if rests == 0 && can_lack(whole) {
-                firsts.min(1)
-            } else {
-                firsts.min(rests)
-            };
-            for (part, taken) in [(first, pairs), (rest, pairs.min(rests))] {
-                arrived.entry(part).and_modify(|left| *left -= taken);
+            let is_there = |part| arrived.get(part).is_some_and(|count| *count > 0);
+            let has_rest = is_there(rest);
+            if is_there(whole) || !is_there(first) || !(has_rest || can_lack(whole)) {
+                continue;
             }
-            *arrived.entry(whole).or_default() += pairs;
+            for part in [first].into_iter().chain(has_rest.then_some(rest)) {
+                arrived.entry(part).and_modify(|left| *left -= 1);
+            }
+            arrived.insert(whole, 1);
         }
     }
 }

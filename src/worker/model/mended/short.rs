@@ -189,3 +189,42 @@ fn a_copy_is_not_taken_for_a_deleted_log_that_was_the_banner_alone() {
         ],
     );
 }
+
+#[test]
+fn of_a_record_in_two_parts_both_are_there_though_one_could_come_again() {
+    let setup = Setup {
+        max_wait: 50,
+        has_records: true,
+        ..setup(true, 0, 700)
+    };
+    let one = Labels {
+        is_one_stream: true,
+        ..labels(false, 0)
+    };
+    assert_well(
+        setup,
+        vec![
+            Act::AppendBad {
+                log: 0,
+                lines: 1,
+                mask: 2,
+            },
+            stop(
+                one,
+                false,
+                vec![
+                    append(0, 1, 0),
+                    Act::Rename { log: 0 },
+                    Act::AppendTrace {
+                        log: 0,
+                        lines: 0,
+                        is_whole: false,
+                    },
+                ],
+            ),
+            pass(1100),
+            Act::AnswerAll { output: 1 },
+            stop(to_loki_alone(), false, vec![]),
+        ],
+    );
+}
