@@ -108,8 +108,9 @@ pub(crate) struct Source {
     rotated_away: BTreeMap<GenerationId, (FileKey, Option<PathBuf>)>,
     /// Names to look at again once the changes of the last look are dealt with.
     deferred: BTreeSet<(usize, PathBuf)>,
-    /// Compressed files that are still being written. Until they are whole nobody can tell what
-    /// they hold, so those made since the last look are news for as long.
+    /// Compressed files that are still being written, and what went away with its folder. Until they
+    /// are whole, or there, nobody can tell what they hold, so those made since the last look are
+    /// news for as long.
     unfinished: BTreeSet<(usize, PathBuf)>,
     /// Whether a name was gone before this look came to it: what it was called is found under
     /// another one at the next look, and must be news then.

@@ -18,10 +18,10 @@ use crate::journal::Journal;
 const COMPRESSED_AFTER: i64 = 60_000_000_000;
 
 impl Source {
-    /// What is not written any more will never be whole.
+    /// What is not written any more will never be whole; but it may be away with its folder.
     pub(super) fn forget_never_finished(&mut self, at: Moment) {
         self.unfinished
-            .retain(|(_, path)| is_being_written(path, at));
+            .retain(|(_, path)| is_being_written(path, at) || is_away(path));
     }
 
     /// Looks at a name that is not meant but that rotation gives to one that is: a generation
@@ -103,6 +103,11 @@ impl Source {
         self.unfinished.remove(&name);
         let is_gone = error.kind() == io::ErrorKind::NotFound;
         self.has_missed |= is_gone;
+        if is_gone && is_away(&name.1) {
+            // It is news still when it comes back.
+            self.unfinished.insert(name);
+            return;
+        }
         // What the system did not say itself is said of the content.
         if is_gone || error.raw_os_error().is_none() {
             return;
@@ -161,4 +166,10 @@ impl Source {
 pub(super) fn is_being_written(path: &Path, at: Moment) -> bool {
     let written = std::fs::metadata(path).map(|metadata| modified(&metadata));
     written.is_ok_and(|it| at.time.nanos_since(it).saturating_abs() < COMPRESSED_AFTER)
+}
+
+/// Whether nothing lies in the folder of a file, as where its volume is mounted later.
+fn is_away(path: &Path) -> bool {
+    let listing = path.parent().map(std::fs::read_dir);
+    listing.is_none_or(|listing| listing.map_or(true, |mut it| it.next().is_none()))
 }

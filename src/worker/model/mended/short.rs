@@ -191,6 +191,27 @@ fn a_copy_is_not_taken_for_a_deleted_log_that_was_the_banner_alone() {
 }
 
 #[test]
+fn a_rotated_banner_that_was_to_be_judged_when_its_folder_went_away_is_read_when_it_is_back() {
+    assert_well(
+        setup(false, 1, 700),
+        vec![
+            append(0, 1, 0),
+            append(0, 1, 0),
+            append(0, 1, 0),
+            Act::Rename { log: 0 },
+            Act::AnswerAll { output: 0 },
+            append(0, 3, 0),
+            Act::Rename { log: 0 },
+            append(0, 1, 0),
+            Act::FolderFlickers {
+                millis: 400_000,
+                is_empty: false,
+            },
+        ],
+    );
+}
+
+#[test]
 fn of_a_record_in_two_parts_both_are_there_though_one_could_come_again() {
     let setup = Setup {
         max_wait: 50,
