@@ -15,6 +15,7 @@ use crate::span::GenerationId;
 use beginning::Boot;
 use clock::Clock;
 use copies::Alias;
+use elsewhere::Elsewhere;
 use file::FileKey;
 pub(crate) use generation::{Generation, Place};
 use held::Held;
@@ -35,6 +36,7 @@ mod clock;
 mod content;
 mod copies;
 pub(crate) mod discover;
+mod elsewhere;
 pub(crate) mod family;
 mod file;
 mod generation;
@@ -103,9 +105,7 @@ pub(crate) struct Source {
     aliases: HashMap<(usize, FileKey), Alias>,
     /// Files that are not open, and what was found in them.
     examined: HashMap<(usize, FileKey), stock::Examined>,
-    /// Rotated files that are delivered and not open, by what was known of them; with the name of one
-    /// that is no copy.
-    rotated_away: BTreeMap<GenerationId, (FileKey, Option<PathBuf>)>,
+    elsewhere: Elsewhere,
     /// Names to look at again once the changes of the last look are dealt with.
     deferred: BTreeSet<(usize, PathBuf)>,
     /// Compressed files that are still being written, and what went away with its folder. Until they
@@ -150,7 +150,7 @@ impl Source {
             by_path: Held::default(),
             aliases: HashMap::new(),
             examined: HashMap::new(),
-            rotated_away: BTreeMap::new(),
+            elsewhere: Elsewhere::default(),
             deferred: BTreeSet::new(),
             unfinished: BTreeSet::new(),
             has_missed: false,
@@ -327,17 +327,13 @@ impl Source {
         self.all_at_home.set(None);
         if let Some(generation) = self.generations.remove(&id) {
             self.release(id, generation.input, generation.key, &generation.path);
-            if matches!(generation.place, Place::Moved | Place::Rotated) {
-                let is_itself = generation.copy_len.is_none();
-                let path = is_itself.then(|| generation.path.to_path_buf());
-                self.rotated_away.insert(id, (generation.key, path));
-            }
+            self.elsewhere.note_closed(&generation);
         }
     }
 
     /// The journal forgets a generation.
     pub(crate) fn forget(&mut self, id: GenerationId) {
-        self.rotated_away.remove(&id);
+        self.elsewhere.forget(id);
     }
 }
 

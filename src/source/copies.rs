@@ -9,9 +9,9 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use super::beside::Listing;
+use super::elsewhere::is_rotated_before;
 use super::file::{FileKey, birth_of, modified};
 use super::generation::{Generation, Place};
-use super::names::is_rotated_before;
 use super::opened::Opened;
 use super::{Moment, Source, reader};
 use crate::journal::{Entry, Journal};

@@ -122,7 +122,7 @@ impl Seen<'_> {
 impl Source {
     /// Whether the file of a generation was found: it is open, or it was delivered and rotated away.
     pub(crate) fn has_found(&self, id: GenerationId) -> bool {
-        self.generations.contains_key(&id) || self.rotated_away.contains_key(&id)
+        self.generations.contains_key(&id) || self.elsewhere.has(id)
     }
 
     /// Where a generation is that no name led to.
@@ -262,8 +262,7 @@ impl Source {
     fn met_as(&self, key: (usize, FileKey)) -> Option<GenerationId> {
         let open = self.by_key.get(&key).copied();
         let copied = || self.aliases.get(&key).map(|alias| alias.of);
-        let mut away = self.rotated_away.iter();
-        let is_away = || away.find(|(_, (it, _))| *it == key.1).map(|(id, _)| *id);
-        open.or_else(copied).or_else(is_away)
+        let rotated = || self.elsewhere.in_file(key.1);
+        open.or_else(copied).or_else(rotated)
     }
 }

@@ -1,6 +1,5 @@
 //! In which order names are looked at when several changed at once: what holds a generation comes
-//! before what may be a copy of it, and the old comes before the young. And what was rotated before
-//! what.
+//! before what may be a copy of it, and the old comes before the young.
 
 use std::cmp::{Ordering, Reverse};
 use std::collections::{BTreeMap, BTreeSet};
@@ -10,8 +9,7 @@ use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 
 use super::file::{self, FileKey};
-use super::generation::Generation;
-use super::rotation::{Age, is_of_later_rotation};
+use super::rotation::Age;
 use super::{Change, Moment, Source};
 use crate::journal::Journal;
 use crate::record::Time;
@@ -220,27 +218,4 @@ pub(super) fn known_files(journal: &Journal) -> BTreeSet<(u64, Time)> {
 /// Whether a file is one that an earlier run knew, by inode and birth.
 pub(super) fn is_known(known: &BTreeSet<(u64, Time)>, metadata: &Metadata) -> bool {
     known.contains(&(metadata.ino(), file::birth_of(metadata)))
-}
-
-/// Whether a file is the one in which an earlier run knew a generation.
-pub(super) fn is_known_as(id: GenerationId, journal: &Journal, metadata: &Metadata) -> bool {
-    let known = journal.state().generations.get(&id);
-    known.is_some_and(|known| {
-        let it = &known.identity;
-        (it.inode, it.birth) == (metadata.ino(), file::birth_of(metadata))
-    })
-}
-
-/// Whether a file lies at this name, and another name is of a later rotation. What is rotated is not
-/// copied: there lies another content, however alike they are.
-pub(super) fn was_rotated_before(key: FileKey, lies_at: &Path, path: &Path) -> bool {
-    is_of_later_rotation(path, lies_at)
-        && std::fs::metadata(lies_at).is_ok_and(|it| FileKey::of(&it) == key)
-}
-
-/// The same of an open generation, unless what is read is a copy itself.
-pub(super) fn is_rotated_before(generation: &Generation, path: &Path, journal: &Journal) -> bool {
-    generation.copy_len.is_none()
-        && journal.state().copies_of(generation.id).is_empty()
-        && was_rotated_before(generation.key, &generation.path, path)
 }

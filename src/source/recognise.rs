@@ -9,10 +9,9 @@ use super::content::Content;
 use super::copies::{Original, note_end};
 use super::file::{FileKey, birth_of};
 use super::generation::{Generation, Place};
-use super::names::was_rotated_before;
 use super::opened::Opened;
 use super::{Change, Moment, Source, rotation};
-use crate::journal::{Entry, Identity, Journal, Known};
+use crate::journal::{Entry, Identity, Journal};
 use crate::span::GenerationId;
 
 /// What a file proves to be.
@@ -248,16 +247,10 @@ impl Source {
         // What took the name of a file that lies elsewhere is another one, however alike they are,
         // and so is what was rotated after it.
         let key = FileKey::of(&opened.metadata);
-        let lies_elsewhere = |id, known: &Known| {
-            let elsewhere = self.rotated_away.get(&id).filter(|(it, _)| *it != key);
-            elsewhere.is_some_and(|(elsewhere, lies_at)| {
-                let lies_at = lies_at.as_ref().filter(|_| known.copies.is_empty());
-                known.identity.path == path
-                    || lies_at.is_some_and(|it| was_rotated_before(*elsewhere, it, path))
-            })
-        };
         known.retain(|(id, it)| {
-            it.identity.input == *name && self.has_no_bytes(*id) && !lies_elsewhere(*id, it)
+            it.identity.input == *name
+                && self.has_no_bytes(*id)
+                && !self.elsewhere.excludes((*id, it), path, key)
         });
         // A copy that was met before its original was read further, and emptied.
         let copied = known.iter().find(|(id, known)| {

@@ -49,7 +49,7 @@ pub(crate) fn suggestions<'a>(
 ) -> Vec<GenerationId> {
     let known: Vec<_> = known.collect();
     let is_itself = |it: &Identity| (it.inode, it.birth) == (file.inode, file.birth);
-    // Whoever copies makes a new file, and does not overwrite that of another log.
+    // A copy seldom overwrites the file of another log.
     let is_other = known.iter().any(|(_, identity)| is_itself(identity));
     // Who was read further proves more.
     let mut found: Vec<(Hint, Reverse<u64>, GenerationId)> = known

@@ -78,9 +78,8 @@ impl Source {
                 && names::is_known(&names::known_files(journal), &opened.metadata));
         let origin: Arc<Path> = match known {
             Some(id) if journal.state().is_delivered(id, opened.len()) => {
-                let is_itself = names::is_known_as(id, journal, &opened.metadata);
-                let path = is_itself.then(|| path.to_owned());
-                self.rotated_away.insert(id, (key.1, path));
+                let metadata = &opened.metadata;
+                self.elsewhere.note_met(id, path, metadata, journal);
                 return;
             }
             Some(id) => {
