@@ -191,6 +191,7 @@ impl Source {
             end: Some(generation.known()).filter(|it| it.offset > 0),
             skipped: known.map_or(0, |known| known.identity.skipped),
             is_gone: false,
+            missed: known.and_then(|known| known.identity.missed),
         }
     }
 

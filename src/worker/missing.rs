@@ -116,11 +116,23 @@ impl Worker {
         let absent = &mut self.missing.absent;
         absent.retain(|_, it| it.how != How::Away);
         for (id, known) in &self.journal.state().generations {
-            if known.identity.size.is_some() && self.source.get(*id).is_none() {
-                let seen = || known.identity.clone();
-                let entry = absent.entry(*id);
-                entry.or_insert_with(|| Absent::new(How::Away, seen(), BTreeMap::new(), now));
-            }
+            let identity = &known.identity;
+            let how = if self.source.get(*id).is_none() {
+                identity.size.map(|_| How::Away)
+            } else {
+                // The run that read it on in a copy was killed before it was decided.
+                identity.missed.map(|_| How::Copied)
+            };
+            let Some(how) = how else {
+                continue;
+            };
+            absent.entry(*id).or_insert_with(|| {
+                let seen = Identity {
+                    size: identity.missed.max(identity.size),
+                    ..identity.clone()
+                };
+                Absent::new(how, seen, BTreeMap::new(), now)
+            });
         }
     }
 
@@ -140,14 +152,19 @@ impl Worker {
             // It was read on in a copy, and what that lacked is missing still.
             absent.seen.clone_from(&before.seen);
         }
-        if how == How::Emptied {
-            // Another run is to know of it, should this one be killed before it is decided.
-            let identity = Identity {
+        // Another run is to know of it, should this one be killed before it is decided.
+        let identity = match self.journal.state().generations.get(&id) {
+            Some(known) if how == How::Copied => Identity {
+                missed: absent.seen.size,
+                ..known.identity.clone()
+            },
+            _ => Identity {
                 is_gone: true,
+                missed: None,
                 ..absent.seen.clone()
-            };
-            self.journal.append(&Entry::Generation(id, identity));
-        }
+            },
+        };
+        self.journal.append(&Entry::Generation(id, identity));
         self.missing.absent.insert(id, absent);
     }
 
@@ -174,8 +191,8 @@ impl Worker {
                 Some(found @ (Whereabouts::Nowhere | Whereabouts::Emptied)) => {
                     self.tell_missing(id, &absent, found, at);
                 }
-                Some(Whereabouts::Elsewhere) => self.miss_no_more(id),
-                Some(Whereabouts::NotOurs) | None => {}
+                Some(Whereabouts::Elsewhere) | None => self.miss_no_more(id),
+                Some(Whereabouts::NotOurs) => {}
             }
         }
     }
@@ -273,17 +290,19 @@ impl Worker {
     /// It may turn up again, but it is told only once.
     fn miss_no_more(&mut self, id: GenerationId) {
         let is_open = |it: &Generation| it.place != Place::Gone;
-        if self.source.get(id).is_some_and(is_open) {
-            return;
-        }
+        let is_open = self.source.get(id).is_some_and(is_open);
         let Some(known) = self.journal.state().generations.get(&id) else {
             return;
         };
+        let before = &known.identity;
         let identity = Identity {
-            size: None,
-            ..known.identity.clone()
+            size: before.size.filter(|_| is_open),
+            missed: None,
+            ..before.clone()
         };
-        self.journal.append(&Entry::Generation(id, identity));
+        if identity != *before {
+            self.journal.append(&Entry::Generation(id, identity));
+        }
     }
 
     /// Notes how long files are of which bytes have been owed for a while: what is lost with a

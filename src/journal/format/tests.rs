@@ -27,6 +27,7 @@ pub(in crate::journal) fn identity(number: u64) -> Identity {
         }),
         skipped: number / 2,
         is_gone: number % 2 == 1,
+        missed: (number % 3 == 1).then_some(number),
     }
 }
 

@@ -14,8 +14,8 @@ const SOON: Duration = Duration::from_millis(50);
 const LATER: Duration = Duration::from_secs(30);
 
 /// An agent with one output that answers nothing, and small batches, so that little is read.
-fn stage() -> Stage {
-    Stage::new(Setup {
+fn setup() -> Setup {
+    Setup {
         means_all: false,
         banner_lines: 0,
         own_lines: 12,
@@ -23,7 +23,11 @@ fn stage() -> Stage {
         max_wait: 0,
         has_records: false,
         takers: [true, false],
-    })
+    }
+}
+
+fn stage() -> Stage {
+    Stage::new(setup())
 }
 
 fn append(path: &Path, text: &str) {
@@ -76,4 +80,60 @@ fn what_a_copy_lacks_is_counted_when_the_copy_is_overwritten_too() {
     let (said, unread) = end(stage, &text);
     assert!(unread > 1000);
     assert_eq!(said, unread);
+}
+
+/// A copy is made of a log, which is written on and then emptied. The agent dies when it has just
+/// seen that, and another one finds what `meanwhile` left of the copy.
+fn lost_when_killed_in_the_gap(meanwhile: impl FnOnce(&Path)) -> ((u64, u64), String) {
+    let mut stage = stage();
+    let (log, mut text) = (stage.path("a.log"), lines("one", 100));
+    append(&log, &text);
+    stage.pass(SOON);
+    let copy = stage.path("a.log.1");
+    fs::copy(&log, &copy).unwrap();
+    let late = lines("late", 10);
+    append(&log, &late);
+    text.push_str(&late);
+    stage.pass(SOON);
+    fs::write(&log, "").unwrap();
+    stage.pass(SOON);
+    stage.kill();
+    assert_eq!(stage.said_lost, 0);
+    meanwhile(&copy);
+    stage.start(setup().labels());
+    stage.pass(LATER);
+    (end(stage, &text), late)
+}
+
+#[test]
+fn what_a_copy_lacks_is_counted_by_the_next_run_when_this_one_is_killed_at_once() {
+    let ((said, unread), late) = lost_when_killed_in_the_gap(|_| {});
+    assert_eq!(said, late.len() as u64);
+    assert_eq!(said, unread);
+}
+
+#[test]
+fn what_a_copy_lacks_is_counted_by_the_next_run_when_the_copy_is_gone_by_then() {
+    let ((said, unread), late) = lost_when_killed_in_the_gap(|copy| fs::remove_file(copy).unwrap());
+    assert!(said > late.len() as u64);
+    assert_eq!(said, unread);
+}
+
+#[test]
+fn what_a_copy_lacks_is_counted_once() {
+    let mut stage = stage();
+    let (log, text) = (stage.path("a.log"), lines("one", 100));
+    append(&log, &text);
+    stage.pass(SOON);
+    fs::copy(&log, stage.path("a.log.1")).unwrap();
+    append(&log, "behind the copy\n");
+    stage.pass(SOON);
+    fs::write(&log, "").unwrap();
+    stage.pass(LATER);
+    stage.kill();
+    assert_eq!(stage.said_lost, 16);
+    stage.start(setup().labels());
+    stage.pass(LATER);
+    let (said, unread) = end(stage, &text);
+    assert_eq!((said, unread), (16, 0));
 }
