@@ -51,8 +51,7 @@ pub(crate) fn suggestions<'a>(
     let is_itself = |it: &Identity| (it.inode, it.birth) == (file.inode, file.birth);
     // A copy seldom overwrites the file of another log.
     let is_other = known.iter().any(|(_, identity)| is_itself(identity));
-    // Who was read further proves more.
-    let mut found: Vec<(Hint, Reverse<u64>, GenerationId)> = known
+    let mut found: Vec<_> = known
         .into_iter()
         .filter_map(|(id, identity)| {
             let has_file = !identity.is_gone;
@@ -90,11 +89,17 @@ pub(crate) fn suggestions<'a>(
             let says_something = identity.head.len > 0 || hint == Hint::SameInode;
             let is_sure = || !is_doubtful() || proof_of(id, identity) >= PROOF_ENOUGH;
             let is_suggested = is_possible && says_something && is_sure();
-            is_suggested.then_some((hint, Reverse(furthest), id))
+            is_suggested.then(|| {
+                let proof = proof_of(id, identity);
+                // One that proves little may be another with the same banner.
+                let is_weak = hint == Hint::Rotated && proof < PROOF_ENOUGH;
+                let hint = if is_weak { Hint::Compressed } else { hint };
+                (hint, Reverse(proof), Reverse(furthest), id)
+            })
         })
         .collect();
     found.sort_unstable();
-    found.into_iter().map(|(_, _, id)| id).collect()
+    found.into_iter().map(|(.., id)| id).collect()
 }
 
 /// Whether `rotated` is a name that rotation gives to what was `original`, in the same folder:

@@ -249,3 +249,26 @@ fn of_a_record_in_two_parts_both_are_there_though_one_could_come_again() {
         ],
     );
 }
+
+#[test]
+fn a_compressed_log_that_is_read_is_not_taken_for_one_with_the_same_banner() {
+    assert_well(
+        setup(true, 30, 3000),
+        vec![
+            stop(
+                labels(false, 0),
+                false,
+                vec![append(0, 7, 32), Act::Rename { log: 0 }],
+            ),
+            append(0, 3, 0),
+            pass(1),
+            gzip(1, false),
+            append(0, 1, 0),
+            Act::Turn,
+            gzip(0, false),
+            Act::CopyTruncate { log: 0 },
+            Act::Rename { log: 0 },
+            stop(labels(false, 0), true, vec![]),
+        ],
+    );
+}
