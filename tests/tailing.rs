@@ -26,6 +26,8 @@ mod midnight;
 mod model;
 #[path = "tailing/names.rs"]
 mod names;
+#[path = "tailing/python.rs"]
+mod python;
 #[path = "tailing/rotation.rs"]
 mod rotation;
 #[path = "tailing/small.rs"]
