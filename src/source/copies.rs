@@ -342,8 +342,11 @@ impl Source {
             let can_be = is_same || (is_whole && lineage.can_come_from(&it.path));
             **id != generation.id && it.input == *input && can_be
         });
-        others.any(|(id, _)| {
+        others.any(|(id, known)| {
+            // What was read, what was seen, and where copies ended.
             let positions = state.positions_in(*id).into_iter();
+            let positions = positions.chain(known.identity.end);
+            let positions = positions.chain(state.copies_of(*id).iter().copied());
             let mut further = positions.filter(|it| it.offset > generation.known().offset);
             further.any(|it| opened.proves(it))
         })

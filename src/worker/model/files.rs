@@ -39,8 +39,9 @@ pub(super) struct Content {
     partial: Option<String>,
     /// The last record lacks its last line: since when.
     lacking: Option<Instant>,
-    /// Its file, which has no name any more, but the agent held it when it lost the last one.
-    held: Option<u64>,
+    /// The longest of its files that have no name any more, and that the agent held when they lost
+    /// the last one.
+    held: Option<Lies>,
     /// The agent has opened it.
     is_seen: bool,
     /// A rotator has copied it: it will be emptied, not copied again.
@@ -348,11 +349,9 @@ impl Files {
     /// The contents of which not every byte can be reached any more, with what of each can. A file
     /// without a name is within reach if it is held, and `is_open` says so.
     pub(super) fn out_of_reach(&self, is_open: impl Fn(u64) -> bool) -> Vec<(usize, usize)> {
-        let is_held = |it: &Content| it.held.is_some_and(&is_open);
-        let contents = self.contents.iter();
-        let mut reach: Vec<_> = contents
-            .map(|it| if is_held(it) { it.len } else { 0 })
-            .collect();
+        let held = self.contents.iter().map(|it| it.held);
+        let held = held.map(|it| it.filter(|it| is_open(it.inode)));
+        let mut reach: Vec<_> = held.map(|it| it.map_or(0, |it| it.len)).collect();
         for place in self.places.values() {
             reach[place.content] = reach[place.content].max(place.len);
         }
@@ -368,7 +367,7 @@ impl Files {
         let places = self.places.values().filter(|it| !it.is_gzip);
         let places = places.map(|it| (it.content, it.inode));
         let held = (0..).zip(&self.contents);
-        places.chain(held.filter_map(|(id, it)| Some((id, it.held?))))
+        places.chain(held.filter_map(|(id, it)| Some((id, it.held?.inode))))
     }
 
     /// The contents that lie at no log's own name.

@@ -140,7 +140,10 @@ impl Files {
         if let Some(place) = self.places.remove(name) {
             stage.blink();
             if self.links(place.inode) == 0 && stage.holds(place.inode) {
-                self.contents[place.content].held = Some(place.inode);
+                let held = &mut self.contents[place.content].held;
+                if held.is_none_or(|it| it.len <= place.len) {
+                    *held = Some(Lies::of(place));
+                }
             }
             fs::remove_file(stage.path(name)).unwrap();
         }

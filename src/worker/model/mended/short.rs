@@ -272,3 +272,53 @@ fn a_compressed_log_that_is_read_is_not_taken_for_one_with_the_same_banner() {
         ],
     );
 }
+
+#[test]
+fn a_log_that_was_emptied_behind_its_banner_does_not_go_on_in_a_compressed_one_that_is_on_its_way()
+{
+    assert_well(
+        setup(true, 16, 700),
+        vec![
+            append(0, 7, 286),
+            Act::Rename { log: 0 },
+            append(0, 3, 0),
+            gzip(0, true),
+            Act::Truncate { log: 0, lines: 0 },
+            Act::AppendToRotated { log: 0 },
+        ],
+    );
+}
+
+#[test]
+fn what_lies_in_a_longer_file_is_not_held_with_a_short_copy() {
+    assert_well(
+        setup(true, 0, 700),
+        vec![
+            append(0, 4, 317),
+            Act::Jump { seconds: 3600 },
+            Act::Rename { log: 0 },
+            append(0, 4, 9),
+            Act::Reload {
+                labels: labels(true, 0),
+            },
+            Act::Copy { log: 0 },
+            append(0, 4, 24),
+            stop(
+                labels(true, 1),
+                false,
+                vec![
+                    Act::DeleteOldest { log: 0 },
+                    append(1, 4, 27),
+                    append(1, 6, 4),
+                    Act::AppendTrace {
+                        log: 0,
+                        lines: 4,
+                        is_whole: false,
+                    },
+                ],
+            ),
+            Act::DeleteOldest { log: 0 },
+            Act::CopyTruncate { log: 0 },
+        ],
+    );
+}
