@@ -26,6 +26,7 @@ pub(crate) use moment::Moment;
 use names::Name;
 use problems::Problems;
 pub(crate) use problems::permission_mending;
+pub(crate) use writers::Writer;
 
 mod anew;
 mod beginning;
@@ -33,6 +34,7 @@ mod beside;
 #[cfg(test)]
 pub(crate) mod births;
 mod clock;
+mod closing;
 mod content;
 mod copies;
 pub(crate) mod discover;
@@ -42,6 +44,7 @@ mod file;
 mod generation;
 mod held;
 mod inputs;
+mod lease;
 mod links;
 mod look;
 #[cfg(test)]
@@ -58,9 +61,12 @@ mod rest;
 mod room;
 pub(crate) mod rotation;
 mod siblings;
+#[cfg(test)]
+pub(crate) mod sight;
 pub(crate) mod stock;
 mod times;
 pub(crate) mod twice;
+mod volume;
 mod walk;
 mod watch;
 mod writers;
@@ -128,6 +134,9 @@ pub(crate) struct Source {
     problems: Problems,
     next_walk: Instant,
     next_retired: Instant,
+    writers: writers::Writers,
+    /// When every process is looked at again for the writers of files without a name.
+    next_question: Instant,
     /// When it is asked again who writes past files.
     next_past: Instant,
     /// Nothing more is expected of any file.
@@ -165,6 +174,8 @@ impl Source {
             problems: Problems::default(),
             next_walk: at.now,
             next_retired: at.now + RETIRED_EVERY,
+            writers: writers::Writers::default(),
+            next_question: at.now,
             next_past: at.now,
             has_ended: false,
             has_walked: false,

@@ -32,3 +32,5 @@ mod rotated;
 mod stopping;
 #[path = "lifecycle/watching.rs"]
 mod watching;
+#[path = "lifecycle/writers.rs"]
+mod writers;

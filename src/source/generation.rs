@@ -13,16 +13,12 @@ use super::file::{FileKey, Stat, birth_of, modified};
 use super::opened::Opened;
 use super::reader;
 use super::times::TimeMarks;
+use super::writers::Writer;
 use crate::record::Time;
 use crate::span::{Anchor, GenerationId, Head, PROOF_ENOUGH, Position};
 
 /// A rotated file whose writer has been still for this long gets no more bytes to its last line.
 pub(super) const QUIET: Duration = Duration::from_secs(2);
-/// How long a file that was rotated to a name that is not meant is kept open after its last
-/// change: its writer may not have been told yet.
-const KEEP_ROTATED: Duration = Duration::from_mins(5);
-/// The same for a deleted file, whose space is only freed when it is closed.
-const KEEP_DELETED: Duration = Duration::from_secs(10);
 /// A modification time that is younger than this, in nanoseconds, may stand for two writes: the
 /// system's clock for files moves in steps.
 const CLOCK_STEP: i64 = 20_000_000;
@@ -100,7 +96,11 @@ pub(crate) struct Generation {
     trail: RefCell<Vec<Position>>,
     /// Where it ended when that proved more than what was read: a banner proves little.
     end: Position,
-    last_change: Instant,
+    pub(super) last_change: Instant,
+    /// When it was last found written, or opened.
+    pub(super) last_write: Instant,
+    /// Who writes it, and when that was asked.
+    pub(super) writer: Option<(Instant, Writer)>,
     /// Since when it stands where it stands.
     placed: Instant,
     /// The modification time when last seen, and when that was.
@@ -164,6 +164,8 @@ impl Generation {
             times,
             is_over: false,
             last_change: now,
+            last_write: now,
+            writer: None,
             placed: now,
             modified: (modified, time),
         }
@@ -203,6 +205,7 @@ impl Generation {
         };
         self.size = size;
         self.last_change = now;
+        self.last_write = now;
         if look == Look::Shrunk {
             self.times.cut(size);
         } else {
@@ -270,17 +273,6 @@ impl Generation {
     /// its name.
     pub(super) fn over_at(&self) -> Option<Instant> {
         (!self.is_at_home() && !self.is_over).then(|| self.last_change + QUIET)
-    }
-
-    /// Whether it may be closed once it is delivered.
-    pub(crate) fn may_close(&self, now: Instant) -> bool {
-        let keep = match self.place {
-            Place::Home | Place::Moved => return false,
-            Place::Rotated => KEEP_ROTATED,
-            Place::Deleted => KEEP_DELETED,
-            Place::Gone => Duration::ZERO,
-        };
-        now.duration_since(self.last_change) >= keep
     }
 
     /// Where a reader begins who wants only what comes from now on: after the last complete line.

@@ -20,7 +20,7 @@ pub(super) fn head_at(path: &Path) -> io::Result<Vec<u8>> {
 }
 
 /// Opens what is there, and waits for nobody: it may be no file by now.
-fn open(path: &Path) -> io::Result<File> {
+pub(super) fn open(path: &Path) -> io::Result<File> {
     let nonblocking = i32::try_from(rustix::fs::OFlags::NONBLOCK.bits()).unwrap_or(0);
     let mut options = OpenOptions::new();
     options.read(true).custom_flags(nonblocking).open(path)

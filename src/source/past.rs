@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use super::family::{Kin, Member, past};
-use super::writers::open_for_writing;
+use super::writers::Writer;
 use super::{Change, Generation, Moment, Source};
 use crate::span::GenerationId;
 
@@ -35,10 +35,14 @@ impl Source {
         if ended.is_empty() || at.now < self.next_past {
             return Vec::new();
         }
-        let files: Vec<_> = ended.iter().map(|it| (it.key, &*it.path)).collect();
-        let written = open_for_writing(&files);
-        let ended = ended.iter().filter(|it| !written.contains(&it.key));
-        let ended: Vec<_> = ended.map(|it| it.id).collect();
+        let mut ended: Vec<_> = ended.iter().map(|it| (it.id, it.key)).collect();
+        let files = ended.iter().filter_map(|(id, key)| {
+            let generation = self.generations.get(id)?;
+            Some((*key, Ok(generation.content.file())))
+        });
+        let writers = self.writers.ask(files);
+        ended.retain(|(_, key)| writers.get(key) != Some(&Writer::There));
+        let ended: Vec<_> = ended.into_iter().map(|(id, _)| id).collect();
         self.next_past = at.now + ASK_EVERY;
         for id in &ended {
             if let Some(generation) = self.generations.get_mut(id) {

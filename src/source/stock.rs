@@ -9,14 +9,14 @@ use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 
 use super::discover::Found;
-use super::family::Kin;
+use super::family::{Kin, Member, past};
 use super::file::{FileKey, modified};
 use super::generation::Generation;
 use super::names::Name;
-use super::opened::Opened;
+use super::opened::{self, Opened};
 use super::recognise::Identified;
 use super::rotation::is_rotation;
-use super::writers::open_for_writing;
+use super::writers::{Unsure, Writer};
 use super::{Moment, Place, Source};
 use crate::journal::Journal;
 use crate::record::Time;
@@ -152,6 +152,24 @@ impl Source {
             .retain(|(of, key), _| *of != input || there.contains(key));
     }
 
+    /// Finds out which of those that are past somebody has open for writing; it matters of no
+    /// other.
+    pub(crate) fn note_writers(&mut self, files: &[Stored], members: &mut [Member]) {
+        let past = past(members).concat().into_iter();
+        let past: BTreeSet<_> = past.map(|it| it.path.as_path()).collect();
+        let is_past = members.iter().map(|it| past.contains(&*it.path));
+        let is_past: Vec<_> = is_past.collect();
+        let there = files.iter().zip(&is_past).filter(|(_, is_past)| **is_past);
+        let there = there.map(|(it, _)| {
+            let file = opened::open(&it.path);
+            (it.key, file.map_err(|_| Unsure::at(it.key, &it.path)))
+        });
+        let writers = self.writers.ask(there);
+        for ((file, is_past), member) in files.iter().zip(is_past).zip(members) {
+            member.is_written = is_past && writers.get(&file.key) == Some(&Writer::There);
+        }
+    }
+
     /// The open generation that a file is.
     pub(crate) fn generation_in(&self, file: &Stored) -> Option<GenerationId> {
         self.by_key.get(&(file.input, file.key)).copied()
@@ -172,13 +190,6 @@ impl Source {
         });
         free.min()
     }
-}
-
-/// Which of these files somebody has open for writing, as far as that can be known.
-pub(crate) fn written(files: &[Stored]) -> Vec<bool> {
-    let wanted: Vec<_> = files.iter().map(|it| (it.key, it.path.as_path())).collect();
-    let open = open_for_writing(&wanted);
-    files.iter().map(|it| open.contains(&it.key)).collect()
 }
 
 /// Deletes a file, if its name still leads to it and it was not written since it was looked at.

@@ -11,6 +11,8 @@ use std::path::{Path, PathBuf};
 use rustix::fs::inotify::{self, CreateFlags, ReadFlags, WatchFlags};
 use rustix::io::Errno;
 
+use super::volume;
+
 /// What changed since the last look.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub(crate) struct Touched {
@@ -207,14 +209,7 @@ fn limit_reached(setting: &str, error: Errno) -> String {
 
 /// Why the system tells nothing of changes in this folder, where that is known.
 fn why_no_events(folder: &Path) -> Option<String> {
-    // Numbers from linux/magic.h.
-    let name = match u64::try_from(rustix::fs::statfs(folder).ok()?.f_type).ok()? {
-        0x6969 => "NFS",
-        0xFF53_4D42 | 0xFE53_4D42 | 0x517B => "SMB",
-        0x0102_1997 => "9p",
-        0x6573_5546 => "FUSE",
-        _ => return None,
-    };
+    let name = volume::shared(&rustix::fs::statfs(folder).ok()?)?;
     Some(format!(
         "{} lies on {name}, where changes made elsewhere cause no event: its files are looked at every second",
         folder.display()

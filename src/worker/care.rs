@@ -98,18 +98,18 @@ impl Worker {
     }
 
     fn members(&mut self, files: &[Stored], at: Moment) -> Vec<Member> {
-        let written = stock::written(files);
         let mut members = Vec::new();
-        for (file, is_written) in files.iter().zip(written) {
+        for file in files {
             members.push(Member {
                 path: file.path.clone(),
                 kin: file.kin.clone(),
                 modified: file.modified,
                 bytes: file.bytes,
                 is_delivered: self.owed_of(file, at) == Some(0),
-                is_written,
+                is_written: false,
             });
         }
+        self.source.note_writers(files, &mut members);
         members
     }
 

@@ -138,6 +138,20 @@ impl Worker {
         self.source.close(id);
     }
 
+    /// Whether every output has all of a file.
+    pub(super) fn is_delivered(&self, generation: &Generation) -> bool {
+        let mut outputs = self.outputs.iter();
+        outputs.all(|it| it.dispatcher.is_finished(generation))
+    }
+
+    /// Closes a file of which all is delivered.
+    pub(super) fn close_delivered(&mut self, id: GenerationId, at: Moment) {
+        let place = self.source.get(id).map_or("", |it| it.place.name());
+        self.note_closed(id, at);
+        self.close(id, at);
+        tracing::debug!(generation = %id, place, "closed: all of it is delivered");
+    }
+
     /// Closes what is over and delivered, and tries again what could not be read.
     pub(super) fn tidy(&mut self, at: Moment) {
         let outputs = &self.outputs;
@@ -148,22 +162,11 @@ impl Worker {
         for output in &mut self.outputs {
             output.dispatcher.try_again(at.now);
         }
-        let finished: Vec<_> = self
-            .source
-            .generations()
-            .filter(|generation| {
-                generation.may_close(at.now)
-                    && self
-                        .outputs
-                        .iter()
-                        .all(|it| it.dispatcher.is_finished(generation))
-            })
-            .map(|generation| (generation.id, generation.place))
-            .collect();
-        for (id, place) in finished {
-            self.note_closed(id, at);
-            self.close(id, at);
-            tracing::debug!(generation = %id, place = place.name(), "closed: all of it is delivered");
+        let may_close = self.source.generations().filter(|it| it.may_close(at.now));
+        let finished = may_close.filter(|it| self.is_delivered(it));
+        let finished = finished.map(|it| it.id).collect();
+        for id in self.source.done_with(finished, at) {
+            self.close_delivered(id, at);
         }
         self.let_go_of_deleted(at);
         self.make_room(at);
@@ -200,8 +203,7 @@ impl Worker {
         let still = self.source.still_files(at).into_iter();
         let is_delivered = |id: &GenerationId| {
             let generation = self.source.get(*id);
-            let mut outputs = self.outputs.iter();
-            generation.is_some_and(|it| outputs.all(|output| output.dispatcher.is_finished(it)))
+            generation.is_some_and(|it| self.is_delivered(it))
         };
         let aside: Vec<_> = still.filter(is_delivered).take(waiting).collect();
         for id in aside {

@@ -1,5 +1,6 @@
-//! Deleted files that are held open until they are delivered. Decides which are let go because
-//! they hold too much, for too long, or while the volume runs full; and counts what that costs.
+//! Deleted files that are held open until they are delivered, and while they may be written on.
+//! Decides which are let go because they hold too much, for too long, or while the volume runs
+//! full; and counts what that costs.
 
 use std::collections::BTreeMap;
 use std::os::unix::fs::MetadataExt as _;
@@ -7,13 +8,13 @@ use std::time::Duration;
 
 use super::Worker;
 use crate::config::HoldDeleted;
-use crate::source::{Generation, Moment, Place};
+use crate::source::{Generation, Moment, Place, Writer};
 use crate::span::GenerationId;
 
 /// The floor of free space is at most this part of a volume.
 const SMALLEST_PART: u64 = 20;
 
-/// A deleted file of which something is owed.
+/// A deleted file of which something is owed, or may be once its writer goes on.
 #[derive(Debug, Clone, Copy)]
 struct Held {
     id: GenerationId,
@@ -24,6 +25,7 @@ struct Held {
     age: Duration,
     volume: Volume,
     limits: HoldDeleted,
+    is_delivered: bool,
 }
 
 /// What is known of a file's volume.
@@ -58,19 +60,21 @@ impl Limit {
     }
 }
 
-/// Which of the files, oldest first, are let go. Because of free space it is one of a volume at a
+/// Which of the files, oldest first, are let go; those that are delivered before all others. Because of free space it is one of a volume at a
 /// time: whether that helped is seen at the next look.
 fn to_let_go(held: &[Held]) -> BTreeMap<GenerationId, Limit> {
     let mut go = BTreeMap::new();
     let mut total: BTreeMap<usize, u64> = BTreeMap::new();
-    for it in held {
+    let (delivered, owed): (Vec<_>, Vec<_>) = held.iter().partition(|it| it.is_delivered);
+    let held: Vec<&Held> = delivered.into_iter().chain(owed).collect();
+    for it in &held {
         if it.age > it.limits.max_age {
             go.insert(it.id, Limit::Age);
         } else {
             *total.entry(it.input).or_default() += it.bytes;
         }
     }
-    for it in held {
+    for it in &held {
         let total = total.entry(it.input).or_default();
         if *total > it.limits.max_bytes.0 && !go.contains_key(&it.id) {
             go.insert(it.id, Limit::Bytes);
@@ -82,7 +86,7 @@ fn to_let_go(held: &[Held]) -> BTreeMap<GenerationId, Limit> {
         .filter(|it| go.contains_key(&it.id))
         .map(|it| it.volume.device)
         .collect();
-    for it in held {
+    for it in &held {
         let floor = it.limits.min_free.0;
         let floor = floor.min(it.volume.total / SMALLEST_PART);
         if it.volume.free < floor && !relieved.contains(&it.volume.device) {
@@ -94,47 +98,67 @@ fn to_let_go(held: &[Held]) -> BTreeMap<GenerationId, Limit> {
 }
 
 impl Worker {
-    /// Lets deleted files go that are beyond the limits.
+    /// Lets deleted files go that are beyond the limits, but for those that somebody writes: to
+    /// close them would free nothing.
     pub(super) fn let_go_of_deleted(&mut self, at: Moment) {
-        let held: Vec<_> = self
-            .source
-            .generations()
-            .filter(|it| it.place == Place::Deleted)
-            .filter(|it| {
-                let mut outputs = self.outputs.iter();
-                !outputs.all(|output| output.dispatcher.is_finished(it))
-            })
-            .filter_map(|it| self.held(it, at))
-            .collect();
+        let deleted = self.source.generations();
+        let deleted = deleted.filter(|it| it.place == Place::Deleted);
+        let mut held: Vec<_> = deleted.filter_map(|it| self.held(it, at)).collect();
+        if to_let_go(&held).is_empty() {
+            return;
+        }
+        let ids: Vec<_> = held.iter().map(|it| it.id).collect();
+        let writers = self.source.writers_of(&ids, at);
+        held.retain(|it| {
+            let is_left = writers.get(&it.id).is_some_and(|it| *it != Writer::There);
+            let generation = self.source.get(it.id).filter(|_| is_left);
+            generation.is_some_and(|generation| !it.is_delivered || !generation.has_grown())
+        });
         for (id, limit) in to_let_go(&held) {
-            self.let_go(id, "hold_deleted", limit.why(), at);
+            if held.iter().any(|it| it.id == id && it.is_delivered) {
+                self.close_delivered(id, at);
+            } else {
+                self.let_go(id, "hold_deleted", limit.why(), at);
+            }
         }
     }
 
     fn held(&self, generation: &Generation, at: Moment) -> Option<Held> {
+        let is_delivered = self.is_delivered(generation);
+        if is_delivered && !generation.may_close(at.now) {
+            return None;
+        }
         let file = generation.content.file();
         let metadata = file.metadata().ok()?;
         let volume = rustix::fs::fstatvfs(file).ok()?;
-        let done = self.outputs.iter();
-        let done = done.filter_map(|it| it.dispatcher.progress(generation.id));
-        let oldest = generation
-            .times
-            .oldest_from(done.map(|it| it.done).min()?)?;
-        let owed_for = u64::try_from(at.time.nanos_since(oldest)).unwrap_or(0);
         Some(Held {
             id: generation.id,
             input: generation.input,
             bytes: metadata.blocks() * 512,
-            age: generation
-                .in_place_for(at.now)
-                .min(Duration::from_nanos(owed_for)),
+            age: if is_delivered {
+                Duration::ZERO
+            } else {
+                self.owed_for(generation, at)?
+            },
             volume: Volume {
                 device: metadata.dev(),
                 free: volume.f_bavail.saturating_mul(volume.f_frsize),
                 total: volume.f_blocks.saturating_mul(volume.f_frsize),
             },
             limits: self.opening.hold_deleted(generation.input)?,
+            is_delivered,
         })
+    }
+
+    /// How long a file has been deleted and its oldest byte owed.
+    fn owed_for(&self, generation: &Generation, at: Moment) -> Option<Duration> {
+        let done = self.outputs.iter();
+        let done = done.filter_map(|it| it.dispatcher.progress(generation.id));
+        let done = done.map(|it| it.done).min()?;
+        let oldest = generation.times.oldest_from(done)?;
+        let owed_for = u64::try_from(at.time.nanos_since(oldest)).unwrap_or(0);
+        let owed_for = Duration::from_nanos(owed_for);
+        Some(generation.in_place_for(at.now).min(owed_for))
     }
 
     /// Closes a deleted file although it is not delivered; a copy of it is read on, if there is
@@ -189,6 +213,15 @@ mod tests {
                 max_age: Duration::from_mins(1),
                 min_free: ByteSize(64 * MIB),
             },
+            is_delivered: false,
+        }
+    }
+
+    fn delivered(it: Held) -> Held {
+        Held {
+            age: Duration::ZERO,
+            is_delivered: true,
+            ..it
         }
     }
 
@@ -223,6 +256,16 @@ mod tests {
                 "what goes by age makes room",
                 vec![held(1, 0, 50, 61), held(2, 0, 50, 8), held(3, 0, 50, 7)],
                 &[(1, Limit::Age)],
+            ),
+            (
+                "what is delivered goes first",
+                vec![
+                    held(1, 0, 50, 9),
+                    held(2, 0, 50, 8),
+                    delivered(held(3, 0, 50, 7)),
+                    delivered(held(4, 0, 50, 6)),
+                ],
+                &[(3, Limit::Bytes), (4, Limit::Bytes)],
             ),
             (
                 "one file that is too large by itself",

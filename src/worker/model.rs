@@ -18,6 +18,7 @@ mod acts;
 mod alike;
 mod backend;
 mod files;
+mod held;
 mod lost;
 mod mended;
 mod records;

@@ -76,12 +76,13 @@ impl Agent {
         agent
     }
 
-    /// The same as another user; nothing when that user cannot run the program.
+    /// The same as another user, with its log in all detail; nothing when that user cannot run
+    /// the program.
     pub(crate) fn launch_as(user: u32, config: &Path, arguments: &[&str]) -> Option<Self> {
         let mut command = Command::new(env!("CARGO_BIN_EXE_pinnace"));
         command.arg("run").arg("--config").arg(config);
         command.args(arguments).uid(user).gid(user);
-        Self::of(command, &[]).ok()
+        Self::of(command, &[("PINNACE_LOG", "debug".to_owned())]).ok()
     }
 
     /// Starts `pinnace run` without a file, and waits until it says that it has started. No

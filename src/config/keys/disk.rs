@@ -10,7 +10,7 @@ const MOST_DAYS: Duration = Duration::from_hours(30 * 24);
 
 pub(super) static HOLD_DELETED: Section = Section {
     title: "`inputs[].hold_deleted`",
-    doc: "A deleted file stays open until it is delivered, which keeps its space on the volume in use. Beyond any of these limits the oldest are let go, unless a copy of them is there to be read on; what is lost then is told by file in the log and in `pinnace status`, and counted in `pinnace_lost_bytes_total{reason=\"hold_deleted\"}`.",
+    doc: "A deleted file stays open until it is delivered and nobody has it open for writing any more, which keeps its space on the volume in use. Where it cannot be found out who writes it (it is another user's, and the processes of other users or containers cannot be seen), it stays open until nothing was written to it for 5 minutes. Beyond any of these limits the oldest are let go, delivered ones first; what somebody has open for writing counts for none of them, since to close it would free nothing. A file that is owed is read on in a copy, if there is one; what is lost then is told by file in the log and in `pinnace status`, and counted in `pinnace_lost_bytes_total{reason=\"hold_deleted\"}`.",
     groups: &[&[
         Key {
             name: "max_bytes",
@@ -47,7 +47,7 @@ pub(super) static HOLD_DELETED: Section = Section {
 
 pub(super) static AFTER_DELIVERY: Section = Section {
     title: "`inputs[].after_delivery`",
-    doc: "Many applications begin a new file every day, and nobody deletes one. A file is past when a younger one of the same log is there: `app.log.1`, `app.log-20261122.gz` and `app-20261122.log` beside `app.log`, `report_20261121.log` beside `report_20261122.log`. Only a past file is ever deleted, and only when every output that takes the input has all of it, nobody has it open for writing (as far as the processes that can be seen tell), and it is as it was when that was found out. A number within a name, as in `worker-1.log`, makes no past file; nor is a file deleted whose beginning was skipped by `read_from: end`.",
+    doc: "Many applications begin a new file every day, and nobody deletes one. A file is past when a younger one of the same log is there: `app.log.1`, `app.log-20261122.gz` and `app-20261122.log` beside `app.log`, `report_20261121.log` beside `report_20261122.log`. Only a past file is ever deleted, and only when every output that takes the input has all of it, nobody has it open for writing (the system says that to the owner of a file; else it is as the processes that can be seen tell), and it is as it was when that was found out. A number within a name, as in `worker-1.log`, makes no past file; nor is a file deleted whose beginning was skipped by `read_from: end`.",
     groups: &[&[
         Key {
             name: "rotated",

@@ -273,6 +273,13 @@ impl Stage {
         panic!("the loop does not come to rest");
     }
 
+    /// The agent looks for what it is done with, and at no file before that.
+    pub(super) fn tidy(&mut self) {
+        if let Some(agent) = &mut self.agent {
+            agent.worker.tidy(self.at);
+        }
+    }
+
     /// Time passes, and the agent wakes when it wants to. Returns whether it has ended.
     pub(super) fn pass(&mut self, by: Duration) -> bool {
         let end = self.at.now + by;
