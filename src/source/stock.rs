@@ -146,10 +146,23 @@ impl Source {
     }
 
     /// Forgets what was found in files that are no longer among these.
-    pub(crate) fn forget_examined(&mut self, input: usize, stock: &[Stored]) {
+    pub(crate) fn forget_examined(&mut self, stock: &[Stored]) {
         let there: BTreeSet<_> = stock.iter().map(|file| file.key).collect();
-        self.examined
-            .retain(|(of, key), _| *of != input || there.contains(key));
+        self.examined.retain(|(_, key), _| there.contains(key));
+    }
+
+    /// The same file for each other input that reads it, or that reads what it was rotated from;
+    /// and whether that input reads it for certain.
+    pub(crate) fn of_others(&self, file: &Stored) -> Vec<(Stored, bool)> {
+        let others = (0..self.inputs.len()).filter(|input| *input != file.input);
+        let others = others.filter_map(|input| {
+            let reads_it = self.by_key.contains_key(&(input, file.key))
+                || self.inputs[input].globs.matches(&file.path);
+            let may_read_it = reads_it || self.sibling_of(input, &file.path).is_some();
+            let file = file.clone();
+            may_read_it.then_some((Stored { input, ..file }, reads_it))
+        });
+        others.collect()
     }
 
     /// Finds out which of those that are past somebody has open for writing; it matters of no

@@ -13,6 +13,7 @@ use crate::observe::snapshot::{InputView, bytes};
 use crate::source::Moment;
 use crate::source::family::{Member, may_delete, to_drop};
 use crate::source::stock::{self, Stored};
+use crate::span::GenerationId;
 
 /// How often the files are looked through.
 const LOOK_EVERY: Duration = Duration::from_secs(5);
@@ -66,20 +67,28 @@ impl Worker {
         self.care.refused.retain(|_, (until, _)| at.now < *until);
         self.care.full.clear();
         self.care.bytes.clear();
+        let mut all = Vec::new();
         for input in 0..self.opening.inputs().len() {
             let facts = &self.opening.inputs()[input];
             let (after_delivery, disk) = (facts.after_delivery, facts.disk);
             if needs_care(&after_delivery, &disk) {
-                self.care_for(input, after_delivery, disk, at);
+                all.extend(self.care_for(input, after_delivery, disk, at));
             }
         }
+        self.source.forget_examined(&all);
     }
 
-    fn care_for(&mut self, input: usize, after_delivery: AfterDelivery, disk: Disk, at: Moment) {
+    /// Returns the input's files that are there.
+    fn care_for(
+        &mut self,
+        input: usize,
+        after_delivery: AfterDelivery,
+        disk: Disk,
+        at: Moment,
+    ) -> Vec<Stored> {
         self.metrics
             .add_careful_input(self.source.input_name(input));
         let mut files = self.source.stock(input);
-        self.source.forget_examined(input, &files);
         let mut members = self.members(&files, at);
         if after_delivery.delete_rotated {
             let keep = usize::try_from(after_delivery.keep).unwrap_or(usize::MAX);
@@ -95,6 +104,7 @@ impl Worker {
         if let Some(most) = disk.max_bytes {
             self.keep_within(input, &files, &members, (most.0, disk.when_full), at);
         }
+        files
     }
 
     fn members(&mut self, files: &[Stored], at: Moment) -> Vec<Member> {
@@ -105,7 +115,7 @@ impl Worker {
                 kin: file.kin.clone(),
                 modified: file.modified,
                 bytes: file.bytes,
-                is_delivered: self.owed_of(file, at) == Some(0),
+                is_delivered: self.is_delivered_to_all(file, at),
                 is_written: false,
             });
         }
@@ -113,15 +123,37 @@ impl Worker {
         members
     }
 
-    /// How many bytes of a file some output does not have yet; nothing when that cannot be said.
+    /// Whether every output has all of a file, whichever input it takes it from.
+    fn is_delivered_to_all(&mut self, file: &Stored, at: Moment) -> bool {
+        if self.owed_of(file, at) != Some(0) {
+            return false;
+        }
+        let mut others = self.source.of_others(file);
+        others.retain(|(file, _)| {
+            let mut outputs = self.outputs.iter();
+            outputs.any(|output| output.dispatcher.takes(file.input))
+        });
+        let mut others = others.into_iter();
+        others.all(|(file, reads_it)| match self.owed_by_cursors(&file, at) {
+            Some((_, owed)) => owed == 0,
+            // What was rotated away before that input was there is not its own.
+            None => !reads_it,
+        })
+    }
+
+    /// How many bytes of a file some output of its input does not have yet; nothing when that
+    /// cannot be said, or when its beginning was skipped.
     fn owed_of(&mut self, file: &Stored, at: Moment) -> Option<u64> {
+        let (id, owed) = self.owed_by_cursors(file, at)?;
+        let known = self.journal.state().generations.get(&id)?;
+        (known.identity.skipped == 0).then_some(owed)
+    }
+
+    /// Whose bytes a file holds, and how many of them are owed to some output of its input.
+    fn owed_by_cursors(&mut self, file: &Stored, at: Moment) -> Option<(GenerationId, u64)> {
         let holding = self.source.holding(file, &self.journal, at)?;
         let id = holding.generation;
         let state = self.journal.state();
-        let known = state.generations.get(&id)?;
-        if known.identity.skipped > 0 {
-            return None;
-        }
         let outputs = self.outputs.iter();
         let owed = outputs
             .filter(|output| output.dispatcher.takes(file.input))
@@ -130,7 +162,7 @@ impl Worker {
                 let done = cursor.map_or(0, |cursor| cursor.position.offset);
                 holding.len.saturating_sub(done)
             });
-        owed.max()
+        Some((id, owed.max()?))
     }
 
     /// Deletes whatever the limit asks for, and says what is above it.

@@ -99,6 +99,52 @@ fn dated_files_are_deleted_once_every_output_has_them_but_the_youngest_past_one_
 }
 
 #[test]
+fn a_past_file_is_kept_until_the_outputs_of_another_input_that_reads_it_have_it_too() {
+    let scene = Scene::new();
+    let careful = "after_delivery: { rotated: delete, keep: 0, still_for: 0s }";
+    // The same folder by another name.
+    let link = scene.dir().join("link");
+    std::os::unix::fs::symlink("logs", &link).unwrap();
+    let linked = link.join("app*.log").display().to_string();
+    let config = Config {
+        inputs: vec![
+            scene.input("a", &["app*.log", "witness*"], careful),
+            scene.input("b", &[&linked], ""),
+        ],
+        outputs: vec![
+            scene.loki("inputs: [a]"),
+            scene.cloudwatch("log_stream: all, inputs: [b]"),
+        ],
+        ..scene.loki_config().serving()
+    };
+    let days = ["app_20261121.log", "app_20261122.log"];
+    let series = write_each(&scene, &days);
+    scene.receiver.pause(Backend::Cloudwatch);
+    let agent = scene.start(&config);
+    scene.wait_for_stored(Backend::Loki, 20);
+    let is_acknowledged = || {
+        let status = config.status_json();
+        let files = status["files"].as_array().unwrap().iter();
+        let mut of_a = files.filter(|it| it["input"] == "a");
+        of_a.all(|it| it["delivered"][0]["bytes"] == it["size"])
+    };
+    assert!(eventually(is_acknowledged), "{:#}", config.status_json());
+    // It has looked for what to delete since then.
+    write_each(&scene, &["witness.1", "witness"]);
+    assert!(is_gone(&scene.log("witness.1")));
+    assert!(scene.log(days[0]).exists(), "owed to the output of b");
+    agent.kill();
+    scene.receiver.resume(Backend::Cloudwatch);
+    let agent = scene.start(&config);
+    assert!(is_gone(&scene.log(days[0])));
+    scene.wait_for_stored(Backend::Cloudwatch, 20);
+    agent.stop_well();
+    for series in series {
+        scene.assert_series_arrived(Backend::Cloudwatch, &series);
+    }
+}
+
+#[test]
 fn a_past_file_that_somebody_writes_is_deleted_only_when_that_ends_and_all_of_it_is_delivered() {
     let scene = Scene::new();
     let config = config_with(
