@@ -68,6 +68,12 @@ impl Dispatcher {
         unfinished.map(|(id, _)| *id)
     }
 
+    /// Whether all but a line without an end was read of a file that was so long.
+    pub(crate) fn is_unfinished_at(&self, id: GenerationId, size: u64) -> bool {
+        let lane = self.lanes.get(&id);
+        lane.is_some_and(|lane| lane.unfinished_at == Some(size))
+    }
+
     /// Whether a file could not be read when that was last tried.
     pub(crate) fn is_unreadable(&self, id: GenerationId) -> bool {
         let lane = self.lanes.get(&id);

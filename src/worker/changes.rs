@@ -23,7 +23,7 @@ impl Worker {
                 Change::Opened(id) => self.open(id, at),
                 Change::Grew(id) => self.grew(id, at),
                 Change::Over(id) => self.recount(id, at),
-                Change::Shrunk(id) if self.is_only_shorter(id) => self.grew(id, at),
+                Change::Shrunk(id) if self.is_only_shorter(id) => self.lost_end(id, at),
                 Change::Touched(id) if self.is_intact(id) => {}
                 Change::Shrunk(id) | Change::Touched(id) => {
                     self.begin_anew(id, at);
@@ -55,6 +55,25 @@ impl Worker {
         self.missing.may_owe();
         self.recount(id, at);
         self.note_activity(at);
+    }
+
+    /// A file holds what was read of it, and lacks its end.
+    fn lost_end(&mut self, id: GenerationId, at: Moment) {
+        let Some(generation) = self.source.get(id) else {
+            return;
+        };
+        let len = generation.size;
+        let mut seen = self.source.last_seen(generation, &self.journal, at);
+        let noted = self.journal.state().generations.get(&id);
+        let noted = noted.and_then(|known| known.identity.end);
+        if let Some(end) = noted.filter(|end| Some(end.offset) == seen.size) {
+            // It tells what was cut off from what is written in its place.
+            seen.end = Some(end);
+        }
+        // What it ended with proves nothing any more.
+        self.source.note_identity(id, &mut self.journal, at);
+        self.miss(id, seen, How::Cut(len), at);
+        self.grew(id, at);
     }
 
     pub(super) fn recount(&mut self, id: GenerationId, at: Moment) {

@@ -33,6 +33,8 @@ pub(super) enum How {
     Emptied,
     /// The same, and it is read on in a copy, which may lack its end.
     Copied,
+    /// Its end was cut off: what is behind so many bytes.
+    Cut(u64),
 }
 
 /// A content that is not in its file.
@@ -138,9 +140,14 @@ impl Worker {
 
     /// A content, of which so much was `seen`, is not in its file any more.
     pub(super) fn miss(&mut self, id: GenerationId, seen: Identity, how: How, at: Moment) {
+        let size = seen.size;
         let read = self.outputs.iter().filter_map(|output| {
-            let read = output.dispatcher.read_position(id)?;
-            Some((output.dispatcher.name().to_owned(), read.offset))
+            let lane = &output.dispatcher;
+            // A writer may take back a line that it has not ended.
+            let has_all = matches!(how, How::Cut(_)) && lane.is_unfinished_at(id, size?);
+            let read = lane.read_position(id)?.offset;
+            let read = size.filter(|_| has_all).unwrap_or(read);
+            Some((lane.name().to_owned(), read))
         });
         let mut absent = Absent::new(how, seen, read.collect(), at.now);
         if self.lost_of(id, &absent) == 0 {
@@ -154,7 +161,7 @@ impl Worker {
         }
         // Another run is to know of it, should this one be killed before it is decided.
         let identity = match self.journal.state().generations.get(&id) {
-            Some(known) if how == How::Copied => Identity {
+            Some(known) if how != How::Emptied => Identity {
                 missed: absent.seen.size,
                 ..known.identity.clone()
             },
@@ -223,7 +230,7 @@ impl Worker {
         let is_found = match absent.how {
             How::Away => self.source.has_found(id),
             // What is read on in a copy may lack its end.
-            How::Emptied | How::Copied => self.lost_of(id, absent) == 0,
+            How::Emptied | How::Copied | How::Cut(_) => self.lost_of(id, absent) == 0,
         };
         let of = (id, &absent.seen);
         (!is_found).then(|| self.source.whereabouts(of, folders, &self.journal, at))
@@ -232,7 +239,10 @@ impl Worker {
     /// How many bytes that were seen some output will never get, should no other file hold them.
     fn lost_of(&self, id: GenerationId, absent: &Absent) -> u64 {
         let copy = self.source.get(id).filter(|it| it.place != Place::Gone);
-        let held = copy.map_or(0, |it| it.size);
+        let held = match absent.how {
+            How::Cut(len) => len,
+            How::Away | How::Emptied | How::Copied => copy.map_or(0, |it| it.size),
+        };
         let state = self.journal.state();
         let seen = &absent.seen;
         let owed = self.outputs.iter().filter_map(|output| {
@@ -274,6 +284,10 @@ impl Worker {
                 "truncated",
                 "they were written between the copying and the emptying; rotate by renaming"
                     .to_owned(),
+            ),
+            How::Cut(_) => (
+                "truncated",
+                "they were cut off the end of the file before they were read".to_owned(),
             ),
         };
         let lost = self.lost_of(id, absent);

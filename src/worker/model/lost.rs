@@ -2,7 +2,7 @@
 
 use std::fs;
 use std::io::Write as _;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use super::acts::Setup;
@@ -136,4 +136,79 @@ fn what_a_copy_lacks_is_counted_once() {
     stage.pass(LATER);
     let (said, unread) = end(stage, &text);
     assert_eq!((said, unread), (16, 0));
+}
+
+/// An agent that has read more than a banner, and a log of 200 lines.
+fn half_read() -> (Stage, PathBuf, String) {
+    let mut stage = Stage::new(Setup {
+        batch_bytes: 6000,
+        ..setup()
+    });
+    let (log, text) = (stage.path("a.log"), lines("one", 200));
+    append(&log, &text);
+    stage.pass(LATER);
+    (stage, log, text)
+}
+
+fn cut(log: &Path, len: usize) {
+    let file = fs::File::options().write(true).open(log).unwrap();
+    file.set_len(len as u64).unwrap();
+}
+
+#[test]
+fn what_is_cut_off_a_log_behind_what_was_read_is_counted_once() {
+    let (mut stage, log, text) = half_read();
+    let left = lines("one", 150).len();
+    cut(&log, left);
+    stage.pass(LATER);
+    let late = lines("late", 100);
+    append(&log, &late);
+    stage.answer_all(0);
+    stage.pass(LATER);
+    stage.kill();
+    assert_eq!(stage.said_lost, (text.len() - left) as u64);
+    stage.start(setup().labels());
+    stage.pass(LATER);
+    let (said, unread) = end(stage, &(text + &late));
+    assert_eq!(said, unread);
+}
+
+#[test]
+fn what_is_cut_off_a_log_is_counted_by_the_next_run_when_this_one_is_killed_at_once() {
+    let (mut stage, log, text) = half_read();
+    let left = lines("one", 150).len();
+    cut(&log, left);
+    stage.pass(SOON);
+    stage.kill();
+    assert_eq!(stage.said_lost, 0);
+    stage.start(setup().labels());
+    stage.pass(LATER);
+    let (said, unread) = end(stage, &text);
+    assert_eq!((said, unread), ((text.len() - left) as u64, said));
+}
+
+#[test]
+fn a_line_without_an_end_that_its_writer_takes_back_is_not_counted() {
+    let (mut stage, log, text) = half_read();
+    append(&log, "one that is never ended");
+    stage.answer_all(0);
+    stage.pass(LATER);
+    cut(&log, text.len());
+    stage.pass(LATER);
+    append(&log, "another\n");
+    stage.answer_all(0);
+    let (said, unread) = end(stage, &(text + "another\n"));
+    assert_eq!((said, unread), (0, 0));
+}
+
+#[test]
+fn what_is_written_anew_as_it_was_after_it_was_cut_off_is_not_counted() {
+    let (mut stage, log, text) = half_read();
+    let left = lines("one", 150).len();
+    cut(&log, left);
+    stage.pass(SOON);
+    append(&log, &text[left..]);
+    stage.pass(LATER);
+    let (said, unread) = end(stage, &text);
+    assert_eq!((said, unread), (0, 0));
 }
