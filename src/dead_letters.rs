@@ -26,7 +26,8 @@ pub(crate) struct DeadLetters {
     path: PathBuf,
     max_bytes: u64,
     drops_when_full: bool,
-    /// A write failed in its middle: what is in the file must be looked for.
+    /// What is in the file must be looked for: an earlier run may have left half a line, or a
+    /// write failed in its middle.
     is_unsure: bool,
 }
 
@@ -122,7 +123,7 @@ impl DeadLetters {
             path: state_dir.join(NAME),
             max_bytes,
             drops_when_full,
-            is_unsure: false,
+            is_unsure: true,
         }
     }
 
@@ -372,6 +373,27 @@ mod tests {
         let before = read(dir.path()).len();
         assert_eq!(dead.write(&occasion(5, true), &other), done(1));
         assert_eq!(read(dir.path()).len(), before + 1);
+    }
+
+    #[test]
+    fn a_line_that_an_earlier_run_left_torn_swallows_no_letter_of_a_new_batch() {
+        let dir = tempfile::tempdir().unwrap();
+        let mut dead = DeadLetters::new(dir.path(), 1 << 20, false);
+        dead.write(&occasion(5, false), &letters(0..2));
+        let path = dead.path().to_owned();
+        let torn = path.metadata().unwrap().len() - 30;
+        OpenOptions::new()
+            .write(true)
+            .open(&path)
+            .and_then(|file| file.set_len(torn))
+            .unwrap();
+        let mut dead = DeadLetters::new(dir.path(), 1 << 20, false);
+        assert_eq!(dead.write(&occasion(6, false), &letters(0..1)), done(1));
+        let batches: Vec<_> = read(dir.path())
+            .iter()
+            .map(|it| it["batch"].as_u64())
+            .collect();
+        assert_eq!(batches, [Some(5), Some(6)]);
     }
 
     #[test]
