@@ -217,17 +217,19 @@ impl Courier {
         answer: &Answer,
         is_any_taken: bool,
     ) {
+        let mut cuts = Vec::new();
         for rejected in &answer.rejected {
             let bad = within(records, &rejected.records);
             let said = rejected.sentence.unwrap_or(&answer.sentence);
             let refusal = self.refusal(id, rejected.reason, said);
             // What is too new now is not so later; and when all is, it is somebody's clock.
-            if rejected.reason == "too_new" && !is_any_taken {
-                self.refusals.refused(id, bad, true, refusal);
+            if refusal.is_of_a_clock() && !is_any_taken {
+                cuts.extend(self.refusals.refused_each(id, bad, refusal));
             } else {
                 self.condemn(id, bad, &refusal).await;
             }
         }
+        self.note_cuts(id, cuts).await;
     }
 
     fn refusal(&self, id: BatchId, reason: &'static str, answer: &str) -> Refusal {
@@ -254,7 +256,7 @@ impl Courier {
             "refused"
         );
         if !answer.rejected.is_empty() {
-            self.named(id, &records, &answer, true).await;
+            self.named(id, &records, &answer, false).await;
             self.note_refused(id);
             return;
         }
@@ -262,20 +264,26 @@ impl Courier {
             self.refusals.halve(id, records)
         } else {
             let refusal = self.refusal(id, answer.reason, &answer.sentence);
-            self.refusals.refused(id, records, false, refusal)
+            self.refusals.refused(id, records, refusal)
         };
         self.note_refused(id);
-        if let Some(at) = cut {
-            let (noted, is_noted) = oneshot::channel();
-            self.report(Report::Cut {
-                batch: id,
-                at: vec![at],
-                noted,
-            });
-            // Nobody answers once the agent has ended.
-            if is_noted.await.is_err() {
-                std::future::pending::<()>().await;
-            }
+        self.note_cuts(id, cut.into_iter().collect()).await;
+    }
+
+    /// Waits until the journal knows where a batch is cut.
+    async fn note_cuts(&self, id: BatchId, at: Vec<u32>) {
+        if at.is_empty() {
+            return;
+        }
+        let (noted, is_noted) = oneshot::channel();
+        self.report(Report::Cut {
+            batch: id,
+            at,
+            noted,
+        });
+        // Nobody answers once the agent has ended.
+        if is_noted.await.is_err() {
+            std::future::pending::<()>().await;
         }
     }
 
@@ -332,7 +340,12 @@ impl Courier {
 
     /// Nothing of the stream is taken: waits until there is more of it, or some time has passed.
     async fn wait(&mut self, refusal: &Refusal) {
-        let sentence = if self.refusals.in_a_row() < MOST_IN_A_ROW {
+        let sentence = if refusal.is_of_a_clock() {
+            format!(
+                "{}; what is too new now is not so later, so it is not the records: a clock is wrong, that of this machine or of the destination. They wait, and nothing is lost",
+                refusal.answer
+            )
+        } else if self.refusals.in_a_row() < MOST_IN_A_ROW {
             format!(
                 "{}; whether it is the record is not known before another record of the stream is taken: it waits for one",
                 refusal.answer

@@ -6,6 +6,9 @@
 //! runs, and not so many were refused one after the other since. Else the record is a suspect: it
 //! waits, those behind it are tried, and the first one that is taken condemns the suspects. When
 //! none is taken the stream waits, and tries again slowly.
+//!
+//! What is too new tells of a clock, and is not so later: no success of the stream condemns it, but
+//! that of other records of its batch.
 
 use std::collections::BTreeMap;
 use std::ops::Range;
@@ -25,6 +28,13 @@ pub(super) struct Refusal {
     pub(super) answer: String,
     /// Whether they may be stored all the same: they were sent before with an open outcome.
     pub(super) may_be_stored: bool,
+}
+
+impl Refusal {
+    /// Whether it tells more of a clock, ours or the destination's, than of the records.
+    pub(super) fn is_of_a_clock(&self) -> bool {
+        self.reason == "too_new"
+    }
 }
 
 /// The batches of one stream, as far as records of them were or may be refused.
@@ -104,8 +114,7 @@ impl Refusals {
             if owed.is_empty() {
                 return Step::Done(id);
             }
-            let suspect = case.marks.values().find(|mark| mark.is_suspect);
-            if let Some(mark) = suspect.filter(|_| self.is_proven) {
+            if let Some(mark) = case.bad(self.is_proven) {
                 return Step::Condemn(id, mark.range.clone(), mark.refusal.clone());
             }
             let is_open = |part: &Range<u32>| !case.marks.contains_key(&part.start);
@@ -134,8 +143,11 @@ impl Refusals {
         self.in_a_row = 0;
         let round = self.round;
         for case in self.cases.values_mut() {
-            case.marks
-                .retain(|_, mark| mark.is_suspect && mark.round == round);
+            let is_partial = case.is_partial();
+            case.marks.retain(|_, mark| {
+                let is_told = is_partial || !mark.refusal.is_of_a_clock();
+                mark.is_suspect && mark.round == round && is_told
+            });
         }
     }
 
@@ -147,44 +159,67 @@ impl Refusals {
         }
     }
 
-    /// Records are refused. `is_each` says that each of them is, by the destination's own word;
-    /// else some of them may be good. Returns where to cut.
+    /// A part is refused; some records of it may be good. Returns where to cut.
     pub(super) fn refused(
         &mut self,
         id: BatchId,
         range: Range<u32>,
-        is_each: bool,
         refusal: Refusal,
     ) -> Option<u32> {
-        let is_probing = self.in_a_row >= MOST_IN_A_ROW;
-        let len = range.end - range.start;
-        if len > 1 && !is_each && !is_probing {
-            return self.halve(id, range);
+        if range.end - range.start == 1 {
+            self.refused_each(id, range, refusal);
+            return None;
         }
-        let case = self.cases.get_mut(&id)?;
-        let is_suspect = len == 1 || is_each;
-        if is_suspect {
-            self.in_a_row = self.in_a_row.saturating_add(len);
-            if self.in_a_row > MOST_IN_A_ROW {
-                // Too many to be taken for bad on the word of an old success.
-                self.is_proven = false;
-            }
+        if self.in_a_row < MOST_IN_A_ROW {
+            return self.halve(id, range);
         }
         // What goes on taking nothing is not halved any further, but for its last record alone:
         // where bad records stand close together, a good one is found so.
-        let cut = (!is_suspect).then(|| range.end - 1);
-        let marked = range.start..cut.unwrap_or(range.end);
-        if let Some(at) = cut {
+        let at = range.end - 1;
+        self.cases.get_mut(&id)?.parts.cut(at);
+        self.mark(id, range.start..at, refusal, false);
+        Some(at)
+    }
+
+    /// Each of these records is refused, by the destination's own word. Returns where to cut, so
+    /// that they are a part of their own.
+    pub(super) fn refused_each(
+        &mut self,
+        id: BatchId,
+        range: Range<u32>,
+        refusal: Refusal,
+    ) -> Vec<u32> {
+        let Some(case) = self.cases.get_mut(&id) else {
+            return Vec::new();
+        };
+        let owed = case.parts.owed(case.records);
+        let is_inside = |at: &u32| owed.iter().any(|it| it.start < *at && *at < it.end);
+        let ends = [range.start, range.end].into_iter();
+        let cuts: Vec<_> = ends.filter(is_inside).collect();
+        for &at in &cuts {
             case.parts.cut(at);
         }
+        self.in_a_row = self.in_a_row.saturating_add(range.end - range.start);
+        if self.in_a_row > MOST_IN_A_ROW {
+            // Too many to be taken for bad on the word of an old success.
+            self.is_proven = false;
+        }
+        self.mark(id, range, refusal, true);
+        cuts
+    }
+
+    fn mark(&mut self, id: BatchId, range: Range<u32>, refusal: Refusal, is_suspect: bool) {
+        let round = self.round;
+        let Some(case) = self.cases.get_mut(&id) else {
+            return;
+        };
         let mark = Mark {
-            range: marked.clone(),
+            range,
             refusal,
-            round: self.round,
+            round,
             is_suspect,
         };
-        case.marks.insert(marked.start, mark);
-        cut
+        case.marks.insert(mark.range.start, mark);
     }
 
     /// Cuts a part in half that is too large as it is. Returns where.
@@ -255,6 +290,27 @@ impl Refusals {
     /// Whether the stream is seen to work.
     pub(super) fn is_proven(&self) -> bool {
         self.is_proven
+    }
+}
+
+impl Case {
+    /// Whether some of the batch is delivered.
+    fn is_partial(&self) -> bool {
+        let mut settled = self.parts.settled().iter();
+        settled.any(|(_, fate)| *fate == Fate::Delivered)
+    }
+
+    /// The first suspect that is taken for bad, where the stream is seen to work or not. What is
+    /// too new is so when others of its batch are taken: then it need not be a clock.
+    fn bad(&self, is_proven: bool) -> Option<&Mark> {
+        let mut suspects = self.marks.values().filter(|mark| mark.is_suspect);
+        suspects.find(|mark| {
+            if mark.refusal.is_of_a_clock() {
+                self.is_partial()
+            } else {
+                is_proven
+            }
+        })
     }
 }
 

@@ -4,11 +4,13 @@
 use std::fs::{self, OpenOptions};
 use std::io::Write as _;
 use std::path::PathBuf;
-use std::time::{SystemTime, UNIX_EPOCH};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use pinnace::receiver::Backend;
 
-use crate::harness::{Agent, Config, Numbered, Scene, eventually, stand_in};
+use crate::harness::{
+    Account, Agent, Config, Numbered, Scene, append, eventually, lines_of, stand_in,
+};
 
 /// A clock by the table in the file `clock`: each line a real time in nanoseconds since 1970, and
 /// by how many nanoseconds the clock is ahead from then on. Files keep the times of the clock as
@@ -101,7 +103,20 @@ impl Life {
     }
 
     fn write(&mut self) {
-        self.series.append_to(&self.scene.log("app.log"), 100);
+        self.write_lines(100);
+    }
+
+    fn write_lines(&mut self, count: u64) {
+        self.series.append_to(&self.scene.log("app.log"), count);
+    }
+
+    /// An agent that has delivered a line.
+    fn start_and_deliver(&mut self) -> Agent {
+        self.write_lines(1);
+        let agent = self.start();
+        self.wait_for_all();
+        self.config.wait_until_no_lag();
+        agent
     }
 
     fn rotate(&mut self) {
@@ -193,20 +208,22 @@ fn a_clock_that_is_set_while_the_agent_is_away_costs_nothing() {
     }
 }
 
-/// A clock that is a day ahead is set right, while the agent runs or while it is away.
-fn set_right(is_away: bool) {
-    let mut life = Life::new("app.log");
-    life.set(86_400);
-    let mut agent = life.start();
-    life.write();
-    let waits = |backend: Backend| {
+/// Waits until both destinations refuse what is there as too new, of which nothing is lost.
+fn wait_until_refused(agent: &Agent) {
+    for backend in Backend::ALL {
         let output = format!("output=\"{backend}\" reason=\"all_refused\"");
-        agent.wait_for_log(&format!("a stream waits; nothing is lost {output}"))
-    };
+        let told = agent.wait_for_log(&format!("a stream waits; nothing is lost {output}"));
+        assert!(told.contains("a clock is wrong"), "{told}");
+        if backend == Backend::Loki {
+            assert!(told.contains("s ahead of Loki's: set it"), "{told}");
+        }
+    }
+}
+
+/// A clock that is a day ahead is set right, while the agent runs or while it is away.
+fn set_right(mut life: Life, mut agent: Agent, is_away: bool) {
     // Neither takes anything of tomorrow.
-    waits(Backend::Cloudwatch);
-    let told = waits(Backend::Loki);
-    assert!(told.contains("s ahead of Loki's: set it"), "{told}");
+    wait_until_refused(&agent);
     if is_away {
         agent.kill();
         life.set(0);
@@ -228,12 +245,62 @@ fn set_right(is_away: bool) {
     }
 }
 
+/// The clock is a day ahead from the start.
+fn set_right_of_a_new_stream(is_away: bool) {
+    let mut life = Life::new("app.log");
+    life.set(86_400);
+    let agent = life.start();
+    life.write();
+    set_right(life, agent, is_away);
+}
+
 #[test]
 fn what_was_sealed_ahead_of_the_clock_is_read_again_once_that_is_set_right() {
-    set_right(false);
+    set_right_of_a_new_stream(false);
 }
 
 #[test]
 fn what_was_sealed_ahead_of_the_clock_is_read_again_by_the_next_run() {
-    set_right(true);
+    set_right_of_a_new_stream(true);
+}
+
+#[test]
+fn a_few_lines_ahead_of_the_clock_are_read_again_though_their_stream_had_worked() {
+    let mut life = Life::new("app.log");
+    let agent = life.start_and_deliver();
+    life.set(86_400);
+    life.write_lines(3);
+    set_right(life, agent, false);
+}
+
+#[test]
+fn more_lines_ahead_of_the_clock_than_an_answer_can_name_are_read_again_too() {
+    const LINES: i64 = 1000;
+    let mut life = Life::new("app.log");
+    let agent = life.start_and_deliver();
+    life.set(86_400);
+    // Loki names each second, and of an answer 64 KiB are read.
+    let first = SystemTime::now() + Duration::from_secs(86_400 - LINES.cast_unsigned());
+    let first = jiff::Timestamp::try_from(first).unwrap();
+    let stamped = |number| {
+        let time = first + jiff::SignedDuration::from_secs(number);
+        format!("{time:.3} INFO line {number}\n")
+    };
+    let written: String = (0..LINES).map(stamped).collect();
+    append(&life.scene.log("app.log"), &written);
+    wait_until_refused(&agent);
+    life.set(0);
+    let count = 1 + LINES.cast_unsigned();
+    for backend in Backend::ALL {
+        life.scene.wait_for_stored(backend, count);
+    }
+    life.config.wait_until_no_lag();
+    agent.stop_well();
+    assert_eq!(life.config.dead_letters().len(), 0);
+    let mut all = life.series.all();
+    all.extend(written.lines().map(str::to_owned));
+    for backend in Backend::ALL {
+        let arrived = lines_of(&life.scene, backend, |_| true);
+        Account::of(&all, &arrived).assert_exact(backend.name());
+    }
 }

@@ -40,7 +40,7 @@ fn run(refusals: &mut Refusals, is_bad: impl Fn(u64, u32) -> bool) -> Run {
             Step::Send(id, range) => {
                 run.requests += 1;
                 if range.clone().any(|it| is_bad(id.0, it)) {
-                    refusals.refused(id, range, false, refusal());
+                    refusals.refused(id, range, refusal());
                 } else {
                     run.delivered.extend(range.clone().map(|it| (id.0, it)));
                     refusals.taken(id, range);
@@ -139,7 +139,7 @@ fn where_the_configuration_says_so_all_are_written() {
 #[test]
 fn records_that_the_destination_names_one_by_one_are_not_halved() {
     let mut refusals = stream(false, &[100]);
-    assert_eq!(refusals.refused(BatchId(0), 0..100, true, refusal()), None);
+    assert!((refusals.refused_each(BatchId(0), 0..100, refusal())).is_empty());
     assert_eq!(refusals.next(), Step::Wait(refusal()));
     refusals.add(BatchId(1), 1, Parts::default());
     assert_eq!(refusals.next(), Step::Send(BatchId(1), 0..1));
@@ -148,6 +148,59 @@ fn records_that_the_destination_names_one_by_one_are_not_halved() {
         refusals.next(),
         Step::Condemn(BatchId(0), 0..100, refusal())
     );
+}
+
+fn too_new() -> Refusal {
+    Refusal {
+        reason: "too_new",
+        ..refusal()
+    }
+}
+
+#[test]
+fn what_is_too_new_is_not_condemned_for_what_the_stream_took_before() {
+    let mut refusals = stream(true, &[3, 1]);
+    assert!((refusals.refused_each(BatchId(0), 0..3, too_new())).is_empty());
+    assert_eq!(refusals.next(), Step::Send(BatchId(1), 0..1));
+    refusals.refused_each(BatchId(1), 0..1, too_new());
+    assert_eq!(refusals.next(), Step::Wait(too_new()));
+    assert!(refusals.is_all_refused_for("too_new"));
+    // What is later and taken by now says that the clock is right by now.
+    refusals.try_again();
+    assert_eq!(refusals.next(), Step::Send(BatchId(0), 0..3));
+    refusals.refused_each(BatchId(0), 0..3, too_new());
+    refusals.add(BatchId(2), 1, Parts::default());
+    assert_eq!(refusals.next(), Step::Send(BatchId(2), 0..1));
+    refusals.taken(BatchId(2), 0..1);
+    assert_eq!(refusals.next(), Step::Send(BatchId(0), 0..3));
+    refusals.taken(BatchId(0), 0..3);
+    refusals.remove(BatchId(0));
+    assert_eq!(refusals.next(), Step::Send(BatchId(1), 0..1));
+}
+
+#[test]
+fn what_is_too_new_is_condemned_when_others_of_its_batch_are_taken() {
+    for is_proven in [true, false] {
+        let mut refusals = stream(is_proven, &[100]);
+        refusals.refused_each(BatchId(0), 60..100, too_new());
+        assert_eq!(refusals.next(), Step::Send(BatchId(0), 0..60));
+        refusals.taken(BatchId(0), 0..60);
+        let condemned = Step::Condemn(BatchId(0), 60..100, too_new());
+        assert_eq!(refusals.next(), condemned);
+    }
+}
+
+#[test]
+fn records_that_are_named_among_others_become_a_part_of_their_own() {
+    let mut refusals = stream(true, &[100]);
+    let id = BatchId(0);
+    assert_eq!(refusals.refused_each(id, 20..30, too_new()), [20, 30]);
+    assert_eq!(refusals.refused_each(id, 30..50, too_new()), [50]);
+    assert_eq!(refusals.next(), Step::Send(id, 0..20));
+    refusals.refused_each(id, 0..20, too_new());
+    assert_eq!(refusals.next(), Step::Send(id, 50..100));
+    refusals.refused_each(id, 50..100, too_new());
+    assert_eq!(refusals.next(), Step::Wait(too_new()));
 }
 
 #[test]
