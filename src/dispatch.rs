@@ -32,6 +32,7 @@ mod sanitised;
 mod schedule;
 mod seen;
 mod stream;
+mod values;
 mod varying;
 
 /// After a file could not be read, it is tried again after this long.

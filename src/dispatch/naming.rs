@@ -2,21 +2,17 @@
 //! once for each generation. Keeps the rules for names, and how many streams there may be; knows
 //! no file's content.
 
-use std::borrow::Cow;
 use std::collections::BTreeMap;
-use std::path::Path;
 use std::time::Instant;
 
 pub(crate) use super::admission::Merged;
 use super::admission::Streams;
-use super::containers::Container;
 use super::sanitised;
-use super::varying::{MAX_LABEL_VALUE, Varying, wanted};
+pub(crate) use super::values::Values;
+use super::values::{Labels, as_text};
+use super::varying::{Varying, wanted};
 use crate::batch::{StreamName, loki};
 use crate::config::{OutputKind, Template};
-
-/// Names in templates that have another value for each file.
-const OF_EACH_FILE: [&str; 3] = ["path", "file", "pod"];
 
 /// The naming rules of one output.
 #[derive(Debug)]
@@ -43,7 +39,8 @@ pub(crate) enum Naming {
 /// What a generation's stream is called.
 #[derive(Debug)]
 pub(crate) struct Named {
-    /// The stream.
+    /// The stream. Where labels differ by record: what files that can feed the same ones have in
+    /// common.
     pub(crate) stream: StreamName,
     /// The encoded metadata of each record in it.
     pub(crate) metadata: Vec<u8>,
@@ -51,21 +48,6 @@ pub(crate) struct Named {
     pub(crate) varying: Option<Box<Varying>>,
     /// Whether labels became metadata, since there are too many streams.
     pub(crate) merged: Merged,
-}
-
-/// What the names in templates stand for.
-#[derive(Debug)]
-pub(crate) struct Values<'a> {
-    /// `{input}`.
-    pub(crate) input: &'a str,
-    /// `{path}`, and `{file}` from it.
-    pub(crate) path: &'a Path,
-    /// `{namespace}`, `{pod}` and `{container}`, where the file is the log of a container.
-    pub(crate) container: Option<Container<'a>>,
-    /// `{hostname}`.
-    pub(crate) hostname: &'a str,
-    /// The input's own fields.
-    pub(crate) fields: &'a BTreeMap<String, String>,
 }
 
 impl Naming {
@@ -103,16 +85,17 @@ impl Naming {
             streams,
             has_told,
         } = self
-            && let StreamName::Loki { labels: own } = &mut named.stream
         {
-            named.merged = streams.admit(own, now);
+            let mut own = Labels::of(labels, labels.iter(), values);
+            named.merged = streams.admit(&own.bare(), now);
             let is_merged = named.merged != Merged::No;
             let (of_each, common): (Vec<_>, Vec<_>) = labels.iter().partition(|(_, it)| {
                 is_merged && it.names().any(|name| values.differs_by_file(name))
             });
             let metadata = || metadata.iter().chain(of_each.iter().copied());
             if is_merged {
-                *own = values.label_set(common.iter().copied());
+                own = Labels::of(labels, common.iter().copied(), values);
+                named.stream = own.order();
             }
             let fixed = values.render_all(metadata().filter(|(_, it)| !it.varies()));
             let (encoded, left_out) = loki::encode_metadata(as_text(&fixed));
@@ -126,7 +109,7 @@ impl Naming {
             }
             let known = values.known();
             let value_of = |name: &str| known.value_of(name);
-            named.varying = Varying::of(common.into_iter(), metadata(), wanted, own, value_of);
+            named.varying = Varying::of(&own, common.into_iter(), metadata(), wanted, value_of);
         }
         named
     }
@@ -139,12 +122,11 @@ impl Naming {
         }
     }
 
-    /// The stream that the templates give, however many there are already.
+    /// The stream that the templates give, however many there are already: that by which order
+    /// is kept.
     pub(crate) fn own_stream(&self, values: &Values<'_>) -> StreamName {
         match self {
-            Self::Loki { labels, .. } => StreamName::Loki {
-                labels: values.label_set(labels.iter()),
-            },
+            Self::Loki { labels, .. } => Labels::of(labels, labels.iter(), values).order(),
             Self::CloudWatch { group, stream, .. } => StreamName::CloudWatch {
                 group: sanitised::group(&values.render(group), values.input),
                 stream: sanitised::stream(&values.render(stream), values.input),
@@ -193,81 +175,9 @@ impl Naming {
     }
 }
 
-/// The values as text.
-struct Known<'a> {
-    path: Cow<'a, str>,
-    file: Cow<'a, str>,
-    values: &'a Values<'a>,
-}
-
-impl Known<'_> {
-    fn value_of(&self, name: &str) -> Option<&str> {
-        match name {
-            "path" => Some(&*self.path),
-            "file" => Some(&*self.file),
-            "input" => Some(self.values.input),
-            "hostname" => Some(self.values.hostname),
-            // What the configuration calls so goes before what the path says.
-            name => match self.values.fields.get(name) {
-                Some(text) => Some(text),
-                None => self.values.container.as_ref()?.value_of(name),
-            },
-        }
-    }
-}
-
-impl Values<'_> {
-    fn render(&self, template: &Template) -> String {
-        let known = self.known();
-        template.render(|name| known.value_of(name))
-    }
-
-    fn differs_by_file(&self, name: &str) -> bool {
-        OF_EACH_FILE.contains(&name) && !self.fields.contains_key(name)
-    }
-
-    fn known(&self) -> Known<'_> {
-        Known {
-            path: self.path.to_string_lossy(),
-            file: self.path.file_name().unwrap_or_default().to_string_lossy(),
-            values: self,
-        }
-    }
-
-    fn render_all<'t>(
-        &self,
-        templates: impl Iterator<Item = (&'t String, &'t Template)>,
-    ) -> Vec<(String, String)> {
-        templates
-            .map(|(name, template)| (name.clone(), cut(self.render(template), MAX_LABEL_VALUE)))
-            // To Loki an empty label is no label.
-            .filter(|(_, value)| !value.is_empty())
-            .collect()
-    }
-
-    fn label_set<'t>(&self, labels: impl Iterator<Item = (&'t String, &'t Template)>) -> String {
-        let mut labels = self.render_all(labels);
-        if labels.is_empty() {
-            labels.push(("service_name".to_owned(), self.input.to_owned()));
-        }
-        loki::label_set(as_text(&labels))
-    }
-}
-
-fn as_text(pairs: &[(String, String)]) -> impl Iterator<Item = (&str, &str)> {
-    pairs
-        .iter()
-        .map(|(name, value)| (name.as_str(), value.as_str()))
-}
-
-/// At most `max` bytes of `text`, whole characters only.
-fn cut(mut text: String, max: usize) -> String {
-    text.truncate(text.floor_char_boundary(max));
-    text
-}
-
 #[cfg(test)]
 mod tests {
+    use std::path::Path;
     use std::time::Duration;
 
     use super::super::admission::COUNTED_FOR;
@@ -396,5 +306,46 @@ mod tests {
             "the first is forgotten"
         );
         assert_eq!(name("/4", late).merged, Merged::News, "said again");
+    }
+
+    #[test]
+    fn files_whose_records_can_have_the_same_labels_share_one_order() {
+        let named_fields = BTreeMap::from([("service".to_owned(), "b".to_owned())]);
+        let no_fields = BTreeMap::new();
+        let order = |labels: &[(&str, &str)], input: &str, has_service: bool| {
+            let values = Values {
+                input,
+                path: Path::new("/x.log"),
+                container: None,
+                hostname: "h",
+                fields: if has_service {
+                    &named_fields
+                } else {
+                    &no_fields
+                },
+            };
+            let labels = templates(labels);
+            let labels = Labels::of(&labels, labels.iter(), &values);
+            (labels.order().to_string(), labels.bare())
+        };
+        let by_input = |input| format!("{{service_name=\"{input}\"}}");
+        for labels in [
+            ("level", "{level}"),
+            ("service_name", "{field.service}"),
+            ("level", "{input}-{level}"),
+        ] {
+            let [(a, _), (b, _)] = ["a", "b"].map(|input| order(&[labels], input, false));
+            assert_eq!((&*a, &*b), ("{}", "{}"), "{labels:?}");
+        }
+        assert_eq!(order(&[("level", "{level}")], "a", false).1, by_input("a"));
+        let level = ("level", "{level}");
+        let own = order(&[("filename", "{path}"), level], "a", false);
+        assert_eq!(own.0, "{filename=\"/x.log\"}");
+        // Who has no name of its own gets that of its input, in every record.
+        let named = [("service_name", "{service}"), level];
+        for (input, has_service, expected) in [("a", false, "a"), ("a", true, "b")] {
+            let found = order(&named, input, has_service);
+            assert_eq!(found, (by_input(expected), by_input(expected)));
+        }
     }
 }

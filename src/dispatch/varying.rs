@@ -5,6 +5,7 @@ use std::ops::Range;
 use std::time::Instant;
 
 use super::admission::{Merged, Streams};
+use super::values::{Labels, MAX_LABEL_VALUE};
 use crate::batch::{Encoder, Push, loki};
 use crate::config::{LEVEL, OutputKind, Piece, Template, field_of};
 use crate::record::fields::Fields;
@@ -12,17 +13,14 @@ use crate::record::json;
 use crate::record::level::Level;
 use crate::record::redact::Redactor;
 
-/// Most bytes in a Loki label's value.
-pub(super) const MAX_LABEL_VALUE: usize = 2048;
-
 /// The labels and the metadata of a file that differ by record; what differs by file is in them.
 #[derive(Debug, Default)]
 pub(crate) struct Varying {
-    /// Every label of the file, in order; none where no label differs by record.
-    labels: Vec<(String, Vec<Bound>)>,
+    /// Every label of the file, in order; nothing where no label of the output differs by record.
+    labels: Option<Vec<(String, Vec<Bound>)>>,
     metadata: Vec<(String, Vec<Bound>)>,
-    /// The labels of a record of which nothing is known: those of the stream.
-    stream: String,
+    /// The labels of a record of which nothing is known.
+    bare: String,
 }
 
 /// A part of a value.
@@ -53,13 +51,13 @@ pub(crate) fn wanted(kind: &OutputKind) -> Vec<String> {
 }
 
 impl Varying {
-    /// What differs by record among these labels and this metadata; nothing where nothing does.
-    /// `value_of` knows the names of the file, `stream` is the label set without the others.
+    /// What differs by record among the `labels` of a file, which `templates` give, and this
+    /// metadata; nothing where nothing does. `value_of` knows the names of the file.
     pub(super) fn of<'t, 'v>(
-        labels: impl Iterator<Item = (&'t String, &'t Template)> + Clone,
+        labels: &Labels,
+        templates: impl Iterator<Item = (&'t String, &'t Template)>,
         metadata: impl Iterator<Item = (&'t String, &'t Template)>,
         wanted: &[String],
-        stream: &str,
         value_of: impl Fn(&str) -> Option<&'v str>,
     ) -> Option<Box<Self>> {
         let bound = |(name, template): (&String, &Template)| {
@@ -73,15 +71,25 @@ impl Varying {
             });
             (name.clone(), parts.collect())
         };
-        let do_labels_vary = labels.clone().any(|(_, template)| template.varies());
-        let labels = labels.filter(|_| do_labels_vary).map(bound).collect();
-        let metadata = metadata.filter(|(_, it)| it.varies()).map(bound);
+        let varies = |(_, it): &(&String, &Template)| it.varies();
+        let metadata: Vec<_> = metadata.filter(varies).map(bound).collect();
+        let is_nothing = !labels.is_by_record && metadata.is_empty();
+        let bare = labels.bare();
+        let labels = labels.is_by_record.then(|| {
+            let text = |(name, text): &(String, String)| {
+                let parts = vec![Bound::Text(text.clone())];
+                (name.clone(), parts)
+            };
+            let mut all: Vec<_> = labels.fixed.iter().map(text).collect();
+            all.extend(templates.filter(varies).map(bound));
+            all.sort_by(|(a, _), (b, _)| a.cmp(b));
+            all
+        });
         let varying = Self {
             labels,
-            metadata: metadata.collect(),
-            stream: stream.to_owned(),
+            metadata,
+            bare,
         };
-        let is_nothing = varying.labels.is_empty() && varying.metadata.is_empty();
         (!is_nothing).then(|| Box::new(varying))
     }
 
@@ -99,20 +107,17 @@ impl Varying {
         for (name, value) in &self.metadata {
             found.put_metadata(name, value, metadata);
         }
-        if self.labels.is_empty() {
-            return (Push::Taken, Merged::No);
-        }
-        found.put_labels(&self.labels);
-        if found.labels.len() <= "{}".len() {
-            found.labels.clone_from(&self.stream);
-        }
-        let Encoder::Loki(encoder) = encoder else {
+        let (Some(labels), Encoder::Loki(encoder)) = (&self.labels, encoder) else {
             return (Push::Taken, Merged::No);
         };
+        found.put_labels(labels);
+        if found.labels.len() <= "{}".len() {
+            found.labels.clone_from(&self.bare);
+        }
         if encoder.turn_to(&found.labels) {
             return (Push::Taken, Merged::No);
         }
-        let merged = if found.labels == self.stream {
+        let merged = if found.labels == self.bare {
             Merged::No
         } else {
             streams.admit(&found.labels, now)
@@ -124,16 +129,16 @@ impl Varying {
             }
             return (push, merged);
         }
-        for (name, value) in &self.labels {
+        for (name, value) in labels {
             if value.iter().any(|part| !matches!(part, Bound::Text(_))) {
                 found.put_metadata(name, value, metadata);
             }
         }
-        let is_known = encoder.turn_to(&self.stream);
+        let is_known = encoder.turn_to(&self.bare);
         let push = if is_known {
             Push::Taken
         } else {
-            encoder.add_labels(&self.stream)
+            encoder.add_labels(&self.bare)
         };
         (push, merged)
     }

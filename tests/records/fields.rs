@@ -342,3 +342,63 @@ fn a_record_that_is_refused_takes_no_other_with_it_and_its_dead_letter_names_its
     let summary = scene.receiver.summary(Backend::Loki);
     assert_eq!(summary.repeated, 0);
 }
+
+#[test]
+fn equal_lines_of_inputs_that_meet_in_one_stream_are_all_stored_and_none_comes_too_late() {
+    for label in ["level: \"{level}\"", "service_name: \"{field.service}\""] {
+        let scene = Scene::new();
+        let input = |name| scene.input(name, &[&format!("{name}.log")], "");
+        let config = Config {
+            inputs: ["a", "b", "late"].map(input).into(),
+            outputs: vec![scene.loki(&format!("labels: {{ {label} }}"))],
+            ..scene.empty_config()
+        };
+        let now = jiff::Timestamp::now().as_second();
+        let line = |age: i64| {
+            let time = now - age;
+            format!("{{\"ts\":{time}.5,\"level\":\"info\",\"service\":\"shop\"}}\n")
+        };
+        append(&scene.log("a.log"), line(5));
+        append(&scene.log("b.log"), line(5));
+        let agent = scene.start(&config);
+        scene.wait_for_stored(Backend::Loki, 2);
+        agent.stop_well();
+        // The order holds over a restart. Loki takes nothing an hour behind.
+        append(&scene.log("b.log"), line(5));
+        append(&scene.log("late.log"), line(7200));
+        let agent = scene.start(&config);
+        scene.wait_for_stored(Backend::Loki, 4);
+        agent.stop_well();
+        scene.assert_flawless(Backend::Loki);
+        let records = scene.receiver.records(Backend::Loki);
+        let streams: BTreeSet<_> = records.iter().map(|it| &*it.stream).collect();
+        assert_eq!(streams.len(), 1, "{streams:?}");
+    }
+}
+
+#[test]
+fn a_label_that_differs_by_file_and_by_record_becomes_metadata_beyond_max_streams() {
+    let scene = Scene::new();
+    let keys = "labels: { app: shop, what: \"{file}-{level}\" }, max_streams: 1";
+    let config = Config {
+        inputs: vec![scene.input("app", &["*.log"], "")],
+        outputs: vec![scene.loki(&format!("too_old: rescue, {keys}"))],
+        ..scene.empty_config()
+    };
+    for name in ["one", "two"] {
+        append(
+            &scene.log(&format!("{name}.log")),
+            format!("level=info msg={name}\n"),
+        );
+    }
+    let agent = scene.start(&config);
+    scene.wait_for_stored(Backend::Loki, 2);
+    agent.stop_well();
+    scene.assert_flawless(Backend::Loki);
+    let records = arrived(&scene);
+    let merged = records.values().find(|it| *it.stream == *"{app=\"shop\"}");
+    let merged = merged.expect("a file beyond the limit");
+    let what = metadata(merged, "what");
+    let name = merged.line.rsplit('=').next().unwrap();
+    assert_eq!(what, Some(format!("{name}.log-info").as_str()));
+}

@@ -95,7 +95,7 @@ pub(super) static LOKI: Section = Section {
                 absent: Absent::Means(
                     "`service_name` from the field `service` (from the input's name unless all inputs have that field), and `filename` from `{path}`; for inputs below `/containers/` or `/pods/` also `namespace`, `pod` and `container`, where the path is that of a container's log",
                 ),
-                doc: "The labels of the stream, 1 to 15. Keep `filename: \"{path}\"` among them: with one stream for each file no file's backlog makes another's lines too old. A label made of `{level}` or `{field.NAME}` differs by record: what one file has of each value is a request of its own, so it should have a handful of values; metadata takes any number.",
+                doc: "The labels of the stream, 1 to 15. Keep `filename: \"{path}\"` among them: with one stream for each file no file's backlog makes another's lines too old. A label made of `{level}` or `{field.NAME}` differs by record: what one file has of each value is a request of its own, so it should have a handful of values; metadata takes any number. Files whose other labels are equal can feed the same streams and share one order, as if they were one stream.",
                 example: "{ service_name: \"{service}\", filename: \"{path}\" }",
             },
             Key {
