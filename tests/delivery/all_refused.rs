@@ -59,6 +59,30 @@ fn where_it_is_configured_all_that_is_refused_is_written() {
 }
 
 #[test]
+fn a_held_stream_goes_on_when_the_running_agent_is_told_to_write_what_is_refused() {
+    let scene = Scene::new();
+    let config = scene.config_of(Backend::Loki, "").serving();
+    let (_, bad) = lines(300, &(0..300).collect::<Vec<_>>());
+    append(&scene.log("app.log"), file_of(&[], &bad));
+    scene.receiver.set_faults(Backend::Loki, poison());
+    let agent = scene.start(&config);
+    agent.wait_for_log("or set dead_letters.when_all_refused: write");
+    assert_eq!(config.dead_letters().len(), 0);
+    let writing = Config {
+        top: "dead_letters: { when_all_refused: write }".to_owned(),
+        ..config.clone()
+    };
+    let said = scene.change(&agent, &writing);
+    assert!(said.contains("dead_letters"), "{said}");
+    config.wait_until_no_lag();
+    assert_eq!(get(config.port(), "/readyz").unwrap().0, 200);
+    agent.stop_well();
+    let mut buried = texts(&config.dead_letters());
+    buried.sort_unstable();
+    assert_eq!(buried, bad);
+}
+
+#[test]
 fn a_single_bad_line_in_a_quiet_log_waits_for_the_next_line_alone() {
     for backend in Backend::ALL {
         let scene = Scene::new();

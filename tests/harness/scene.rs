@@ -182,6 +182,14 @@ impl Scene {
         Agent::start(&self.write(config))
     }
 
+    /// Lets an agent go on by another configuration. Returns what it said of that.
+    pub(crate) fn change(&self, agent: &Agent, config: &Config) -> String {
+        let said = agent.log_len();
+        self.write(config);
+        agent.hang_up();
+        agent.wait_for_log_after(said, "another configuration is in force")
+    }
+
     /// Launches an agent that has no power over the files of others; nothing where the program
     /// is not reachable for such a user.
     pub(crate) fn launch_powerless(&self, config: &Config, arguments: &[&str]) -> Option<Agent> {

@@ -8,14 +8,6 @@ use pinnace::receiver::{Action, Backend, Faults};
 
 use crate::harness::{Agent, Config, Numbered, PATIENCE, Scene, append, eventually};
 
-/// Writes the configuration and asks the agent to read it.
-fn change(scene: &Scene, agent: &Agent, config: &Config) -> String {
-    let said = agent.log_len();
-    scene.write(config);
-    agent.hang_up();
-    agent.wait_for_log_after(said, "another configuration is in force")
-}
-
 #[test]
 fn an_input_and_an_output_are_added_and_removed_without_a_restart() {
     let scene = Scene::new();
@@ -31,7 +23,7 @@ fn an_input_and_an_output_are_added_and_removed_without_a_restart() {
     both.inputs
         .push(scene.input("jobs", &["jobs.log"], "read_from: beginning"));
     both.outputs.push(scene.cloudwatch("log_stream: all"));
-    let said = change(&scene, &agent, &both);
+    let said = scene.change(&agent, &both);
     assert!(said.contains("input jobs added"), "{said}");
     assert!(said.contains("output cloudwatch added"), "{said}");
     scene.wait_for_stored(Backend::Loki, 200);
@@ -40,7 +32,7 @@ fn an_input_and_an_output_are_added_and_removed_without_a_restart() {
     scene.wait_for_stored(Backend::Loki, 300);
     scene.wait_for_stored(Backend::Cloudwatch, 300);
 
-    let said = change(&scene, &agent, &one);
+    let said = scene.change(&agent, &one);
     assert!(said.contains("input jobs removed"), "{said}");
     assert!(said.contains("output cloudwatch removed"), "{said}");
     app.append_to(&scene.log("app.log"), 100);
@@ -165,7 +157,7 @@ fn changes_under_load(backend: Backend) {
                 fs::rename(scene.log("app.log"), rotated).unwrap();
             }
         }
-        change(&scene, &agent, if round % 2 == 0 { &other } else { &base });
+        scene.change(&agent, if round % 2 == 0 { &other } else { &base });
     }
     scene.wait_for_stored(backend, series.next);
     agent.stop_well();
@@ -205,7 +197,7 @@ fn what_is_on_its_way_goes_out_as_it_is() {
     assert!(is_asked);
     let mut other = config.clone();
     other.outputs = vec![scene.loki("labels: { service_name: other }")];
-    change(&scene, &agent, &other);
+    scene.change(&agent, &other);
     scene.receiver.set_faults(Backend::Loki, Faults::default());
     series.append_to(&scene.log("a.log"), 10);
     scene.wait_for_stored(Backend::Loki, 20);
@@ -235,7 +227,7 @@ fn a_deleted_file_stays_open_over_a_change() {
     fs::remove_file(scene.log("a.log")).unwrap();
     let mut other = config.clone();
     other.outputs = vec![scene.loki("labels: { service_name: other }")];
-    change(&scene, &agent, &other);
+    scene.change(&agent, &other);
     scene.receiver.set_faults(Backend::Loki, Faults::default());
     scene.wait_for_stored(Backend::Loki, series.next);
     agent.stop_well();
@@ -258,14 +250,14 @@ fn what_a_removed_output_misses_is_said_and_delivered_when_it_comes_back() {
     let bytes = fs::metadata(scene.log("a.log")).unwrap().len();
     scene.wait_for_stored(Backend::Loki, 100);
     let said = agent.log_len();
-    change(&scene, &agent, &one);
+    scene.change(&agent, &one);
     let sentence = agent.wait_for_log_after(said, "an output of an earlier configuration is gone");
     assert!(sentence.contains(&format!("bytes={bytes}")), "{sentence}");
     assert!(sentence.contains("output=\"cloudwatch\""), "{sentence}");
     scene
         .receiver
         .set_faults(Backend::Cloudwatch, Faults::default());
-    change(&scene, &agent, &both);
+    scene.change(&agent, &both);
     series.append_to(&scene.log("a.log"), 100);
     scene.wait_for_stored(Backend::Loki, 200);
     scene.wait_for_stored(Backend::Cloudwatch, 200);
@@ -284,7 +276,7 @@ fn keys_that_belong_to_the_process_wait_for_its_next_start() {
     other.state_dir = scene.dir().join("elsewhere");
     other.inputs = vec![scene.input("app", &["*.log", "*.txt"], "")];
     let said = agent.log_len();
-    change(&scene, &agent, &other);
+    scene.change(&agent, &other);
     agent.wait_for_log_after(said, "takes effect at the next start");
     append(&scene.log("a.txt"), "one\n");
     scene.wait_for_stored(Backend::Loki, 1);

@@ -174,29 +174,32 @@ fn keep_what_is_fixed(config: &mut Config, in_force: &Config) {
     }
 }
 
-/// What of a configuration is another now, in words.
+/// What of a configuration is another now, in words. Empty where all is as it was, but for what
+/// stays until the next start.
 fn differences(old: &Config, new: &Config) -> Vec<String> {
-    let mut changes = Vec::new();
-    if old.memory_limit != new.memory_limit {
-        changes.push("memory_limit".to_owned());
-    }
-    if old.shutdown != new.shutdown {
-        changes.push("shutdown".to_owned());
-    }
-    list(
-        "input",
-        &old.inputs,
-        &new.inputs,
-        |it| &it.name,
-        &mut changes,
-    );
-    list(
-        "output",
-        &old.outputs,
-        &new.outputs,
-        |it| &it.name,
-        &mut changes,
-    );
+    // Without `..`: a new key is either compared or named as one that is not.
+    let Config {
+        state_dir: _,
+        memory_limit,
+        dead_letters,
+        shutdown,
+        server: _,
+        inputs,
+        outputs,
+        local_zone,
+    } = old;
+    let mut changes: Vec<String> = [
+        ("memory_limit", *memory_limit != new.memory_limit),
+        ("dead_letters", *dead_letters != new.dead_letters),
+        ("shutdown", *shutdown != new.shutdown),
+        ("the machine's time zone", *local_zone != new.local_zone),
+    ]
+    .into_iter()
+    .filter(|(_, is_other)| *is_other)
+    .map(|(key, _)| key.to_owned())
+    .collect();
+    list("input", inputs, &new.inputs, |it| &it.name, &mut changes);
+    list("output", outputs, &new.outputs, |it| &it.name, &mut changes);
     changes
 }
 
@@ -238,13 +241,17 @@ outputs: [{name: x, type: loki, url: 'http://x', inputs: [a]}, {name: y, type: l
         );
         assert_eq!(differences(&old, &old), [""; 0]);
         let new = config(
-            "shutdown: {timeout: 9s}
+            "memory_limit: 99MiB
+dead_letters: {when_all_refused: write}
+shutdown: {timeout: 9s}
 inputs: [{name: b, include: [/b, /c]}, {name: c, include: [/c]}]
 outputs: [{name: x, type: loki, url: 'http://x', inputs: [c]}]",
         );
         assert_eq!(
             differences(&old, &new),
             [
+                "memory_limit",
+                "dead_letters",
                 "shutdown",
                 "input b",
                 "input c added",
@@ -253,5 +260,27 @@ outputs: [{name: x, type: loki, url: 'http://x', inputs: [c]}]",
                 "output y removed"
             ]
         );
+    }
+
+    #[test]
+    fn what_stands_at_the_top_is_a_change_by_itself() {
+        let text = "inputs: [{name: a, include: [/a]}]
+outputs: [{name: x, type: loki, url: 'http://x', inputs: [a]}]";
+        let old = config(text);
+        for (more, change) in [
+            ("memory_limit: 99MiB", "memory_limit"),
+            ("dead_letters: {when_all_refused: write}", "dead_letters"),
+            ("dead_letters: {max_bytes: 99MiB}", "dead_letters"),
+            ("dead_letters: {when_full: drop}", "dead_letters"),
+            ("shutdown: {timeout: 9s}", "shutdown"),
+        ] {
+            let new = config(&format!("{more}\n{text}"));
+            assert_eq!(differences(&old, &new), [change]);
+        }
+        let elsewhere = Config {
+            local_zone: "elsewhere".to_owned(),
+            ..old.clone()
+        };
+        assert_eq!(differences(&old, &elsewhere), ["the machine's time zone"]);
     }
 }
