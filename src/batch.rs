@@ -5,6 +5,7 @@
 use std::fmt;
 use std::ops::Range;
 use std::sync::Arc;
+use std::time::Duration;
 
 use bytes::Bytes;
 use serde::{Deserialize, Serialize};
@@ -68,6 +69,9 @@ pub(crate) struct Batch {
     pub(crate) parts: parts::Parts,
     /// An earlier run of the agent may have sent it.
     pub(crate) is_replay: bool,
+    /// So long after it went out a request with it may still be carried out; zero where a second
+    /// one does no harm.
+    pub(crate) deadline: Duration,
 }
 
 /// The encoded body of a batch.

@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use std::fmt;
 use std::ops::Range;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use tokio::sync::{mpsc, oneshot};
 use tokio::task::JoinSet;
@@ -82,6 +82,8 @@ pub(crate) struct Answer {
     pub(crate) rejected: Vec<Rejected>,
     /// Throttled, and for all that is known so large that it is always throttled.
     pub(crate) may_be_too_large: bool,
+    /// When the request went out that may store the batch, where other requests went before it.
+    pub(crate) put_at: Option<Instant>,
 }
 
 /// Records of a batch that the backend says it refuses.
@@ -110,6 +112,7 @@ impl Answer {
             retry_after: None,
             rejected: Vec::new(),
             may_be_too_large: false,
+            put_at: None,
         }
     }
 }
@@ -194,14 +197,6 @@ impl Sender {
             // The same bytes again: Loki drops what it has.
             Self::Loki(_) => Doubts::None,
             Self::CloudWatch(sender) => sender.doubts(),
-        }
-    }
-
-    /// How long a request may go on at the backend after it was sent.
-    fn deadline(&self) -> Duration {
-        match self {
-            Self::Loki(_) => Duration::ZERO,
-            Self::CloudWatch(sender) => sender.deadline(),
         }
     }
 

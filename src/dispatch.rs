@@ -62,6 +62,9 @@ pub(crate) struct Plan {
     pub(crate) readings: Vec<Option<Reading>>,
     /// Most bytes of bodies on their way.
     pub(crate) budget: usize,
+    /// So long after it went out a request may still be carried out; zero where a second one does
+    /// no harm.
+    pub(crate) deadline: Duration,
 }
 
 /// The reading side of one output.

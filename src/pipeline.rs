@@ -226,6 +226,16 @@ pub(crate) fn plan(
             })
             .collect(),
         budget,
+        deadline: deadline(&output.kind),
+    }
+}
+
+/// How long after it went out a request may still be carried out.
+fn deadline(kind: &OutputKind) -> Duration {
+    match kind {
+        // It drops what it has, so nobody asks.
+        OutputKind::Loki(_) => Duration::ZERO,
+        OutputKind::CloudWatchLogs(output) => output.request_timeout,
     }
 }
 

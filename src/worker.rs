@@ -287,6 +287,7 @@ impl Worker {
     fn begin(&mut self, at: Moment) {
         self.opening.recall_times(&self.journal, &mut self.outputs);
         self.give_up_batches();
+        self.note_deadlines(at.now);
         self.take_up_batches();
         let changes = self.source.walk(&mut self.journal, at);
         self.apply(changes, at);

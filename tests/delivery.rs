@@ -31,6 +31,8 @@ mod form;
 mod full_letters;
 #[path = "harness/harness.rs"]
 mod harness;
+#[path = "delivery/late.rs"]
+mod late;
 #[path = "delivery/letters.rs"]
 mod letters;
 #[path = "delivery/loki_limits.rs"]

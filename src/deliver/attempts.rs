@@ -258,8 +258,8 @@ impl Attempts {
                 self.gate.failed(started, answer.retry_after);
                 self.teller.tell_failed(batch, &answer);
                 // A request whose answer was lost may still be at work until its own deadline.
-                let deadline = started + self.delivery.sender.deadline();
-                course.doubt = Some(Doubt::since(now.max(deadline)));
+                let put_at = answer.put_at.unwrap_or(started);
+                course.doubt = Some(Doubt::since(now.max(put_at + batch.deadline)));
                 Step::Again
             }
         };

@@ -4,7 +4,7 @@
 
 use std::path::Path;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use aws_sdk_cloudwatchlogs::Client;
 use aws_sdk_cloudwatchlogs::config::{ConfigBag, Intercept, RuntimeComponents};
@@ -87,17 +87,20 @@ impl Sender {
         };
         // The SDK limits one attempt; looking for credentials may take as long again.
         let limit = 3 * self.timeout;
+        let mut put_at = None;
         // Boxed: the SDK's futures are large.
         let attempt = Box::pin(async {
             let client = match self.session.client().await {
                 Ok(client) => client,
                 Err(answer) => return answer,
             };
+            put_at = Some(Instant::now());
             match self.put(&client, group, stream, batch).await {
                 Err(error) if code_of(&error) == Some("ResourceNotFoundException") => {
                     if let Err(answer) = self.create(&client, group, stream).await {
                         return answer;
                     }
+                    put_at = Some(Instant::now());
                     let outcome = self.put(&client, group, stream, batch).await;
                     if let (Ok(_), Some(retention)) = (&outcome, &self.retention) {
                         retention.wait_for_first().await;
@@ -115,6 +118,7 @@ impl Sender {
                 &format!("CloudWatch Logs did not answer within {limit:?}"),
             ),
         };
+        answer.put_at = put_at;
         self.session.look_again_after(&mut answer).await;
         answer
     }
@@ -128,11 +132,6 @@ impl Sender {
             VerifyAfterError::Never => Doubts::Counted,
             VerifyAfterError::Require => Doubts::Required,
         }
-    }
-
-    /// How long a request may still be at work.
-    pub(super) fn deadline(&self) -> Duration {
-        self.timeout
     }
 
     /// Reads the stream over the batch's time and looks whether the batch is there.

@@ -135,7 +135,9 @@ impl Courier {
             Err(error) => return self.cannot_open(id, &records, &error).await,
         };
         let is_in_doubt = carried.in_doubt.remove(&records.start);
-        let doubt = is_in_doubt.then(|| Doubt::since(attempts.started));
+        // An earlier run may have sent it until right before this one began.
+        let since = attempts.started + carried.batch.deadline;
+        let doubt = is_in_doubt.then(|| Doubt::since(since));
         let (outcome, is_unsure) = attempts.attempt(&part.batch, &part.beside, doubt).await;
         carried.is_unsure |= is_unsure;
         let uncompressed = part.batch.sealed.uncompressed;

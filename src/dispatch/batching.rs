@@ -236,6 +236,7 @@ impl Dispatcher {
             last_time: sealed.last_time,
             body: None,
             shares: sealed.shares.clone(),
+            request_timeout: self.plan.deadline.into(),
         };
         let batch_id = journal.seal(seal, &sealed.body, at.now);
         if let Some(stream) = self.streams.get_mut(&id) {
@@ -250,6 +251,7 @@ impl Dispatcher {
             parts: sealed.parts(),
             sealed,
             is_replay: false,
+            deadline: self.plan.deadline,
         })
     }
 

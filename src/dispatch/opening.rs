@@ -1,7 +1,7 @@
 //! How an output begins with a generation, and how it takes up what an earlier run sealed.
 
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 
@@ -67,6 +67,11 @@ impl Dispatcher {
         })
     }
 
+    /// How long a request may still be carried out that goes out now.
+    pub(crate) fn deadline(&self) -> Duration {
+        self.plan.deadline
+    }
+
     /// Takes up a batch that an earlier run sealed: it goes out again as it is, before anything
     /// new of its stream.
     pub(crate) fn restore(&mut self, id: BatchId, seal: &Seal, parts: Parts, body: Bytes) -> Batch {
@@ -96,6 +101,7 @@ impl Dispatcher {
             },
             parts,
             is_replay: true,
+            deadline: seal.request_timeout.into(),
         }
     }
 }

@@ -3,6 +3,7 @@
 
 use std::ops::Range;
 use std::path::PathBuf;
+use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
@@ -148,6 +149,37 @@ pub(crate) struct Seal {
     /// others.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub(crate) shares: Vec<Share>,
+    /// For how long a request with it may be carried out after it went out: the longest of all
+    /// runs that may have sent it. Of a later version than the others.
+    #[serde(default, skip_serializing_if = "Millis::is_none")]
+    pub(crate) request_timeout: Millis,
+}
+
+/// A time limit, in milliseconds.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default, Serialize, Deserialize)]
+#[serde(transparent)]
+pub(crate) struct Millis(u32);
+
+impl Millis {
+    #[expect(
+        clippy::trivially_copy_pass_by_ref,
+        reason = "serde hands out references"
+    )]
+    fn is_none(&self) -> bool {
+        self.0 == 0
+    }
+}
+
+impl From<Duration> for Millis {
+    fn from(time: Duration) -> Self {
+        Self(u32::try_from(time.as_millis()).unwrap_or(u32::MAX))
+    }
+}
+
+impl From<Millis> for Duration {
+    fn from(Millis(millis): Millis) -> Self {
+        Self::from_millis(millis.into())
+    }
 }
 
 /// A place in the file of bodies.

@@ -156,12 +156,14 @@ impl State {
                 for span in &seal.spans {
                     self.know_generation(span.generation);
                 }
-                // A sealed batch never changes.
-                self.seals.entry(*id).or_insert_with(|| Sealed {
+                let sealed = self.seals.entry(*id).or_insert_with(|| Sealed {
                     seal: seal.clone(),
                     parts: divided(&seal.shares),
                     is_acknowledged: false,
                 });
+                // A sealed batch never changes; only a later run may give it more time.
+                let timeout = &mut sealed.seal.request_timeout;
+                *timeout = seal.request_timeout.max(*timeout);
             }
             Entry::Cut(id, at) => {
                 if let Some(sealed) = self.seals.get_mut(id) {

@@ -2,6 +2,8 @@
 //! out again, byte for byte, before anything new of their streams. What cannot go out so is given
 //! up, and its lines are read again.
 
+use std::time::Instant;
+
 use super::Worker;
 use crate::batch::BatchId;
 use crate::crash_point;
@@ -12,12 +14,14 @@ impl Worker {
     /// Gives up what cannot be sent as it was. Where an output begins in a file is known after
     /// that only.
     pub(super) fn give_up_batches(&mut self) {
-        for (id, seal) in self.sealed() {
+        let before = self.sealed();
+        for (id, seal) in &before {
+            let id = *id;
             // Once a batch cannot be sent as it was, those behind it are given up with it.
             if !self.journal.state().is_unacknowledged(id) {
                 continue;
             }
-            if let Some(why) = self.why_not(id, &seal) {
+            if let Some(why) = self.why_not(id, seal) {
                 tracing::warn!(output = seal.output, stream = %seal.stream, records = seal.records, "a batch cannot be sent as it was; {why}");
                 self.journal.append(&Entry::Unseal(id));
             }
@@ -37,11 +41,28 @@ impl Worker {
             return Some("its output is no longer configured: what was on its way is given up");
         }
         if self.journal.body_of(seal).is_none() {
-            return Some("its body was not kept: its lines are read and sent again");
+            return Some(
+                "its body was not kept: its lines are read and sent again",
+            );
         }
         self.ahead.contains(&id).then_some(
             "the destination refused it as too new, and it is ahead of our own clock since that was set back: its lines are read again, with the time of now",
         )
+    }
+
+    /// A still later run must know how long the requests of this one may be carried out, before
+    /// any goes out.
+    pub(super) fn note_deadlines(&mut self, now: Instant) {
+        for (id, mut seal) in self.sealed() {
+            let mut outputs = self.outputs.iter();
+            let output = outputs.find(|it| is_of(&it.dispatcher, &seal));
+            let deadline = output.map(|it| it.dispatcher.deadline().into());
+            if let Some(deadline) = deadline.filter(|it| *it > seal.request_timeout) {
+                seal.request_timeout = deadline;
+                self.journal.append(&Entry::Seal(id, Box::new(seal)));
+            }
+        }
+        self.journal.commit(now);
     }
 
     /// Sends what is not given up.

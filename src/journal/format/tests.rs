@@ -10,6 +10,7 @@ use crate::record::Time;
 use crate::record::cut::Learned;
 use crate::span::{Anchor, GenerationId, Head, Position, Span};
 use proptest::prelude::*;
+use std::time::Duration;
 
 pub(in crate::journal) fn identity(number: u64) -> Identity {
     Identity {
@@ -79,6 +80,7 @@ pub(in crate::journal) fn seal(
             };
             vec![share(1), share(2)]
         },
+        request_timeout: Duration::from_secs(generation.0 % 3).into(),
     }
 }
 

@@ -2,6 +2,7 @@
 
 use super::super::format::tests::{identity, seal};
 use super::*;
+use std::time::Duration;
 
 #[test]
 fn acknowledgements_out_of_order_leave_no_hole_behind_the_cursor() {
@@ -145,4 +146,21 @@ fn a_generation_is_found_by_its_inode_and_path_and_by_no_others_that_it_had() {
     assert!(found(&state, 20, "/b").is_empty(), "what it was");
     state.apply(&Entry::Forget(GenerationId(1)));
     assert_eq!(found(&state, 10, "/a"), [7]);
+}
+
+#[test]
+fn a_batch_has_the_longest_time_limit_of_all_runs_that_may_have_sent_it() {
+    let mut state = State::default();
+    let id = GenerationId(0);
+    state.apply(&Entry::Generation(id, identity(0)));
+    for seconds in [5, 9, 2] {
+        let seal = Seal {
+            request_timeout: Duration::from_secs(seconds).into(),
+            ..seal("out", "a", id, 0, 10)
+        };
+        state.apply(&Entry::Seal(BatchId(0), Box::new(seal)));
+    }
+    let longest = Duration::from_secs(9).into();
+    let known = state.seal_of(BatchId(0)).map(|it| it.request_timeout);
+    assert_eq!(known, Some(longest));
 }

@@ -62,6 +62,7 @@ fn seal_of(generation: &Generation, start: u64) -> Seal {
         last_time: Time(1),
         body: None,
         shares: Vec::new(),
+        request_timeout: Duration::ZERO.into(),
     }
 }
 
