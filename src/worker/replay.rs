@@ -9,6 +9,7 @@ use crate::batch::BatchId;
 use crate::crash_point;
 use crate::dispatch::Dispatcher;
 use crate::journal::{Entry, Seal};
+use crate::observe::metrics::OfOutput;
 
 impl Worker {
     /// Gives up what cannot be sent as it was. Where an output begins in a file is known after
@@ -26,7 +27,25 @@ impl Worker {
                 self.journal.append(&Entry::Unseal(id));
             }
         }
+        self.count_given_up(&before);
         self.ahead.clear();
+    }
+
+    /// Counts batches whose lines are read again although they may have been sent. Of those that
+    /// are ahead of the clock it is known what was answered, and they were counted.
+    fn count_given_up(&self, before: &[(BatchId, Seal)]) {
+        let state = self.journal.state();
+        let given_up = before.iter().filter(|(id, seal)| {
+            let mut outputs = self.outputs.iter();
+            !state.is_unacknowledged(*id)
+                && !self.ahead.contains(id)
+                && outputs.any(|it| is_of(&it.dispatcher, seal))
+        });
+        for (_, seal) in given_up {
+            let output = seal.output.clone();
+            let doubtful = &self.metrics.doubtful;
+            doubtful.get_or_create(&OfOutput { output }).inc();
+        }
     }
 
     fn sealed(&self) -> Vec<(BatchId, Seal)> {
@@ -42,7 +61,7 @@ impl Worker {
         }
         if self.journal.body_of(seal).is_none() {
             return Some(
-                "its body was not kept: its lines are read and sent again",
+                "its body was not kept: its lines are read and sent again, and if the destination has them already, it gets them twice",
             );
         }
         self.ahead.contains(&id).then_some(

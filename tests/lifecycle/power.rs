@@ -3,9 +3,9 @@
 use std::fs;
 use std::time::Duration;
 
-use pinnace::receiver::Backend;
+use pinnace::receiver::{Action, Backend, Faults, Summary};
 
-use crate::harness::{Agent, Config, Numbered, Scene, eventually};
+use crate::harness::{Agent, Config, Numbered, PATIENCE, Scene, eventually, lines_of};
 
 #[test]
 fn a_log_that_lost_its_end_with_the_power_is_read_on_where_it_ends() {
@@ -67,4 +67,33 @@ fn a_log_that_lost_its_end_with_the_power_is_read_on_where_it_ends() {
         scene.assert_series_arrived(backend, &series);
     }
     agent.stop_well();
+}
+
+#[test]
+fn what_was_on_its_way_and_lost_its_body_with_the_power_is_sent_again_and_counted() {
+    let scene = Scene::new();
+    let config = scene.config_of(Backend::Cloudwatch, "").serving();
+    let mut series = Numbered::new("power");
+    let agent = scene.start(&config);
+    series.append_to(&scene.log("app.log"), 10);
+    scene.wait_for_stored(Backend::Cloudwatch, 10);
+    let hang = Faults::of(Action::Hang).on("PutLogEvents").after_storing();
+    scene.receiver.set_faults(Backend::Cloudwatch, hang);
+    series.append_to(&scene.log("app.log"), 10);
+    let hangs = |it: &Summary| it.hanging > 0;
+    let receiver = &scene.receiver;
+    assert!(receiver.wait_for(Backend::Cloudwatch, PATIENCE, hangs));
+    agent.kill();
+    receiver.set_faults(Backend::Cloudwatch, Faults::default());
+    // Bodies are never synced.
+    fs::write(config.state_dir.join("batches"), "").unwrap();
+    let agent = scene.start(&config);
+    agent.wait_for_log("its body was not kept");
+    config.wait_until_no_lag();
+    assert_eq!(config.metric_sum("pinnace_doubtful_resends_total", ""), 1);
+    agent.stop_well();
+    let arrived = lines_of(&scene, Backend::Cloudwatch, |_| true);
+    let times = |line: &String| arrived.iter().filter(|it| *it == line).count();
+    let counts: Vec<_> = series.all().iter().map(times).collect();
+    assert_eq!(counts, [vec![1; 10], vec![2; 10]].concat());
 }
