@@ -89,6 +89,8 @@ fn thirty_kills_lose_nothing_and_double_nothing_at_localstack() {
         rotate_every: Duration::from_secs(1),
     };
     let (is_over, rotates) = (AtomicBool::new(false), AtomicBool::new(false));
+    // Kills that met something on its way.
+    let mut met = 0;
     std::thread::scope(|scope| {
         let mut agent = Agent::start(&path);
         // While it is written to, there is always a lag.
@@ -99,6 +101,7 @@ fn thirty_kills_lose_nothing_and_double_nothing_at_localstack() {
         for _ in 0..KILLS {
             pass(dice.millis(50..500));
             agent.kill();
+            met += usize::from(config.batches_on_their_way() > 0);
             agent = Agent::launch(&path, &["--on-error=degrade"]);
         }
         drop(stop_writing);
@@ -121,6 +124,7 @@ fn thirty_kills_lose_nothing_and_double_nothing_at_localstack() {
     };
     let (lost, doubled) = (sum(&written, &arrived), sum(&arrived, &written));
     assert_eq!((lost, doubled), (0, 0), "of {} lines", application.lines);
+    assert!(met > 0, "no kill met anything on its way");
 }
 
 #[test]

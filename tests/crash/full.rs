@@ -6,14 +6,12 @@ use crate::harness::{eventually, get};
 /// More than all that is on its way at a time.
 const BYTES: u64 = 16 << 20;
 
-/// The volume for the state; nothing, and a word to whoever watches, where there can be none.
-#[expect(clippy::print_stderr, reason = "whoever reads the log should know")]
+/// Why there may be no volume.
+pub(super) const NO_VOLUME: &str = "no volume can be mounted in a namespace of its own";
+
+/// The volume for the state; nothing where there can be none.
 pub(super) fn volume(scene: &Scene) -> Option<SmallVolume> {
-    let volume = SmallVolume::mount(&scene.empty_config().state_dir, BYTES);
-    if volume.is_none() {
-        eprintln!("not tried: no volume can be mounted in a namespace of its own");
-    }
-    volume
+    SmallVolume::mount(&scene.empty_config().state_dir, BYTES)
 }
 
 impl Life<'_> {

@@ -11,6 +11,9 @@ use xxhash_rust::xxh3::xxh3_64;
 use crate::application::Times;
 use crate::rotator::Remains;
 
+/// A machine that writes less than this share of what it was asked for is slow.
+const NEARLY: f64 = 0.9;
+
 /// What makes a line bad, where some are: its number.
 pub(crate) const BAD: &str = "013 ";
 
@@ -19,6 +22,10 @@ pub(crate) const BAD: &str = "013 ";
 pub(crate) struct Row {
     pub(crate) case: &'static str,
     pub(crate) backend: Backend,
+    /// Why it could not be tried here; then it says nothing.
+    pub(crate) not_tried: Option<&'static str>,
+    /// How fast it was to be written, in bytes a second.
+    pub(crate) asked_rate: usize,
     pub(crate) lines: u64,
     /// What was written, in bytes, and how long that took.
     pub(crate) bytes: u64,
@@ -116,7 +123,12 @@ impl Row {
         self.bytes as f64 / 1e6 / self.wrote_for.as_secs_f64().max(1e-3)
     }
 
-    /// Whether all is as it should be.
+    /// Whether it was written more slowly than it was to be: then it proves less.
+    pub(crate) fn is_slow(&self) -> bool {
+        self.not_tried.is_none() && self.rate() < NEARLY * self.asked_rate as f64 / 1e6
+    }
+
+    /// Whether all is as it should be, as far as it was tried.
     pub(crate) fn is_flawless(&self) -> bool {
         (self.lost, self.duplicated) == (0, 0) && self.problems.is_empty()
     }
@@ -139,6 +151,16 @@ pub(crate) fn table(rows: &[Row]) -> String {
         "s"
     );
     for row in rows {
+        if let Some(why) = row.not_tried {
+            writeln!(
+                text,
+                "{:<34}{:<12}not tried: {why}",
+                row.case,
+                row.backend.name()
+            )
+            .unwrap();
+            continue;
+        }
         writeln!(
             text,
             "{:<34}{:<12}{:>10}{:>6.1}{:>7}{:>7}{:>9}{:>10}{:>12}{:>10}{:>6}",
@@ -155,6 +177,15 @@ pub(crate) fn table(rows: &[Row]) -> String {
             row.time.as_secs()
         )
         .unwrap();
+        if row.is_slow() {
+            writeln!(
+                text,
+                "    slower than asked: {:.1} of {:.1} MB/s",
+                row.rate(),
+                row.asked_rate as f64 / 1e6
+            )
+            .unwrap();
+        }
         if row.beyond > 0 {
             writeln!(
                 text,

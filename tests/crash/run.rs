@@ -13,7 +13,7 @@ use pinnace::receiver::{Action, Backend, Faults, Summary};
 use crate::application::{Application, Pace, StopOnDrop, lock, report, work};
 use crate::case::{Case, Rotation, Script, Style};
 use crate::dice::Dice;
-use crate::harness::{Agent, Config, Scene, SmallVolume, pass};
+use crate::harness::{Agent, Config, Scene, SmallVolume, pass, skipped};
 use crate::outcome::Row;
 use crate::points::Trouble;
 use crate::rotator;
@@ -71,14 +71,19 @@ pub(crate) fn live(case: &'static Case, seed: u64, scale: &Scale) -> Vec<Row> {
     );
     let application = Mutex::new(application);
     let (is_over, rotates) = (AtomicBool::new(false), AtomicBool::new(false));
-    let rows = case.backends().iter().map(|backend| row(case, *backend));
     let mut pace = scale.pace;
     if case.is_fast {
         pace.rate = scale.fast_rate;
     }
+    let rows = case.backends().iter();
+    let rows = rows.map(|backend| row(case, *backend, pace.rate));
     let volume = match case.script {
         Script::StateFull => match full::volume(&scene) {
-            None => return Vec::new(),
+            None => {
+                skipped(full::NO_VOLUME);
+                let not_tried = Some(full::NO_VOLUME);
+                return rows.map(|row| Row { not_tried, ..row }).collect();
+            }
             some => some,
         },
         _ => None,
@@ -341,10 +346,12 @@ impl Life<'_> {
     }
 }
 
-fn row(case: &Case, backend: Backend) -> Row {
+fn row(case: &Case, backend: Backend, rate: usize) -> Row {
     Row {
         case: case.name,
         backend,
+        not_tried: None,
+        asked_rate: rate,
         lines: 0,
         bytes: 0,
         wrote_for: Duration::ZERO,

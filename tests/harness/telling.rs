@@ -1,6 +1,8 @@
-//! What an agent tells of its records by other ways than its log: metrics and dead letters.
+//! What an agent tells of its records by other ways than its log: metrics, dead letters, and the
+//! journal.
 
 use std::fs;
+use std::process::Command;
 
 use serde_json::Value;
 
@@ -21,6 +23,18 @@ impl Config {
         series
             .map(|line| line.rsplit(' ').next().unwrap().parse::<u64>().unwrap())
             .sum()
+    }
+
+    /// How many batches the journal holds that are not known to be delivered, by the program
+    /// itself. No agent need be running.
+    pub(crate) fn batches_on_their_way(&self) -> usize {
+        let output = Command::new(env!("CARGO_BIN_EXE_pinnace"))
+            .args(["journal", "show", "--json", "--state-dir"])
+            .arg(&self.state_dir)
+            .output()
+            .unwrap();
+        let shown: Value = serde_json::from_slice(&output.stdout).unwrap();
+        shown["batches"].as_array().unwrap().len()
     }
 
     /// The dead letters, in the order in which they were written.
