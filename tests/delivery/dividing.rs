@@ -5,12 +5,15 @@ use pinnace::receiver::{Backend, Faults};
 use crate::harness::{Agent, Config, MEMORY_CEILING, Numbered, PATIENCE, Scene, append, lines_of};
 use crate::refused::{BAD, assert_settled, file_of, lines, poison, texts};
 
+/// What an earlier run sent may be carried out for as long, so each start waits for it.
+const QUICK: &str = "request_timeout: 2s";
+
 #[test]
 fn killed_while_it_looks_for_the_bad_ones_it_loses_and_doubles_nothing() {
     // Reading back after a start takes its time.
     for (backend, kills, requests) in [(Backend::Loki, 8, 4), (Backend::Cloudwatch, 3, 9)] {
         let scene = Scene::new();
-        let config = scene.config_of(backend, "").serving();
+        let config = scene.config_of(backend, QUICK).serving();
         let (good, bad) = lines(64, &[0, 13, 14, 40, 63]);
         append(&scene.log("app.log"), file_of(&good, &bad));
         let faults = Faults {
@@ -38,7 +41,7 @@ fn killed_while_it_looks_for_the_bad_ones_it_loses_and_doubles_nothing() {
 /// between good ones, many of which are equal.
 fn die_at(backend: Backend, place: &str, deaths: u64) {
     let scene = Scene::new();
-    let config = scene.config_of(backend, "").serving();
+    let config = scene.config_of(backend, QUICK).serving();
     let bad: Vec<_> = (0..400).filter(|place| place % 7 == 3).collect();
     let (good, bad) = lines(400, &bad);
     let mut text = String::new();
