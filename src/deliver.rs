@@ -150,6 +150,8 @@ enum Look {
     Stored,
     /// It is stored but for these of its records.
     StoredBut(Vec<Range<u32>>),
+    /// Some of it is to be seen. If that stays so it cannot be told; the sentence says why.
+    Partly(String),
     /// It is not to be seen, at least not yet.
     Absent,
     /// It cannot be told; the sentence says why.
@@ -158,11 +160,13 @@ enum Look {
     Failed(Answer),
 }
 
-/// A record that is stored, and shares its time with one of a part that is looked for.
+/// A record of the same batch that may lie in the time of a part that is looked for.
 #[derive(Debug, Clone, PartialEq, Eq)]
 struct Beside {
     time: Time,
     text: String,
+    /// Whether that is known; else it may be.
+    is_stored: bool,
 }
 
 /// Speaks to one kind of backend.
@@ -200,7 +204,7 @@ impl Sender {
         }
     }
 
-    /// Looks whether a batch is stored. Records `beside` it are known to be.
+    /// Looks whether a batch is stored. Records `beside` it are of the same batch.
     async fn look_for(&self, batch: &Batch, beside: &[Beside]) -> Look {
         match self {
             Self::Loki(_) => Look::Absent,

@@ -47,6 +47,8 @@ mod refused;
 mod refused_told;
 #[path = "delivery/retention.rs"]
 mod retention;
+#[path = "delivery/second_writer.rs"]
+mod second_writer;
 #[path = "delivery/trouble.rs"]
 mod trouble;
 #[path = "delivery/volume.rs"]

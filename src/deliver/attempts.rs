@@ -12,6 +12,7 @@ use super::pace::Pace;
 use super::retry::Gate;
 use super::tell::Teller;
 use super::{Answer, Beside, Class, Delivery, Doubts, Look};
+use crate::batch::opened::OpenError;
 use crate::batch::{Batch, StreamId};
 use crate::crash_point;
 
@@ -79,10 +80,13 @@ impl Doubt {
     }
 }
 
+/// The records of the same batch that may lie in the time of what is looked for.
+pub(super) type WhatIsBeside<'a> = dyn Fn() -> Result<Vec<Beside>, OpenError> + Sync + 'a;
+
 /// How it stands with what is being sent.
 struct Course<'a> {
     batch: &'a Batch,
-    beside: &'a [Beside],
+    beside: &'a WhatIsBeside<'a>,
     doubt: Option<Doubt>,
     /// It was sent again although it may have been stored.
     is_unsure: bool,
@@ -106,12 +110,12 @@ impl Attempts {
     }
 
     /// Sends a batch, or a part of one, until it is known what that comes to. With a doubt it
-    /// may be stored already; records `beside` it are. Says too whether what was sent may have
+    /// may be stored already; so may records `beside` it. Says too whether what was sent may have
     /// been stored before.
     pub(super) async fn attempt(
         &self,
         batch: &Batch,
-        beside: &[Beside],
+        beside: &WhatIsBeside<'_>,
         doubt: Option<Doubt>,
     ) -> (Outcome, bool) {
         let mut course = Course {
@@ -159,7 +163,10 @@ impl Attempts {
         let permit = self.permits.acquire().await;
         let turn = self.gate.pass().await;
         let started = Instant::now();
-        let look = self.delivery.sender.look_for(batch, course.beside).await;
+        let look = match (course.beside)() {
+            Ok(beside) => self.delivery.sender.look_for(batch, &beside).await,
+            Err(error) => Look::CannotTell(error.to_string()),
+        };
         crash_point::pass("looked_for");
         let must_be_visible = started >= open.since + VISIBLE_AFTER;
         let step = match look {
@@ -167,28 +174,28 @@ impl Attempts {
                 self.gate.succeeded();
                 Some(Step::Ended(Outcome::Taken))
             }
-            Look::StoredBut(missing) if must_be_visible => {
-                self.gate.succeeded();
-                Some(Step::Ended(Outcome::Missing(missing)))
-            }
-            Look::Absent if must_be_visible => {
-                course.doubt = None;
-                None
-            }
-            Look::Absent | Look::StoredBut(_) => {
+            Look::Absent | Look::StoredBut(_) | Look::Partly(_) if !must_be_visible => {
                 let visible_in = (open.since + VISIBLE_AFTER).saturating_duration_since(started);
                 let pause = open.pause.min(visible_in);
                 open.pause *= 2;
                 Some(Step::Pause(pause))
             }
-            Look::CannotTell(why) if doubts == Doubts::Required => {
+            Look::StoredBut(missing) => {
+                self.gate.succeeded();
+                Some(Step::Ended(Outcome::Missing(missing)))
+            }
+            Look::Absent => {
+                course.doubt = None;
+                None
+            }
+            Look::CannotTell(why) | Look::Partly(why) if doubts == Doubts::Required => {
                 let sentence = format!("cannot tell whether a batch is stored: {why}");
                 let answer = Answer::new(Class::Hold, "unverified", sentence);
                 self.gate.failed(started, None);
                 self.teller.tell_failed(batch, &answer);
                 Some(Step::Again)
             }
-            Look::CannotTell(why) => {
+            Look::CannotTell(why) | Look::Partly(why) => {
                 self.teller.count_doubtful(batch, &why);
                 course.doubt = None;
                 course.is_unsure = true;

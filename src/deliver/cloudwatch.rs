@@ -4,7 +4,7 @@
 
 use std::path::Path;
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime};
 
 use aws_sdk_cloudwatchlogs::Client;
 use aws_sdk_cloudwatchlogs::config::{ConfigBag, Intercept, RuntimeComponents};
@@ -25,7 +25,7 @@ use crate::batch::{Batch, StreamName};
 use crate::config::{self, LogClass, VerifyAfterError};
 use crate::record::Time;
 use answers::{classify, code_of, partial, rejected, rejected_by_an_emulator};
-use readback::{Events, Finding};
+use readback::{Events, Finding, may_be_refused};
 use retention::Retention;
 use session::Session;
 
@@ -33,6 +33,9 @@ use session::Session;
 pub(super) const CREATING: &str = "creating";
 /// Reading back ends when so many more events than expected were found.
 const MANY_MORE: u32 = 20_000;
+/// Why it cannot be told whether a batch is stored.
+const OTHERS: &str = "the stream holds other events in the batch's time: it has another writer, or its messages are masked";
+const PART: &str = "the stream holds some of the batch's events, and no refusal explains why not all of them: another writer may have written the same";
 
 pub(crate) mod answers;
 mod credentials;
@@ -189,23 +192,32 @@ impl Sender {
                 );
             }
             let next = page.next_forward_token().map(str::to_owned);
-            // The end is where the token repeats; an empty page says nothing. Far more than the
-            // batch holds is another writer's, and enough to know that.
-            if next.is_none() || next == token || found.len() > 2 * wanted.len() + MANY_MORE {
+            // The end is where the token repeats; an empty page says nothing.
+            if next.is_none() || next == token {
                 break;
+            }
+            // Far more than the batch holds is another writer's. The batch may lie behind it.
+            if found.len() > 2 * wanted.len() + MANY_MORE {
+                return Look::CannotTell(OTHERS.to_owned());
             }
             token = next;
         }
+        let mut perhaps = Events::default();
         for record in beside {
-            found.take_out(record.time.millis(), &record.text);
+            let time = record.time.millis();
+            if record.is_stored {
+                found.take_out(time, &record.text);
+            } else {
+                perhaps.add(time, &record.text);
+            }
         }
-        match wanted.compare(&found) {
+        let now = Time::from(SystemTime::now()).millis();
+        match wanted.compare(&found, &perhaps, |time| may_be_refused(time, now)) {
             Finding::Stored => Look::Stored,
             Finding::StoredBut(missing) => Look::StoredBut(missing),
+            Finding::Partly => Look::Partly(PART.to_owned()),
             Finding::Absent => Look::Absent,
-            Finding::Foreign => Look::CannotTell(
-                "the stream holds other events in the batch's time: it has another writer, or its messages are masked".to_owned(),
-            ),
+            Finding::Foreign => Look::CannotTell(OTHERS.to_owned()),
         }
     }
 
@@ -240,7 +252,7 @@ impl Sender {
             && let Ok(opened) = Opened::of(&batch.sealed, &batch.stream)
         {
             let times: Vec<_> = opened.records().map(|record| record.time).collect();
-            let now = Time::from(std::time::SystemTime::now());
+            let now = Time::from(SystemTime::now());
             rejected = rejected_by_an_emulator(&rejected, &times, now);
         }
         if rejected.is_empty() {

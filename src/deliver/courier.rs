@@ -130,7 +130,7 @@ impl Courier {
             // The semaphore is never closed.
             Some(attempts.cutting.acquire().await)
         };
-        let part = match carried.part(&records, self.refusals.delivered_of(id)) {
+        let part = match carried.part(&records) {
             Ok(part) => part,
             Err(error) => return self.cannot_open(id, &records, &error).await,
         };
@@ -138,9 +138,11 @@ impl Courier {
         // An earlier run may have sent it until right before this one began.
         let since = attempts.started + carried.batch.deadline;
         let doubt = is_in_doubt.then(|| Doubt::since(since));
-        let (outcome, is_unsure) = attempts.attempt(&part.batch, &part.beside, doubt).await;
+        let (refusals, whole) = (&self.refusals, &*carried);
+        let beside = || whole.beside(&records, refusals.delivered_of(id));
+        let (outcome, is_unsure) = attempts.attempt(&part, &beside, doubt).await;
         carried.is_unsure |= is_unsure;
-        let uncompressed = part.batch.sealed.uncompressed;
+        let uncompressed = part.sealed.uncompressed;
         drop((part, cutting));
         match outcome {
             Outcome::Taken => {

@@ -1,16 +1,16 @@
 //! Answers that leave open whether a batch is stored. CloudWatch Logs stores everything again
 //! that is sent again, so the stream is read back before.
 
-use std::time::{Duration, SystemTime};
+use std::time::Duration;
 
 use pinnace::receiver::{Action, Backend, Faults, Summary};
 
-use crate::harness::{Agent, Config, Numbered, Scene, ask_aws, get};
+use crate::harness::{Agent, Config, Numbered, Scene, get};
 
-const PUT: &str = "PutLogEvents";
+pub(crate) const PUT: &str = "PutLogEvents";
 
 /// An agent whose only output is CloudWatch Logs, with one stream for all files.
-fn start(scene: &Scene, more: &str) -> (Config, Agent) {
+pub(crate) fn start(scene: &Scene, more: &str) -> (Config, Agent) {
     let more = format!("log_stream: all, request_timeout: 500ms, {more}");
     let config = Config {
         outputs: vec![scene.cloudwatch(&more)],
@@ -21,7 +21,7 @@ fn start(scene: &Scene, more: &str) -> (Config, Agent) {
     (config, agent)
 }
 
-fn metric(config: &Config, name: &str) -> u64 {
+pub(crate) fn metric(config: &Config, name: &str) -> u64 {
     let (_, text) = get(config.port(), "/metrics").unwrap();
     let line = text
         .lines()
@@ -238,50 +238,4 @@ fn behind_a_mask_nothing_is_lost_and_what_is_there_twice_is_counted() {
     let (scene, doubtful) = ship(faults(false), "");
     let summary = scene.receiver.summary(Backend::Cloudwatch);
     assert_eq!((doubtful, summary.repeated), (0, 0), "nothing was there");
-}
-
-/// Puts events into the agent's stream, so many at each millisecond of the last ones.
-fn put_as_another(scene: &Scene, at_each: usize, millis: i64) {
-    let now = SystemTime::UNIX_EPOCH.elapsed().unwrap().as_millis();
-    let now = i64::try_from(now).unwrap();
-    let events: Vec<_> = (now - millis..now)
-        .flat_map(|time| std::iter::repeat_n(time, at_each))
-        .map(|time| serde_json::json!({ "timestamp": time, "message": "of another writer" }))
-        .collect();
-    let body = serde_json::json!({
-        "logGroupName": "/apps/test", "logStreamName": "all", "logEvents": events,
-    });
-    ask_aws(scene.receiver.address(), PUT, &body);
-}
-
-#[test]
-fn beside_a_second_writer_nothing_is_lost_and_nothing_is_there_twice_uncounted() {
-    for (is_stored, at_each) in [(true, 2), (true, 15), (false, 2), (false, 15)] {
-        let scene = Scene::new();
-        let mut series = Numbered::new("doubt");
-        let (config, agent) = start(&scene, "");
-        series.append_to(&scene.log("app.log"), 10);
-        scene.wait_for_stored(Backend::Cloudwatch, 10);
-        config.wait_until_no_lag();
-        let faults = Faults {
-            store: is_stored,
-            ..Faults::of(Action::Status(500)).times(1).on(PUT)
-        };
-        scene.receiver.set_faults(Backend::Cloudwatch, faults);
-        series.append_to(&scene.log("app.log"), 10);
-        agent.wait_for_log("not delivered; nothing is lost");
-        put_as_another(&scene, at_each, 600);
-        series.append_to(&scene.log("app.log"), 10);
-        config.wait_until_no_lag();
-        let doubtful = metric(&config, "pinnace_doubtful_resends_total");
-        agent.stop_well();
-        let arrived = scene.receiver.records(Backend::Cloudwatch);
-        let times = |line: &String| arrived.iter().filter(|it| it.line == *line).count();
-        let counts: Vec<_> = series.all().iter().map(times).collect();
-        let most = if doubtful > 0 { 2 } else { 1 };
-        assert!(
-            counts.iter().all(|count| (1..=most).contains(count)),
-            "stored {is_stored}, {at_each} at each: {counts:?}, {doubtful} doubtful"
-        );
-    }
 }

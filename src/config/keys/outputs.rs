@@ -167,7 +167,7 @@ pub(super) static CLOUDWATCH_LOGS: Section = Section {
                 name: "log_stream",
                 kind: Kind::Template(&rules::LOG_STREAM),
                 absent: Absent::Default("{hostname}"),
-                doc: "The log stream. Give each agent a stream of its own: after a doubtful answer Pinnace reads the stream back, and several writers to one stream make that prove nothing.",
+                doc: "The log stream. Give each agent a stream of its own: after a doubtful answer Pinnace reads the stream back, and several writers to one stream make that prove nothing: the batch is sent again, or, where another writer stored nothing but the very same lines at the same milliseconds, taken for stored.",
                 example: "\"${POD_NAME}\"",
             },
             Key {

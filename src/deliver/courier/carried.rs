@@ -24,13 +24,6 @@ pub(super) struct Carried {
     pub(super) is_stuck: bool,
 }
 
-/// The records of a part, encoded by themselves, and those that share a time with them and are
-/// stored.
-pub(super) struct Part {
-    pub(super) batch: Batch,
-    pub(super) beside: Vec<Beside>,
-}
-
 impl Carried {
     pub(super) fn new(batch: Batch) -> Self {
         let mut in_doubt = BTreeSet::new();
@@ -76,42 +69,51 @@ impl Carried {
     }
 
     /// These records: as they were sealed, or encoded by themselves.
-    pub(super) fn part<'a>(
+    pub(super) fn part(&self, records: &Range<u32>) -> Result<Batch, OpenError> {
+        let (whole, request) = self.request_of(records.start)?;
+        let sealed = if whole == *records {
+            request
+        } else {
+            let opened = Opened::of(&request, &self.batch.stream)?;
+            let range = within(&whole, records).ok_or(OpenError::Form)?;
+            opened.seal(range).ok_or(OpenError::Form)?
+        };
+        Ok(Batch {
+            sealed,
+            ..self.batch.clone()
+        })
+    }
+
+    /// What of the batch lies beside these records of it, and shares a millisecond with them. For
+    /// when they are looked for: the body is opened for it.
+    pub(super) fn beside<'a>(
         &self,
         records: &Range<u32>,
         delivered: impl Iterator<Item = &'a Range<u32>>,
-    ) -> Result<Part, OpenError> {
+    ) -> Result<Vec<Beside>, OpenError> {
         let (whole, request) = self.request_of(records.start)?;
         if whole == *records {
-            let batch = self.batch.clone();
-            return Ok(Part {
-                batch: Batch {
-                    sealed: request,
-                    ..batch
-                },
-                beside: Vec::new(),
-            });
+            return Ok(Vec::new());
         }
         let opened = Opened::of(&request, &self.batch.stream)?;
-        let within = |number: u32| number.checked_sub(whole.start);
-        let range = within(records.start).zip(within(records.end));
-        let sealed = range.and_then(|(from, until)| opened.seal(from..until));
-        let sealed = sealed.ok_or(OpenError::Form)?;
-        let (first, last) = (sealed.first_time.millis(), sealed.last_time.millis());
-        let beside = delivered
-            .flat_map(Range::clone)
-            .filter_map(|number| opened.record(within(number)?))
-            .filter(|record| (first..=last).contains(&record.time.millis()))
-            .map(|record| Beside {
+        let range = within(&whole, records).ok_or(OpenError::Form)?;
+        let millis = |number: u32| Some(opened.record(number)?.time.millis());
+        let times = millis(range.start).zip(millis(range.end.saturating_sub(1)));
+        let (first, last) = times.ok_or(OpenError::Form)?;
+        let delivered: Vec<_> = delivered.collect();
+        let near = |number: u32| {
+            let record = opened.record(number)?;
+            let is_near = (first..=last).contains(&record.time.millis());
+            let of_batch = whole.start + number;
+            is_near.then(|| Beside {
                 time: record.time,
                 text: record.text.into_owned(),
+                is_stored: delivered.iter().any(|it| it.contains(&of_batch)),
             })
-            .collect();
-        let batch = Batch {
-            sealed,
-            ..self.batch.clone()
         };
-        Ok(Part { batch, beside })
+        // They are in the order of their times.
+        let before = (0..range.start).rev().map_while(near);
+        Ok(before.chain((range.end..).map_while(near)).collect())
     }
 
     /// The first of some records, as many as go to the dead letters at once, and the stream that
@@ -149,4 +151,10 @@ impl Carried {
         let request = self.batch.sealed.request_of(record);
         request.ok_or(OpenError::Form)
     }
+}
+
+/// Records of a batch, counted within the request that holds them.
+fn within(whole: &Range<u32>, records: &Range<u32>) -> Option<Range<u32>> {
+    let start = records.start.checked_sub(whole.start)?;
+    Some(start..records.end.checked_sub(whole.start)?)
 }
