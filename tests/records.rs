@@ -22,6 +22,8 @@ mod filters;
 mod harness;
 #[path = "records/joining.rs"]
 mod joining;
+#[path = "records/pipes.rs"]
+mod pipes;
 #[path = "records/secrets.rs"]
 mod secrets;
 #[path = "records/zones.rs"]

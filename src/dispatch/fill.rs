@@ -6,13 +6,11 @@ use std::time::Instant;
 
 use super::admission::{Merged, Streams};
 use super::placing::Placing;
-use super::reading::{Reading, Tally};
+use super::reading::{Reading, Tally, put_own_metadata};
 use super::seen::Times;
 use super::varying::Varying;
-use crate::batch::{Encoder, Push, loki};
+use crate::batch::{Encoder, Push};
 use crate::record::cut::{Behind, CONTINUED_MARK, Cut, Learned};
-use crate::record::envelope::Pipe;
-use crate::record::level::Level;
 use crate::record::rules::Rules;
 use crate::record::skew::Skew;
 use crate::record::zone::Zone;
@@ -140,11 +138,7 @@ impl Filler<'_> {
                 at: begin,
                 tally: Tally::default(),
             };
-            let ended = if taker.reading.rules.is_plain() {
-                taker.take_lines(behind)
-            } else {
-                taker.take_records(behind)
-            };
+            let ended = taker.take_records(behind);
             let (at, tally) = (taker.at, taker.tally);
             self.reading.counters.count(&tally);
             position = chunk.position_after(at);
@@ -190,6 +184,12 @@ struct Taker<'a> {
 }
 
 impl Taker<'_> {
+    /// Whether lines are taken as they are: by the rules, and since no records of other rules, some
+    /// of whose lines are given out already, lie in each other here.
+    fn takes_lines(&self) -> bool {
+        self.reading.rules.is_plain() && !self.reading.cutter.learned().has_given()
+    }
+
     /// Each line is a record, and nothing is looked for in it but what no log should hold.
     fn take_lines(&mut self, behind: Behind) -> Ended {
         let oldest = self.oldest();
@@ -257,7 +257,7 @@ impl Taker<'_> {
         Ended::Drained { is_held: false }
     }
 
-    /// Lines are joined, timestamps and levels are read.
+    /// Lines are joined, timestamps and levels are read, unless they are taken as they are.
     fn take_records(&mut self, behind: Behind) -> Ended {
         self.reading.cutter.rewind();
         self.reading.redactor.begin();
@@ -267,6 +267,9 @@ impl Taker<'_> {
         let mut told = None;
         let oldest = self.oldest();
         loop {
+            if self.takes_lines() {
+                return self.take_lines(behind);
+            }
             let Reading {
                 rules,
                 zone,
@@ -286,7 +289,13 @@ impl Taker<'_> {
             let known_utf8 = self.known_utf8.saturating_sub(self.at);
             let record = match cutter.next(rest, known_utf8, behind, rules) {
                 Cut::Record(record) => record,
-                Cut::None { is_held } => return Ended::Drained { is_held },
+                Cut::None { is_held } => match cutter.pass() {
+                    0 => return Ended::Drained { is_held },
+                    passed => {
+                        self.at += passed;
+                        continue;
+                    }
+                },
             };
             let pipe = record.pipe;
             let mut is_in_key = learned.is_in_key(pipe);
@@ -420,16 +429,6 @@ impl Taker<'_> {
         age.map_or(Time(i64::MIN), |age| {
             Time(self.times.now.0.saturating_sub(age))
         })
-    }
-}
-
-/// What a record says of itself, as structured metadata.
-fn put_own_metadata(out: &mut Vec<u8>, (level, pipe): (Option<Level>, Option<Pipe>)) {
-    if let Some(level) = level {
-        loki::put_metadata(out, "level", level.name());
-    }
-    if let Some(pipe) = pipe {
-        loki::put_metadata(out, "stream", pipe.name());
     }
 }
 

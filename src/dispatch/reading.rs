@@ -6,8 +6,10 @@ use prometheus_client::metrics::counter::Counter;
 
 use super::admission::Merged;
 use super::varying::{Found, wanted};
+use crate::batch::loki;
 use crate::config::OutputKind;
 use crate::record::cut::Cutter;
+use crate::record::envelope::Pipe;
 use crate::record::fields::{Capture, Captured};
 use crate::record::filter::Action;
 use crate::record::level::Level;
@@ -61,6 +63,16 @@ impl OwnMetadata {
             level: is_free("level"),
             stream: is_free("stream"),
         }
+    }
+}
+
+/// What a record says of itself, as structured metadata.
+pub(super) fn put_own_metadata(out: &mut Vec<u8>, (level, pipe): (Option<Level>, Option<Pipe>)) {
+    if let Some(level) = level {
+        loki::put_metadata(out, "level", level.name());
+    }
+    if let Some(pipe) = pipe {
+        loki::put_metadata(out, "stream", pipe.name());
     }
 }
 

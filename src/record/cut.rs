@@ -13,8 +13,11 @@ use super::trace::Mode;
 
 mod enveloped;
 mod learned;
+mod slot;
 
 use enveloped::Group;
+#[cfg(test)]
+pub(crate) use learned::Given;
 pub(crate) use learned::Learned;
 
 /// What goes in front of a record that continues one which was given out because nothing more
@@ -228,6 +231,12 @@ impl Cutter {
             return consumed;
         }
         self.group.take(&mut self.learned)
+    }
+
+    /// Moves the position, where [`Cutter::next`] had no record, over lines that were given out
+    /// before: how many bytes.
+    pub(crate) fn pass(&mut self) -> usize {
+        self.group.pass(&mut self.learned)
     }
 
     /// The envelope of a file that begins with these bytes, once its first line is there. That of

@@ -7,7 +7,7 @@ use crate::batch::Share;
 use crate::batch::parts::Fate;
 use crate::batch::{BatchId, StreamName};
 use crate::record::Time;
-use crate::record::cut::Learned;
+use crate::record::cut::{Given, Learned};
 use crate::span::{Anchor, GenerationId, Head, Position, Span};
 use proptest::prelude::*;
 use std::time::Duration;
@@ -54,6 +54,7 @@ pub(in crate::journal) fn seal(
             start,
             end,
             learned: Learned {
+                out_given: Given { lines: 7, text: 1 },
                 given: 7,
                 ..Learned::default()
             },

@@ -12,17 +12,23 @@ use crate::record::level::Level;
 #[serde(default)]
 pub(crate) struct Learned {
     /// The envelope of the file's lines.
-    #[serde(skip_serializing_if = "is_unknown")]
+    #[serde(skip_serializing_if = "is_default")]
     pub(crate) envelope: Envelope,
     /// The lines of the program's stdout, and of every file without an envelope.
-    #[serde(skip_serializing_if = "is_new")]
+    #[serde(skip_serializing_if = "is_default")]
     pub(crate) out: Joiner,
     /// The lines of its stderr.
-    #[serde(skip_serializing_if = "is_new")]
+    #[serde(skip_serializing_if = "is_default")]
     pub(crate) err: Joiner,
-    /// So many records that end behind the position were given out: records of two pipes that lie
-    /// in each other.
-    #[serde(skip_serializing_if = "is_zero")]
+    /// What of stdout is given out behind the position; `out` is what was learned up to there.
+    #[serde(skip_serializing_if = "is_default")]
+    pub(crate) out_given: Given,
+    /// The same of stderr.
+    #[serde(skip_serializing_if = "is_default")]
+    pub(crate) err_given: Given,
+    /// In place of that, earlier versions counted the records that end behind the position and were
+    /// given out. Never counted any more, since it holds only as long as they end in the same order.
+    #[serde(skip_serializing_if = "is_default")]
     pub(crate) given: u32,
     /// Whether records had times of their own.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
@@ -43,19 +49,22 @@ pub(crate) struct Learned {
     pub(crate) err_level: Option<Level>,
 }
 
-#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde asks for it so")]
-fn is_unknown(envelope: &Envelope) -> bool {
-    *envelope == Envelope::Unknown
+/// What of a pipe is given out although it lies behind the position, where records of the two pipes
+/// lie in each other. It holds by whatever rules the file is read on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(default)]
+pub(crate) struct Given {
+    /// The lines of the pipe that begin less than so many bytes behind the position.
+    #[serde(skip_serializing_if = "is_default")]
+    pub(crate) lines: usize,
+    /// So many bytes of the text of the lines from there on, with one for each line end: a record
+    /// that is too long is given out in pieces.
+    #[serde(skip_serializing_if = "is_default")]
+    pub(crate) text: usize,
 }
 
-#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde asks for it so")]
-fn is_zero(count: &u32) -> bool {
-    *count == 0
-}
-
-#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde asks for it so")]
-fn is_new(joiner: &Joiner) -> bool {
-    *joiner == Joiner::default()
+fn is_default<T: Default + PartialEq>(value: &T) -> bool {
+    *value == T::default()
 }
 
 impl Learned {
@@ -65,6 +74,12 @@ impl Learned {
             Some(Pipe::Stderr) => self.is_err_in_key,
             Some(Pipe::Stdout) | None => self.is_in_key,
         }
+    }
+
+    /// Whether something behind the position is given out.
+    pub(crate) fn has_given(&self) -> bool {
+        let none = Given::default();
+        (self.out_given, self.err_given, self.given) != (none, none, 0)
     }
 
     /// The level of the last record of a pipe, where it may go on.

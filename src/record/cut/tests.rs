@@ -4,6 +4,8 @@ use super::*;
 use crate::record::rules::{Format, Multiline, Pattern};
 use proptest::prelude::*;
 
+mod pipes;
+
 /// What was cut: text, where it stands, what comes of it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 struct Seen {
