@@ -19,6 +19,7 @@ use crate::dice::Dice;
 use crate::harness::pass;
 use report::Entry;
 
+pub(crate) mod container;
 pub(crate) mod report;
 
 /// Every file begins with so many lines of 127 bytes or records: 2 KiB that are the same everywhere.
@@ -104,11 +105,22 @@ impl Application {
                         let offset = self.offset + text.len() as u64;
                         report::entry(&mut self.dice, number, &now, offset)
                     }
+                    (Style::Pipes, _) => self.piped(&now, number, is_same),
                 };
                 self.add(&mut text, &entry);
             }
         }
         self.put(&text);
+    }
+
+    /// A record of one of the pipes: of this number, or the same as others.
+    fn piped(&mut self, at: &str, number: u64, is_same: bool) -> Entry {
+        let is_err = self.dice.roll(0..2) == 0;
+        if is_same {
+            return container::piped(at, is_err, report::same(at).written);
+        }
+        let width = usize::try_from(self.dice.roll(0..120)).unwrap();
+        container::numbered(at, is_err, number, &format!("{:x<width$}", ""))
     }
 
     fn put(&mut self, text: &str) {
@@ -157,6 +169,10 @@ impl Application {
             let entry = match self.style {
                 Style::Lines => as_it_is(format!("# {number:02} {:=<122}", "")),
                 Style::Records => report::banner(&self.begun, number),
+                Style::Pipes => {
+                    let text = report::banner(&self.begun, number).written;
+                    container::piped(&self.begun, number.is_multiple_of(3), text)
+                }
             };
             self.add(&mut text, &entry);
         }

@@ -29,6 +29,8 @@ pub(crate) enum Style {
     /// Records of one or more lines with times, levels and secrets: joined, dropped, sampled and
     /// redacted, with their level as a label on Loki.
     Records,
+    /// Records of one line each in the two pipes of a container, one beside the other.
+    Pipes,
 }
 
 /// How a log is rotated.
@@ -64,8 +66,8 @@ pub(crate) enum Script {
     Hang,
     /// Every request is answered with 503 for a while, with ten rotations and three kills.
     Outage,
-    /// Killed with batches on their way, and started with other labels, another log stream and
-    /// other limits.
+    /// Killed with batches on their way, and started with other labels, another log stream, other
+    /// limits and, for the pipes of a container, other rules where records end.
     OtherConfiguration,
     /// The log is rotated three times while no agent runs.
     RotatedWhileDead,
@@ -121,6 +123,13 @@ pub(crate) const fn of_records(case: Case) -> Case {
     }
 }
 
+const fn of_pipes(case: Case) -> Case {
+    Case {
+        style: Style::Pipes,
+        ..case
+    }
+}
+
 const fn fast(case: Case) -> Case {
     Case {
         is_fast: true,
@@ -134,7 +143,7 @@ pub(crate) const LOG: &str = "*.log";
 const ALL: &str = "app.log*";
 
 /// All of them.
-pub(crate) const CASES: [Case; 24] = [
+pub(crate) const CASES: [Case; 26] = [
     kills("kills, appending", LOG, Rotation::Never),
     fast(kills("kills, renamed", LOG, Rotation::Rename)),
     kills("kills, renamed, all meant", ALL, Rotation::Rename),
@@ -150,6 +159,13 @@ pub(crate) const CASES: [Case; 24] = [
     kills("kills, copied by another", LOG, Rotation::Independent),
     of_records(kills("records, kills, renamed", LOG, Rotation::Rename)),
     of_records(kills("records, kills, copied", LOG, Rotation::CopyTruncate)),
+    of_pipes(kills("two pipes, kills, renamed", LOG, Rotation::Rename)),
+    of_pipes(case(
+        "two pipes, other configuration",
+        LOG,
+        Rotation::Rename,
+        Script::OtherConfiguration,
+    )),
     of_records(case(
         "records, stored, then 500",
         LOG,

@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 
 use pinnace::receiver::{Action, Backend, Faults, Summary};
 
-use crate::application::{Application, Pace, StopOnDrop, lock, report, work};
+use crate::application::{Application, Pace, StopOnDrop, container, lock, report, work};
 use crate::case::{Case, Rotation, Script, Style};
 use crate::dice::Dice;
 use crate::harness::{Agent, Config, Scene, SmallVolume, pass, skipped};
@@ -375,9 +375,11 @@ fn config_of(scene: &Scene, case: &Case, is_other: bool) -> Config {
     } else {
         ("app", "snappy", "all", "2s")
     };
-    let (level, keys) = match case.style {
-        Style::Lines => ("", ""),
-        Style::Records => (", level: \"{level}\"", report::KEYS),
+    let (level, keys) = match (case.style, is_other) {
+        (Style::Lines, _) => ("", ""),
+        (Style::Records, _) => (", level: \"{level}\"", report::KEYS),
+        (Style::Pipes, false) => ("", container::KEYS),
+        (Style::Pipes, true) => ("", container::OTHER_KEYS),
     };
     let labels = format!("labels: {{ service_name: {name}{level} }}, compression: {compression}");
     let stream = if case.rotation == Rotation::NewName {
