@@ -299,6 +299,25 @@ impl Dispatcher {
         }
         self.hold(id, None);
         self.recount(id, 0, false, now);
+        self.give_turn_behind(id, now);
+    }
+
+    /// Younger generations of a path may have had their turn while they waited for this one: they
+    /// have another.
+    fn give_turn_behind(&mut self, id: GenerationId, now: Instant) {
+        let Some(lane) = self.lanes.get(&id) else {
+            return;
+        };
+        let (stream_id, origin) = (lane.stream, Arc::clone(&lane.origin));
+        if let Some(stream) = self.streams.get_mut(&stream_id) {
+            let of_path = stream.generations_of(&origin).into_iter();
+            let mut lanes = of_path.filter_map(|it| self.lanes.get(&it));
+            if lanes.any(|it| it.counted > 0) {
+                stream.make_ready(&origin);
+                stream.pending_since.get_or_insert(now);
+            }
+        }
+        self.reschedule(stream_id, now);
     }
 
     /// Whether nothing of a generation is waiting or on its way.

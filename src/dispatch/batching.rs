@@ -104,6 +104,7 @@ impl Dispatcher {
                     // The younger ones of this path wait until this one's last line is complete.
                     // One that stands at its name is itself the youngest.
                     if lane.unfinished_at == Some(generation.size)
+                        && !lane.is_gone
                         && !generation.is_over
                         && !generation.is_at_home()
                     {

@@ -24,6 +24,7 @@ mod mended;
 mod records;
 mod stage;
 mod toll;
+mod turns;
 mod world;
 
 /// As many lives as fit a run of all tests; more where `PROPTEST_CASES` asks for them.

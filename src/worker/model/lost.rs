@@ -9,9 +9,9 @@ use super::acts::Setup;
 use super::stage::Stage;
 
 /// Within this everything is seen, and nothing is decided yet.
-const SOON: Duration = Duration::from_millis(50);
+pub(super) const SOON: Duration = Duration::from_millis(50);
 /// Within this it is decided what is lost.
-const LATER: Duration = Duration::from_secs(30);
+pub(super) const LATER: Duration = Duration::from_secs(30);
 
 /// An agent with one output that answers nothing, and small batches, so that little is read.
 fn setup() -> Setup {
@@ -26,7 +26,8 @@ fn setup() -> Setup {
     }
 }
 
-fn stage() -> Stage {
+/// Where it plays.
+pub(super) fn stage() -> Stage {
     Stage::new(setup())
 }
 
