@@ -82,6 +82,8 @@ enum Disk<V: Volume> {
         tried: Instant,
         error: String,
         kept: Option<Kept<V::Lock>>,
+        /// What was written can still be read, even when it has no name any more.
+        bodies: Option<Bodies<V::File>>,
     },
 }
 
@@ -126,6 +128,7 @@ impl Journal {
                 tried: now,
                 error,
                 kept: None,
+                bodies: None,
             },
             is_unsynced: false,
             last_sync: now,
@@ -187,12 +190,13 @@ impl<V: Volume> Journal<V> {
         id
     }
 
-    /// The body of a batch that an earlier run sealed; nothing when it was not kept whole.
+    /// The body of a batch that lies on disk; nothing when it was not kept whole.
     pub(crate) fn body_of(&self, seal: &Seal) -> Option<Bytes> {
-        match (&self.disk, seal.body) {
-            (Disk::Good(files), Some(place)) => files.bodies.load(place).ok().flatten(),
-            _ => None,
-        }
+        let bodies = match &self.disk {
+            Disk::Good(files) => Some(&files.bodies),
+            Disk::Failed { bodies, .. } => bodies.as_ref(),
+        };
+        bodies?.load(seal.body?).ok().flatten()
     }
 
     /// Notes what happened. It is on its way to the disk after the next [`Journal::commit`].
@@ -291,11 +295,13 @@ impl<V: Volume> Journal<V> {
             tried: now,
             error: error.to_string(),
             kept: None,
+            bodies: None,
         };
         if let Disk::Good(files) = std::mem::replace(&mut self.disk, failed)
-            && let Disk::Failed { kept, .. } = &mut self.disk
+            && let Disk::Failed { kept, bodies, .. } = &mut self.disk
         {
             *kept = Some(files.segments.into_kept());
+            *bodies = Some(files.bodies);
         }
     }
 
@@ -311,7 +317,10 @@ impl<V: Volume> Journal<V> {
     /// Begins anew with a checkpoint of the whole state, once the directory can be written. What
     /// an earlier run left there is taken in first, if it is not known yet.
     fn reopen(&mut self, now: Instant) {
-        let Disk::Failed { tried, error, kept } = &mut self.disk else {
+        let Disk::Failed {
+            tried, error, kept, ..
+        } = &mut self.disk
+        else {
             return;
         };
         *tried = now;

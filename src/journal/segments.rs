@@ -258,7 +258,7 @@ fn set_aside<V: Volume>(volume: &V, dir: &Path, name: &str) -> Result<PathBuf, O
 
 #[cfg(test)]
 mod tests {
-    use super::super::format::tests::identity;
+    use super::super::format::tests::{identity, seal};
     use super::super::{Cursor, Journal};
     use super::*;
     use crate::record::Time;
@@ -411,5 +411,20 @@ mod tests {
         drop(journal);
         let (journal, _) = Journal::open(&state_dir, now).unwrap();
         assert_eq!(*journal.state(), before);
+    }
+
+    #[test]
+    fn a_body_can_be_read_while_the_directory_is_gone() {
+        let dir = tempfile::tempdir().unwrap();
+        let state_dir = dir.path().join("state");
+        let (mut journal, id) = filled(&state_dir);
+        let now = Instant::now();
+        let sealed = seal("loki", "a", id, 10, 20);
+        let batch = journal.seal(sealed, b"what was sealed", now);
+        std::fs::remove_dir_all(&state_dir).unwrap();
+        journal.sync(now);
+        assert!(journal.trouble().is_some());
+        let sealed = journal.state().seal_of(batch).unwrap();
+        assert_eq!(journal.body_of(sealed).unwrap(), &b"what was sealed"[..]);
     }
 }
