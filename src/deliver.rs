@@ -7,6 +7,7 @@ use std::ops::Range;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use bytes::Bytes;
 use tokio::sync::{mpsc, oneshot};
 use tokio::task::JoinSet;
 
@@ -247,6 +248,20 @@ pub(crate) enum Report {
     Refused(Refused),
     /// What is left of a batch waits for others of its stream to be taken.
     Stuck(Acknowledgement),
+    /// The stream of a batch waits for somebody.
+    Waits {
+        /// The batch.
+        batch: Acknowledgement,
+        /// Says whether its body lies in the journal and is to be let go of.
+        is_put_away: oneshot::Sender<bool>,
+    },
+    /// Something is to be done with a batch whose body was put away.
+    Asks {
+        /// The batch.
+        batch: BatchId,
+        /// Takes the body; nothing where it cannot be read.
+        body: oneshot::Sender<Option<Bytes>>,
+    },
     /// These batches were refused as too new, as a whole, and by now they are ahead of our own clock
     /// too: it was set back.
     Ahead(Vec<BatchId>),

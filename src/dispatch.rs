@@ -16,6 +16,8 @@ use crate::source::{Generation, Source};
 use crate::span::{GenerationId, Position};
 use naming::Naming;
 pub(crate) use reading::{Counters, EmfCounters, Reading};
+pub(crate) use room::MOST_ON_THE_WAY;
+use room::{Place, Room};
 use stream::Stream;
 use varying::Varying;
 
@@ -28,6 +30,7 @@ pub(crate) mod naming;
 mod opening;
 mod placing;
 mod reading;
+mod room;
 mod sanitised;
 mod schedule;
 mod seen;
@@ -38,9 +41,8 @@ mod varying;
 /// After a file could not be read, it is tried again after this long.
 const READ_AGAIN_AFTER: Duration = Duration::from_secs(5);
 
-/// So many batches of an output are on their way at most, however small they are: the room of
-/// the channel to the sender.
-pub(crate) const MAX_BATCHES: usize = 256;
+/// So many batches of an output go out at most, however small they are.
+const MAX_BATCHES: usize = 256;
 
 /// Of so many streams that are not fed the last time is remembered, of the latest ones.
 const MOST_ENDED: usize = 1000;
@@ -60,7 +62,7 @@ pub(crate) struct Plan {
     pub(crate) max_wait: Duration,
     /// For each input, how it is read; nothing where this output does not take it.
     pub(crate) readings: Vec<Option<Reading>>,
-    /// Most bytes of bodies on their way.
+    /// Most bytes of bodies in memory.
     pub(crate) budget: usize,
     /// So long after it went out a request may still be carried out; zero where a second one does
     /// no harm.
@@ -77,8 +79,7 @@ pub(crate) struct Dispatcher {
     /// Up to which time streams were filled that nothing feeds at the moment.
     ended: HashMap<Arc<StreamName>, Time>,
     schedule: BTreeSet<(Instant, StreamId)>,
-    in_flight_bytes: usize,
-    in_flight_count: usize,
+    room: Room,
     next_stream: u32,
     is_flushing: bool,
     /// A file could not be read, and may still wait to be tried again.
@@ -180,14 +181,13 @@ impl Dispatcher {
     /// A dispatcher with nothing to do yet.
     pub(crate) fn new(plan: Plan) -> Self {
         Self {
+            room: Room::new(plan.budget, plan.encoder.largest_body()),
             plan,
             lanes: HashMap::new(),
             streams: BTreeMap::new(),
             by_name: HashMap::new(),
             ended: HashMap::new(),
             schedule: BTreeSet::new(),
-            in_flight_bytes: 0,
-            in_flight_count: 0,
             next_stream: 0,
             is_flushing: false,
             has_unreadable: false,
@@ -234,8 +234,7 @@ impl Dispatcher {
         let Some(done) = stream.delivered(batch) else {
             return;
         };
-        self.in_flight_bytes -= done.body_len;
-        self.in_flight_count -= 1;
+        self.room.remove(done.body_len, done.place);
         journal.append(&Entry::Acknowledge(batch));
         for span in done.spans {
             let cursor = journal.state().cursor_of(span.generation, &self.plan.name);
@@ -254,6 +253,29 @@ impl Dispatcher {
             stream.note_stuck(batch);
         }
         self.reschedule(stream_id, now);
+    }
+
+    /// The stream of a batch waits for somebody. Returns whether the body of the batch, if the
+    /// journal has it, is to lie there alone from now on.
+    pub(crate) fn waits(
+        &mut self,
+        stream_id: StreamId,
+        batch: BatchId,
+        is_in_journal: bool,
+    ) -> bool {
+        let stream = self.streams.get_mut(&stream_id);
+        let Some(batch) = stream.and_then(|it| it.on_its_way(batch)) else {
+            return false;
+        };
+        let is_put_away = is_in_journal && self.room.may_put_away(batch.body_len);
+        self.room.remove(batch.body_len, batch.place);
+        batch.place = if is_put_away {
+            Place::Away
+        } else {
+            Place::Waiting
+        };
+        self.room.add(batch.body_len, batch.place);
+        is_put_away
     }
 
     fn remove_if_unused(&mut self, id: StreamId) {
@@ -395,7 +417,7 @@ impl Dispatcher {
 
     /// Bytes of bodies on their way, and how many batches.
     pub(crate) fn in_flight(&self) -> (usize, usize) {
-        (self.in_flight_bytes, self.in_flight_count)
+        self.room.on_the_way()
     }
 
     /// How many streams are fed.

@@ -199,6 +199,12 @@ impl<V: Volume> Journal<V> {
         bodies?.load(seal.body?).ok().flatten()
     }
 
+    /// Whether the body of a batch lies on disk.
+    pub(crate) fn has_body_of(&self, id: BatchId) -> bool {
+        let seal = self.state.seal_of(id);
+        matches!(self.disk, Disk::Good(_)) && seal.is_some_and(|it| it.body.is_some())
+    }
+
     /// Notes what happened. It is on its way to the disk after the next [`Journal::commit`].
     pub(crate) fn append(&mut self, entry: &Entry) {
         let released = self.state.apply(entry);

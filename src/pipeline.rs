@@ -15,7 +15,7 @@ use crate::config::{
 use crate::dead_letters::DeadLetters;
 use crate::deliver::{self, Delivery, Sender};
 use crate::dispatch::naming::Naming;
-use crate::dispatch::{Dispatcher, MAX_BATCHES, Plan, Reading};
+use crate::dispatch::{Dispatcher, MOST_ON_THE_WAY, Plan, Reading};
 use crate::journal::Journal;
 use crate::observe::health::OutputHealth;
 use crate::observe::metrics::{CLOUDWATCH_REFUSALS, LOKI_REFUSALS, Metrics};
@@ -133,7 +133,7 @@ fn outputs(
         deliveries: Vec::new(),
     };
     for (index, output) in config.outputs.iter().enumerate() {
-        let (batches, incoming) = mpsc::channel(MAX_BATCHES);
+        let (batches, incoming) = mpsc::channel(MOST_ON_THE_WAY);
         let known = before.iter().find(|health| health.name == output.name);
         let health = known.map_or_else(|| Arc::new(OutputHealth::new(&output.name)), Arc::clone);
         let refusals = match output.kind {

@@ -53,3 +53,5 @@ mod second_writer;
 mod trouble;
 #[path = "delivery/volume.rs"]
 mod volume;
+#[path = "delivery/waiting.rs"]
+mod waiting;

@@ -3,7 +3,7 @@
 
 use std::collections::HashSet;
 use std::ops::Range;
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use tokio::sync::Semaphore;
@@ -38,6 +38,8 @@ pub(super) struct Attempts {
     looking: Semaphore,
     /// One part of a batch at a time has a body besides the batch's own.
     pub(super) cutting: Semaphore,
+    /// One body at a time comes back that was put away.
+    pub(super) lending: Arc<Semaphore>,
     /// Streams that took a record.
     proven: Mutex<HashSet<StreamId>>,
     pub(super) teller: Teller,
@@ -105,6 +107,7 @@ impl Attempts {
             permits: Semaphore::new(MAX_REQUESTS),
             looking: Semaphore::new(1),
             cutting: Semaphore::new(1),
+            lending: Arc::new(Semaphore::new(1)),
             proven: Mutex::default(),
         }
     }

@@ -14,14 +14,15 @@ use super::refusals::{MOST_IN_A_ROW, Refusal, Refusals, Step};
 use super::retry::Backoff;
 use super::tray::Tray;
 use super::{Acknowledgement, Answer, Class, Refused, Report};
-use crate::batch::opened::OpenError;
 use crate::batch::parts::Fate;
 use crate::batch::{Batch, BatchId, StreamId};
 use crate::dead_letters::Written;
 use crate::record::Time;
 use carried::Carried;
+use waiting::Lent;
 
 mod carried;
+mod waiting;
 
 /// Dead letters that could not be written are tried again after this.
 const WRITE_AGAIN_AFTER: Duration = Duration::from_secs(2);
@@ -32,6 +33,8 @@ pub(super) struct Courier {
     stream: StreamId,
     tray: Arc<Tray>,
     batches: BTreeMap<BatchId, Box<Carried>>,
+    /// The body that came back for what is being done.
+    lent: Option<Lent>,
     refusals: Refusals,
     waits: Backoff,
     is_held: bool,
@@ -48,6 +51,7 @@ impl Courier {
             stream,
             tray,
             batches: BTreeMap::new(),
+            lent: None,
             refusals,
             waits: Backoff::slow(),
             is_held: false,
@@ -68,6 +72,7 @@ impl Courier {
                 Step::Condemn(id, records, refusal) => self.condemn(id, records, &refusal).await,
                 Step::Wait(refusal) => self.wait(&refusal).await,
             }
+            self.give_back();
         }
         self.attempts
             .note_proven(self.stream, self.refusals.is_proven());
@@ -106,6 +111,9 @@ impl Courier {
 
     /// Sends a batch, or a part of one, until it is known what that comes to.
     async fn send(&mut self, id: BatchId, records: Range<u32>) {
+        if !self.fetch(id).await {
+            return self.cannot_fetch(id).await;
+        }
         let attempts = Arc::clone(&self.attempts);
         let Some(carried) = self.batches.get_mut(&id) else {
             return self.refusals.remove(id);
@@ -301,6 +309,9 @@ impl Courier {
     async fn condemn(&mut self, id: BatchId, records: Range<u32>, refusal: &Refusal) {
         let mut from = records.start;
         while from < records.end {
+            if !self.fetch(id).await {
+                return self.cannot_fetch(id).await;
+            }
             let Some(carried) = self.batches.get(&id) else {
                 return;
             };
@@ -334,7 +345,11 @@ impl Courier {
                             "; these are too old, and too_old: rescue delivers such records with a later time",
                         );
                     }
-                    self.hold("dead_letters", &sentence);
+                    // Those behind it wait with it.
+                    for batch in self.tray.take() {
+                        self.take_up(batch);
+                    }
+                    self.hold("dead_letters", &sentence).await;
                     tokio::time::sleep(WRITE_AGAIN_AFTER).await;
                 }
                 None => self.go_on_from("dead_letters"),
@@ -360,7 +375,7 @@ impl Courier {
                 refusal.answer
             )
         };
-        self.hold("all_refused", &sentence);
+        self.hold("all_refused", &sentence).await;
         self.tell_ahead(refusal);
         let stuck: Vec<_> = self.batches.keys().copied().collect();
         for id in stuck {
@@ -393,37 +408,6 @@ impl Courier {
             self.attempts.teller.count_doubtful(&carried.batch, why);
         }
         self.report(Report::Ahead(self.batches.keys().copied().collect()));
-    }
-
-    fn hold(&mut self, reason: &'static str, sentence: &str) {
-        self.is_held = true;
-        self.attempts
-            .teller
-            .tell_held(self.stream, reason, sentence);
-    }
-
-    /// What held the stream for this reason is over.
-    fn go_on_from(&mut self, reason: &'static str) {
-        if self.is_held
-            && self
-                .attempts
-                .delivery
-                .health
-                .stream_goes_on_from(self.stream, reason)
-        {
-            self.is_held = false;
-        }
-    }
-
-    /// A body that was sealed cannot be opened: a fault of this program, to be told.
-    async fn cannot_open(&mut self, id: BatchId, records: &Range<u32>, error: &OpenError) {
-        let sentence = format!(
-            "batch {} cannot be divided, since its body cannot be opened: {error}; it waits",
-            id.0
-        );
-        self.hold("refused", &sentence);
-        tokio::time::sleep(self.waits.next()).await;
-        tracing::debug!(batch = id.0, from = records.start, "tried again");
     }
 }
 

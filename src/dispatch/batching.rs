@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use super::fill::{Ended, Filler};
 use super::placing::{Placing, Turns};
-use super::{Dispatcher, Next, READ_AGAIN_AFTER};
+use super::{Dispatcher, Next, Place, READ_AGAIN_AFTER};
 use crate::batch::{Batch, StreamId};
 use crate::journal::{Cursor, Entry, Journal, Seal};
 use crate::record::Time;
@@ -34,7 +34,7 @@ impl Dispatcher {
             let Some(&(due, id)) = self.schedule.first() else {
                 break;
             };
-            if due > at.now || !self.has_room() {
+            if due > at.now || !self.room.has_room() {
                 return Next::Nothing;
             }
             match self.fill_stream(id, source, reader, journal, at) {
@@ -241,10 +241,9 @@ impl Dispatcher {
         };
         let batch_id = journal.seal(seal, &sealed.body, at.now);
         if let Some(stream) = self.streams.get_mut(&id) {
-            stream.sent(batch_id, spans, sealed.body.len());
+            stream.sent(batch_id, spans, sealed.body.len(), Place::Going);
         }
-        self.in_flight_bytes += sealed.body.len();
-        self.in_flight_count += 1;
+        self.room.add(sealed.body.len(), Place::Going);
         Next::Batch(Batch {
             id: batch_id,
             stream_id: id,

@@ -7,7 +7,7 @@ use bytes::Bytes;
 
 use super::naming::Named;
 use super::stream::Stream;
-use super::{Dispatcher, Lane, Start};
+use super::{Dispatcher, Lane, Place, Start};
 use crate::batch::parts::Parts;
 use crate::batch::{Batch, BatchId, Sealed, StreamId, StreamName};
 use crate::journal::Seal;
@@ -73,23 +73,35 @@ impl Dispatcher {
     }
 
     /// Takes up a batch that an earlier run sealed: it goes out again as it is, before anything
-    /// new of its stream.
-    pub(crate) fn restore(&mut self, id: BatchId, seal: &Seal, parts: Parts, body: Bytes) -> Batch {
+    /// new of its stream. A body for which there is no room in memory is left where it lies, if it
+    /// lies in the journal.
+    pub(crate) fn restore(
+        &mut self,
+        id: BatchId,
+        seal: &Seal,
+        parts: Parts,
+        body: Bytes,
+        is_in_journal: bool,
+    ) -> Batch {
+        let place = self.room.place_for(body.len(), is_in_journal);
+        self.room.add(body.len(), place);
         let stream_id = self.stream_of(&Arc::new(seal.stream.clone()));
         let mut name = Arc::new(seal.stream.clone());
         if let Some(stream) = self.streams.get_mut(&stream_id) {
             name = Arc::clone(&stream.name);
             stream.last_time = stream.last_time.max(seal.last_time);
-            stream.sent(id, seal.spans.clone(), body.len());
+            stream.sent(id, seal.spans.clone(), body.len(), place);
         }
-        self.in_flight_bytes += body.len();
-        self.in_flight_count += 1;
         Batch {
             id,
             stream_id,
             stream: name,
             sealed: Sealed {
-                body,
+                body: if place == Place::Away {
+                    Bytes::new()
+                } else {
+                    body
+                },
                 is_gzip: seal.is_gzip,
                 records: seal.records,
                 uncompressed: seal.uncompressed,

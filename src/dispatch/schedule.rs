@@ -3,7 +3,7 @@
 
 use std::time::Instant;
 
-use super::{Dispatcher, MAX_BATCHES};
+use super::Dispatcher;
 use crate::batch::StreamId;
 use crate::source::{Generation, Source};
 use crate::span::GenerationId;
@@ -120,7 +120,7 @@ impl Dispatcher {
 
     /// When the next batch is due, if memory permits one.
     pub(crate) fn next_due(&self) -> Option<Instant> {
-        if !self.has_room() {
+        if !self.room.has_room() {
             return None;
         }
         let due = self.schedule.first().map(|&(due, _)| due);
@@ -160,11 +160,5 @@ impl Dispatcher {
         }
         lane.held_until = until;
         self.held.extend(until.map(|until| (until, id)));
-    }
-
-    pub(super) fn has_room(&self) -> bool {
-        self.in_flight_bytes == 0
-            || (self.in_flight_count < MAX_BATCHES
-                && self.in_flight_bytes + self.plan.encoder.largest_body() <= self.plan.budget)
     }
 }

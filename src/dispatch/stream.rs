@@ -7,6 +7,7 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Instant;
 
+use super::room::Place;
 use crate::batch::{BatchId, StreamName};
 use crate::record::Time;
 use crate::span::{GenerationId, Span};
@@ -54,6 +55,7 @@ pub(super) struct InFlight {
     id: BatchId,
     pub(super) spans: Vec<Span>,
     pub(super) body_len: usize,
+    pub(super) place: Place,
     is_stuck: bool,
 }
 
@@ -164,22 +166,27 @@ impl Stream {
     }
 
     /// Notes a batch that was handed over.
-    pub(super) fn sent(&mut self, id: BatchId, spans: Vec<Span>, body_len: usize) {
+    pub(super) fn sent(&mut self, id: BatchId, spans: Vec<Span>, body_len: usize, place: Place) {
         self.in_flight.reserve_exact(1);
         self.in_flight.push(InFlight {
             id,
             spans,
             body_len,
+            place,
             is_stuck: false,
         });
     }
 
     /// Notes that what is left of a batch waits for others.
     pub(super) fn note_stuck(&mut self, id: BatchId) {
-        let batch = self.in_flight.iter_mut().find(|batch| batch.id == id);
-        if let Some(batch) = batch {
+        if let Some(batch) = self.on_its_way(id) {
             batch.is_stuck = true;
         }
+    }
+
+    /// A batch on its way.
+    pub(super) fn on_its_way(&mut self, id: BatchId) -> Option<&mut InFlight> {
+        self.in_flight.iter_mut().find(|batch| batch.id == id)
     }
 
     /// Whether one more batch may be on its way.

@@ -94,7 +94,9 @@ impl Worker {
             };
             let parts = self.journal.state().parts_of(id).cloned();
             let parts = parts.unwrap_or_default();
-            let batch = output.dispatcher.restore(id, &seal, parts, body);
+            let is_kept = self.journal.has_body_of(id);
+            let dispatcher = &mut output.dispatcher;
+            let batch = dispatcher.restore(id, &seal, parts, body, is_kept);
             // As many as were in flight before have room now.
             if output.batches.try_send(batch).is_err() {
                 tracing::error!(

@@ -45,6 +45,19 @@ impl Worker {
                     output.dispatcher.stuck(stuck.stream, stuck.batch, at.now);
                 }
             }
+            Report::Waits { batch, is_put_away } => {
+                let is_in_journal = self.journal.has_body_of(batch.batch);
+                let output = self.outputs.get_mut(batch.output);
+                let is_away = output.is_some_and(|it| {
+                    let dispatcher = &mut it.dispatcher;
+                    dispatcher.waits(batch.stream, batch.batch, is_in_journal)
+                });
+                let _ = is_put_away.send(is_away);
+            }
+            Report::Asks { batch, body } => {
+                let seal = self.journal.state().seal_of(batch);
+                let _ = body.send(seal.and_then(|seal| self.journal.body_of(seal)));
+            }
             Report::Ahead(batches) => {
                 self.ahead.extend(batches);
                 self.health.ask_to_begin_anew();

@@ -3,6 +3,8 @@
 use std::collections::BTreeSet;
 use std::ops::Range;
 
+use bytes::Bytes;
+
 use crate::batch::opened::{OpenError, Opened};
 use crate::batch::{Batch, Sealed};
 use crate::dead_letters::Letter;
@@ -22,6 +24,8 @@ pub(super) struct Carried {
     /// A request with other records of it was refused in part.
     pub(super) was_refused: bool,
     pub(super) is_stuck: bool,
+    /// Its body lies in the journal alone, but for what is being done with it.
+    pub(super) is_away: bool,
 }
 
 impl Carried {
@@ -36,8 +40,16 @@ impl Carried {
             is_unsure: false,
             was_refused: batch.parts != batch.sealed.parts(),
             is_stuck: false,
+            // What was sealed is never empty.
+            is_away: batch.sealed.body.is_empty(),
             batch,
         }
+    }
+
+    /// Lets go of the body.
+    pub(super) fn put_away(&mut self) {
+        self.is_away = true;
+        self.batch.sealed.body = Bytes::new();
     }
 
     /// The first of some records, as far as they are from before `oldest`; none where they may have

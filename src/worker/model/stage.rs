@@ -16,7 +16,7 @@ use crate::config::{
     self, AfterDelivery, ByteSize, Config, Disk, HoldDeleted, Output, ReadFrom, Shutdown, WhenFull,
 };
 use crate::dead_letters::{self, DeadLetters};
-use crate::dispatch::{Dispatcher, MAX_BATCHES, Plan};
+use crate::dispatch::{Dispatcher, MOST_ON_THE_WAY, Plan};
 use crate::journal::Journal;
 use crate::observe::health::Health;
 use crate::observe::metrics::Metrics;
@@ -188,7 +188,7 @@ impl Stage {
         let (mut outputs, mut outgoing) = (Vec::new(), Vec::new());
         let config = config(labels, records::keys(self.setup.has_records));
         for output in &config.outputs {
-            let (batches, receiver) = mpsc::channel(MAX_BATCHES);
+            let (batches, receiver) = mpsc::channel(MOST_ON_THE_WAY);
             let which = OUTPUTS.iter().position(|it| *it == output.name).unwrap();
             outgoing.push((which, receiver));
             outputs.push(Lane {
