@@ -10,6 +10,7 @@ use bytes::Bytes;
 
 use bodies::Bodies;
 pub(crate) use entry::{Cursor, Entry, Identity, Route, Seal};
+use in_hand::InHand;
 pub(crate) use lock::{OpenError, Place, look_at_place};
 use segments::{Kept, Segments};
 pub(crate) use state::{Known, State};
@@ -21,10 +22,12 @@ use crate::crash_point;
 use crate::span::GenerationId;
 
 mod bodies;
+mod bound;
 mod cursors;
 mod entry;
 mod format;
 pub(crate) mod fuzzing;
+mod in_hand;
 pub(crate) mod inspection;
 mod lock;
 #[cfg(test)]
@@ -55,6 +58,7 @@ pub(crate) struct Journal<V: Volume = Real> {
     dir: PathBuf,
     segment_bytes: u64,
     state: State,
+    in_hand: InHand,
     disk: Disk<V>,
     is_unsynced: bool,
     last_sync: Instant,
@@ -124,6 +128,7 @@ impl Journal {
             dir: dir.to_owned(),
             segment_bytes: segment_bytes(),
             state: State::beginning_at(first),
+            in_hand: InHand::default(),
             disk: Disk::Failed {
                 tried: now,
                 error,
@@ -153,6 +158,7 @@ impl<V: Volume> Journal<V> {
             dir: dir.to_owned(),
             segment_bytes,
             state,
+            in_hand: InHand::default(),
             disk: Disk::Good(Files::new(segments, bodies)),
             is_unsynced: true,
             last_sync: now,
@@ -175,7 +181,7 @@ impl<V: Volume> Journal<V> {
 
     /// Notes a batch with its body, and gives it a number. It must be committed before it is
     /// sent.
-    pub(crate) fn seal(&mut self, mut seal: Seal, body: &[u8], now: Instant) -> BatchId {
+    pub(crate) fn seal(&mut self, mut seal: Seal, body: &Bytes, now: Instant) -> BatchId {
         let id = BatchId(self.state.next_batch);
         if let Disk::Good(files) = &mut self.disk {
             match files.bodies.store(body) {
@@ -187,16 +193,22 @@ impl<V: Volume> Journal<V> {
             }
         }
         self.append(&Entry::Seal(id, Box::new(seal)));
+        self.in_hand.keep(id, body.clone());
         id
     }
 
-    /// The body of a batch that lies on disk; nothing when it was not kept whole.
-    pub(crate) fn body_of(&self, seal: &Seal) -> Option<Bytes> {
-        let bodies = match &self.disk {
-            Disk::Good(files) => Some(&files.bodies),
-            Disk::Failed { bodies, .. } => bodies.as_ref(),
+    /// The body of a batch on its way; nothing when an earlier run sealed it and it was not kept
+    /// whole.
+    pub(crate) fn body_of(&self, id: BatchId) -> Option<Bytes> {
+        let on_disk = || {
+            let bodies = match &self.disk {
+                Disk::Good(files) => Some(&files.bodies),
+                Disk::Failed { bodies, .. } => bodies.as_ref(),
+            };
+            let place = self.state.seal_of(id)?.body?;
+            bodies?.load(place).ok().flatten()
         };
-        bodies?.load(seal.body?).ok().flatten()
+        self.in_hand.get(id).or_else(on_disk)
     }
 
     /// Whether the body of a batch lies on disk.
@@ -205,9 +217,20 @@ impl<V: Volume> Journal<V> {
         matches!(self.disk, Disk::Good(_)) && seal.is_some_and(|it| it.body.is_some())
     }
 
+    /// Whoever sends a batch of an earlier run has its body in memory.
+    pub(crate) fn take_in_hand(&mut self, id: BatchId, body: Bytes) {
+        self.in_hand.keep(id, body);
+    }
+
+    /// Whoever sends a batch has let go of its body, which lies on disk.
+    pub(crate) fn put_away(&mut self, id: BatchId) {
+        self.in_hand.put_away(id);
+    }
+
     /// Notes what happened. It is on its way to the disk after the next [`Journal::commit`].
     pub(crate) fn append(&mut self, entry: &Entry) {
         let released = self.state.apply(entry);
+        self.in_hand.let_go(entry, &self.state);
         if let Disk::Good(files) = &mut self.disk {
             format::put(&mut files.pending, files.segments.epoch(), entry);
             files.released.extend(released);
@@ -320,37 +343,14 @@ impl<V: Volume> Journal<V> {
         is_news
     }
 
-    /// Begins anew with a checkpoint of the whole state, once the directory can be written. What
-    /// an earlier run left there is taken in first, if it is not known yet.
+    /// Begins anew once the directory can be written.
     fn reopen(&mut self, now: Instant) {
-        let Disk::Failed {
-            tried, error, kept, ..
-        } = &mut self.disk
-        else {
+        let Disk::Failed { tried, kept, .. } = &mut self.disk else {
             return;
         };
         *tried = now;
-        let in_place = kept
-            .take()
-            .filter(|kept| self.volume.is_in_place(kept.lock(), &self.dir));
-        let opened = in_place
-            .map_or_else(|| self.volume.lock(&self.dir).map(Kept::only), Ok)
-            .map_err(|error| (error.to_string(), None))
-            .and_then(|kept| {
-                let past = (self.past == Past::Unread).then_some(&mut self.state);
-                kept.look(&self.volume, &self.dir, past)
-                    .and_then(|kept| {
-                        Segments::create(self.volume.clone(), &self.dir, kept, &self.state)
-                    })
-                    .map_err(|(error, kept)| (error.to_string(), Some(kept)))
-            })
-            .and_then(
-                |segments| match open_bodies(&self.volume, &self.dir, &self.state) {
-                    Ok(bodies) => Ok(Files::new(segments, bodies)),
-                    Err(error) => Err((error.to_string(), Some(segments.into_kept()))),
-                },
-            );
-        match opened {
+        let kept = kept.take();
+        match self.begin_anew(kept) {
             Ok(files) => {
                 tracing::info!(state_dir = %self.dir.display(), "the journal can be written again");
                 self.disk = Disk::Good(files);
@@ -360,11 +360,70 @@ impl<V: Volume> Journal<V> {
                 }
             }
             Err((again, returned)) => {
-                *error = again;
-                *kept = returned;
+                if let Disk::Failed { error, kept, .. } = &mut self.disk {
+                    *error = again;
+                    *kept = returned;
+                }
             }
         }
     }
+
+    /// Begins with a checkpoint of the whole state. What an earlier run left in the directory is
+    /// taken in first, if it is not known yet.
+    fn begin_anew(
+        &mut self,
+        kept: Option<Kept<V::Lock>>,
+    ) -> Result<Files<V>, (String, Option<Kept<V::Lock>>)> {
+        let in_place = kept.filter(|kept| self.volume.is_in_place(kept.lock(), &self.dir));
+        let kept = match in_place {
+            Some(kept) => kept,
+            None => Kept::only(
+                self.volume
+                    .lock(&self.dir)
+                    .map_err(|error| (error.to_string(), None))?,
+            ),
+        };
+        let known = self.state.generations.len();
+        let past = (self.past == Past::Unread).then_some(&mut self.state);
+        let segments = kept
+            .look(&self.volume, &self.dir, past)
+            .and_then(|kept| Segments::create(self.volume.clone(), &self.dir, kept, &self.state))
+            .map_err(failed)?;
+        // What this run read of files that an earlier one knew may be delivered: when this one dies,
+        // they are read from the earlier one's cursors.
+        let is_known_better = self.state.generations.len() > known;
+        self.with_bodies(segments, is_known_better).map_err(failed)
+    }
+
+    /// Writes the bodies that are not on disk, unless `as_they_are`, and then another checkpoint,
+    /// which says where they lie. Only what the first one does not need was written over by then.
+    fn with_bodies(
+        &mut self,
+        mut segments: Segments<V>,
+        as_they_are: bool,
+    ) -> Result<Files<V>, (io::Error, Kept<V::Lock>)> {
+        let mut open = || {
+            let mut bodies = open_bodies(&self.volume, &self.dir, &self.state)?;
+            let before = match &self.disk {
+                Disk::Failed { bodies, .. } => bodies.as_ref(),
+                Disk::Good(_) => None,
+            };
+            let (in_hand, state) = (&self.in_hand, &mut self.state);
+            if !as_they_are && in_hand.store_missing(&mut bodies, before, state)? {
+                segments.switch(&self.state)?;
+            }
+            Ok(bodies)
+        };
+        match open() {
+            Ok(bodies) => Ok(Files::new(segments, bodies)),
+            Err(error) => Err((error, segments.into_kept())),
+        }
+    }
+}
+
+/// An attempt to begin anew that failed: why, and what there is to try with again.
+fn failed<L>((error, kept): (io::Error, Kept<L>)) -> (String, Option<Kept<L>>) {
+    (error.to_string(), Some(kept))
 }
 
 impl<V: Volume> Files<V> {

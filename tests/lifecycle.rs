@@ -30,6 +30,8 @@ mod reloading;
 mod rotated;
 #[path = "lifecycle/stopping.rs"]
 mod stopping;
+#[path = "lifecycle/unprotected.rs"]
+mod unprotected;
 #[path = "lifecycle/watching.rs"]
 mod watching;
 #[path = "lifecycle/writers.rs"]

@@ -4,10 +4,11 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
+use super::bound::Bound;
 use super::cursors::Cursors;
 use super::entry::{CheckpointEnd, Cursor, Entry, Extent, Identity, Route, Seal};
 use crate::batch::parts::Parts;
-use crate::batch::{BatchId, StreamName, divided};
+use crate::batch::{BatchId, divided};
 use crate::record::Time;
 use crate::span::{GenerationId, PROOF_ENOUGH, Position, Span};
 
@@ -54,28 +55,6 @@ struct Sealed {
     seal: Box<Seal>,
     parts: Parts,
     is_acknowledged: bool,
-}
-
-/// Streams and generations of one output's batches: what comes behind those in either waits for
-/// them.
-#[derive(Default)]
-struct Bound<'a> {
-    streams: BTreeSet<&'a StreamName>,
-    generations: BTreeSet<GenerationId>,
-}
-
-impl<'a> Bound<'a> {
-    fn add(&mut self, seal: &'a Seal) {
-        self.streams.insert(&seal.stream);
-        self.generations
-            .extend(seal.spans.iter().map(|span| span.generation));
-    }
-
-    fn holds(&self, seal: &Seal) -> bool {
-        let mut spans = seal.spans.iter();
-        self.streams.contains(&seal.stream)
-            || spans.any(|span| self.generations.contains(&span.generation))
-    }
 }
 
 impl State {
@@ -274,9 +253,23 @@ impl State {
             .filter_map(|id| Some((id, &**self.generations.get(&id)?)))
     }
 
-    /// Gives up a batch with all behind it of its stream and its generations: they are read
-    /// again from the cursor.
+    /// The body of a batch lies here by now.
+    pub(super) fn place_body(&mut self, id: BatchId, place: Extent) {
+        if let Some(sealed) = self.seals.get_mut(&id) {
+            sealed.seal.body = Some(place);
+        }
+    }
+
+    /// Gives up a batch with all that goes with it: they are read again from the cursor.
     fn unseal(&mut self, id: BatchId) -> Vec<Extent> {
+        let given_up = self.goes_with(id).into_iter();
+        given_up
+            .filter_map(|id| self.seals.remove(&id)?.seal.body)
+            .collect()
+    }
+
+    /// What is given up with a batch: itself, and all behind it of its stream and its generations.
+    pub(crate) fn goes_with(&self, id: BatchId) -> Vec<BatchId> {
         let Some(first) = self.seals.get(&id) else {
             return Vec::new();
         };
@@ -290,9 +283,7 @@ impl State {
                 ids.push(later);
             }
         }
-        ids.into_iter()
-            .filter_map(|id| self.seals.remove(&id)?.seal.body)
-            .collect()
+        ids
     }
 
     /// Whether a batch is on its way and not known to be delivered.

@@ -54,12 +54,12 @@ impl Worker {
     }
 
     /// Why a batch cannot be sent as it was.
-    fn why_not(&self, id: BatchId, seal: &Seal) -> Option<&'static str> {
+    fn why_not(&mut self, id: BatchId, seal: &Seal) -> Option<&'static str> {
         let mut outputs = self.outputs.iter();
         if !outputs.any(|it| is_of(&it.dispatcher, seal)) {
             return Some("its output is no longer configured: what was on its way is given up");
         }
-        if self.journal.body_of(seal).is_none() {
+        if self.journal.body_of(id).is_none() {
             return Some(
                 "its body was not kept: its lines are read and sent again, and if the destination has them already, it gets them twice",
             );
@@ -89,14 +89,17 @@ impl Worker {
         for (id, seal) in self.sealed() {
             let mut outputs = self.outputs.iter_mut();
             let output = outputs.find(|it| is_of(&it.dispatcher, &seal));
-            let (Some(output), Some(body)) = (output, self.journal.body_of(&seal)) else {
+            let (Some(output), Some(body)) = (output, self.journal.body_of(id)) else {
                 continue;
             };
             let parts = self.journal.state().parts_of(id).cloned();
             let parts = parts.unwrap_or_default();
             let is_kept = self.journal.has_body_of(id);
             let dispatcher = &mut output.dispatcher;
-            let batch = dispatcher.restore(id, &seal, parts, body, is_kept);
+            let batch = dispatcher.restore(id, &seal, parts, body.clone(), is_kept);
+            if !batch.sealed.body.is_empty() {
+                self.journal.take_in_hand(id, body);
+            }
             // As many as were in flight before have room now.
             if output.batches.try_send(batch).is_err() {
                 tracing::error!(

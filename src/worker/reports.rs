@@ -52,11 +52,13 @@ impl Worker {
                     let dispatcher = &mut it.dispatcher;
                     dispatcher.waits(batch.stream, batch.batch, is_in_journal)
                 });
+                if is_away {
+                    self.journal.put_away(batch.batch);
+                }
                 let _ = is_put_away.send(is_away);
             }
             Report::Asks { batch, body } => {
-                let seal = self.journal.state().seal_of(batch);
-                let _ = body.send(seal.and_then(|seal| self.journal.body_of(seal)));
+                let _ = body.send(self.journal.body_of(batch));
             }
             Report::Ahead(batches) => {
                 self.ahead.extend(batches);

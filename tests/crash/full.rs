@@ -1,7 +1,7 @@
 //! A state directory whose volume is full for a while.
 
-use super::{Backend, Life, Scene, SmallVolume, pass};
-use crate::harness::{eventually, get};
+use super::{Action, Backend, Faults, Life, Scene, SmallVolume, pass};
+use crate::harness::{PATIENCE, eventually, get};
 
 /// More than all that is on its way at a time.
 const BYTES: u64 = 16 << 20;
@@ -15,8 +15,8 @@ pub(super) fn volume(scene: &Scene) -> Option<SmallVolume> {
 }
 
 impl Life<'_> {
-    /// Fills the volume for a while. Batches that are sealed meanwhile have no protection, so
-    /// there is no kill until they are answered.
+    /// Fills the volume for a while. As soon as the journal can be written again, what was sealed
+    /// meanwhile outlives a kill.
     pub(super) fn fill_the_state(&mut self) {
         self.kill_often(self.scale.kills / 4);
         // Nothing is in doubt any more.
@@ -34,16 +34,32 @@ impl Life<'_> {
                 self.problem(backend, "nothing is delivered while it is full".to_owned());
             }
         }
+        self.hold_in_doubt();
         if let Some(volume) = &volume {
             volume.clear();
         }
         self.volume = volume;
         self.tell("no longer full");
         self.wait_for_protection(true);
-        // The first is for what was sealed without protection, the second for its answers.
-        self.drain();
-        self.drain();
+        self.kill();
+        self.start();
+        self.all_faults(&Faults::default());
         self.kill_often(self.scale.kills / 4);
+    }
+
+    /// From now on all is stored and nothing is known of it.
+    fn hold_in_doubt(&mut self) {
+        let injected = Backend::ALL.map(|backend| self.scene.receiver.summary(backend).injected);
+        self.all_faults(&Faults {
+            store: true,
+            ..Faults::of(Action::Status(500))
+        });
+        for (backend, before) in Backend::ALL.into_iter().zip(injected) {
+            let receiver = &self.scene.receiver;
+            if !receiver.wait_for(backend, PATIENCE, |it| it.injected > before) {
+                self.problem(backend, "nothing is on its way".to_owned());
+            }
+        }
     }
 
     fn wait_for_protection(&mut self, is_wanted: bool) {

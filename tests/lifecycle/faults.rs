@@ -10,7 +10,7 @@ use crate::harness::{
     Agent, Config, Numbered, Scene, SmallVolume, eventually, get, lines_of, pass, skipped, stand_in,
 };
 
-fn is_unprotected(config: &Config) -> bool {
+pub(crate) fn is_unprotected(config: &Config) -> bool {
     let (_, text) = get(config.port(), "/metrics").unwrap();
     text.contains("pinnace_journal_unprotected 1\n")
 }
@@ -23,7 +23,7 @@ fn start_at(volume: &SmallVolume, config: &Path) -> Agent {
 
 /// While the scene holds a file `read-only`, nothing can be written to the state directory, as
 /// after an error of its disk.
-const READ_ONLY_STATE: &str = r#"
+pub(crate) const READ_ONLY_STATE: &str = r#"
 static int fails(int is_state) {
     if (!is_state || !is_asked_for("read-only")) return 0;
     errno = EROFS;

@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 use std::time::{Duration, Instant};
 
+use bytes::Bytes;
 use proptest::prelude::*;
 
 use super::super::format::tests::{identity, seal};
@@ -100,7 +101,7 @@ impl Bench {
             });
         }
         let spans = made.spans.clone();
-        let id = journal.seal(made, body, self.now);
+        let id = journal.seal(made, &Bytes::copy_from_slice(body), self.now);
         let mut simple = self.simple();
         prop_assert!(
             simple.batches.iter().all(|it| it.0 != id),
@@ -229,9 +230,9 @@ impl Bench {
                 };
                 self.append(&Entry::Route(route), simple)?;
             }
-            Act::Commit => self.commit(),
+            Act::Commit => self.commit()?,
             Act::Sync => {
-                self.commit();
+                self.commit()?;
                 let journal = self.journal.as_mut().unwrap();
                 let was_good = journal.trouble().is_none();
                 journal.sync(self.now);
@@ -284,17 +285,28 @@ impl Bench {
         ranges.into_iter().fold(0, touching)
     }
 
-    pub(super) fn commit(&mut self) {
+    pub(super) fn commit(&mut self) -> Result<(), TestCaseError> {
         let journal = self.journal.as_mut().unwrap();
         let was_bad = journal.trouble().is_some();
         journal.commit(self.now);
+        let state = journal.state();
+        if *state != self.past.last().unwrap().0 {
+            // Bodies were written that lay in memory alone.
+            let simple = self.past.last().unwrap().1.clone();
+            self.past.push((state.clone(), simple));
+        }
         if journal.trouble().is_none() && !self.disk.is_over() {
             self.kept = self.past.len() - 1;
             if was_bad {
                 // It began anew, with a checkpoint that is synced.
                 self.synced = self.kept;
             }
+            for (id, seal) in state.unacknowledged() {
+                let is_kept = seal.body.is_some() || self.lost.contains(&id);
+                prop_assert!(is_kept, "the body of {:?} is nowhere", id);
+            }
         }
+        Ok(())
     }
 
     /// Ends the process or the power, and judges what is found.
@@ -312,12 +324,13 @@ impl Bench {
 
     pub(super) fn open(&mut self, all_bodies: bool) -> Result<(), TestCaseError> {
         let dir = Path::new(DIR);
-        let (journal, _) = Journal::open_on(self.disk.clone(), dir, self.segment_bytes, self.now)
-            .map_err(|error| TestCaseError::fail(error.to_string()))?;
-        let state = journal.state();
-        let found = (self.kept..self.past.len()).find(|at| self.past[*at].0 == *state);
+        let (journal, _) =
+            Journal::open_on(self.disk.clone(), dir, self.segment_bytes, self.now)
+                .map_err(|error| TestCaseError::fail(error.to_string()))?;
+        let state = journal.state().clone();
+        let found = (self.kept..self.past.len()).find(|at| self.past[*at].0 == state);
         let Some(found) = found else {
-            let ever = self.past.iter().rposition(|(it, _)| it == state);
+            let ever = self.past.iter().rposition(|(it, _)| *it == state);
             return Err(TestCaseError::fail(format!(
                 "what came back is not among the states {}..{}; it is {ever:?}\nfound {state:#?}\nexpected {:#?}",
                 self.kept,
@@ -326,7 +339,7 @@ impl Bench {
             )));
         };
         for (id, seal) in state.unacknowledged() {
-            let body = journal.body_of(seal);
+            let body = journal.body_of(id);
             let sealed = &self.bodies[&id];
             if let Some(body) = body {
                 prop_assert_eq!(&body[..], &sealed[..]);
@@ -357,8 +370,8 @@ impl Bench {
         self.stop = None;
         self.disk.after_kill();
         self.now += Duration::from_secs(3);
-        self.commit();
-        self.commit();
+        self.commit()?;
+        self.commit()?;
         prop_assert!(self.journal.as_ref().unwrap().trouble().is_none());
         prop_assert_eq!(self.kept, self.past.len() - 1);
         self.start_again(false, 0)
