@@ -264,7 +264,16 @@ pub(crate) enum Report {
     },
     /// These batches were refused as too new, as a whole, and by now they are ahead of our own clock
     /// too: it was set back.
-    Ahead(Vec<BatchId>),
+    Ahead(Vec<Ahead>),
+}
+
+/// A batch that was refused as too new.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Ahead {
+    /// Its number.
+    pub(crate) batch: BatchId,
+    /// It was sent before with an open outcome.
+    pub(crate) may_be_stored: bool,
 }
 
 /// Records that are refused for good.

@@ -2,7 +2,7 @@
 //! waits for events of the file system, for acknowledgements and for time to pass, and does no
 //! network. Its only way out are sealed batches; its only way in is the mailbox.
 
-use std::collections::BTreeSet;
+use std::collections::BTreeMap;
 use std::os::fd::{AsFd as _, OwnedFd};
 use std::sync::Arc;
 use std::sync::mpsc as channel;
@@ -15,7 +15,7 @@ use crate::batch::{Batch, BatchId};
 use crate::config::Shutdown;
 use crate::crash_point;
 use crate::dead_letters::DeadLetters;
-use crate::deliver::Report;
+use crate::deliver::{Ahead, Report};
 use crate::dispatch::Dispatcher;
 use crate::journal::{Entry, Journal};
 use crate::observe::health::Health;
@@ -158,7 +158,7 @@ pub(crate) struct Worker {
     missing: Missing,
     regained: Regained,
     /// Batches that were refused as too new, and were sealed before the clock was set back.
-    ahead: BTreeSet<BatchId>,
+    ahead: BTreeMap<BatchId, Ahead>,
     shutdown: Shutdown,
     /// Events of the file system are left to gather until then.
     listen_from: Instant,
@@ -214,7 +214,7 @@ impl Worker {
             refused: RefusedRecords::default(),
             missing: Missing::new(at.now),
             regained: Regained::default(),
-            ahead: BTreeSet::new(),
+            ahead: BTreeMap::new(),
             metrics,
             shutdown: settings.shutdown,
             listen_from: at.now,

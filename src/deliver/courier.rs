@@ -13,7 +13,7 @@ use super::attempts::{Attempts, Doubt, Outcome};
 use super::refusals::{MOST_IN_A_ROW, Refusal, Refusals, Step};
 use super::retry::Backoff;
 use super::tray::Tray;
-use super::{Acknowledgement, Answer, Class, Refused, Report};
+use super::{Acknowledgement, Ahead, Answer, Class, Refused, Report};
 use crate::batch::parts::Fate;
 use crate::batch::{Batch, BatchId, StreamId};
 use crate::dead_letters::Written;
@@ -38,6 +38,8 @@ pub(super) struct Courier {
     refusals: Refusals,
     waits: Backoff,
     is_held: bool,
+    /// The last batch when it was told that all are ahead of our clock.
+    ahead_told: Option<BatchId>,
 }
 
 impl Courier {
@@ -55,6 +57,7 @@ impl Courier {
             refusals,
             waits: Backoff::slow(),
             is_held: false,
+            ahead_told: None,
         }
     }
 
@@ -393,21 +396,24 @@ impl Courier {
         self.refusals.try_again();
     }
 
-    /// Tells of batches that are refused as too new and were sealed before our clock was set back.
-    fn tell_ahead(&self, refusal: &Refusal) {
+    /// Tells of batches that are refused as too new and were sealed before our clock was set back:
+    /// once, until there are others.
+    fn tell_ahead(&mut self, refusal: &Refusal) {
         let now = Time::from(SystemTime::now());
+        let last = self.batches.keys().next_back().copied();
         let mut batches = self.batches.values();
-        let is_told = refusal.reason == "too_new"
+        let is_news = refusal.reason == "too_new"
+            && self.ahead_told < last
             && batches.all(|it| it.batch.sealed.last_time.is_ahead_of(now))
             && self.refusals.is_all_refused_for(refusal.reason);
-        if !is_told {
-            return;
+        if is_news {
+            self.ahead_told = last;
+            let ahead = self.batches.values().map(|it| Ahead {
+                batch: it.batch.id,
+                may_be_stored: it.is_unsure,
+            });
+            self.report(Report::Ahead(ahead.collect()));
         }
-        for carried in self.batches.values().filter(|it| it.is_unsure) {
-            let why = "it was sealed ahead of a clock that was set back, and refused by now; its lines are read again";
-            self.attempts.teller.count_doubtful(&carried.batch, why);
-        }
-        self.report(Report::Ahead(self.batches.keys().copied().collect()));
     }
 }
 

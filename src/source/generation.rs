@@ -425,6 +425,11 @@ impl Generation {
         self.seen.min(self.own_len())
     }
 
+    /// Whether its first `len` bytes can be read.
+    pub(crate) fn holds_up_to(&self, len: u64) -> bool {
+        self.place != Place::Gone && self.size.min(self.own_len()) >= len && !self.is_another()
+    }
+
     /// Whether it begins with this now.
     pub(super) fn begins_with(&self, head: Head) -> io::Result<bool> {
         Ok(head.matches(&reader::read_head(&self.content)?))

@@ -19,6 +19,7 @@ mod alike;
 mod backend;
 mod files;
 mod held;
+mod kept;
 mod lost;
 mod mended;
 mod records;

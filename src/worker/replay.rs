@@ -1,50 +1,70 @@
-//! After a start: batches that an earlier run sealed and that are not known to be delivered go
-//! out again, byte for byte, before anything new of their streams. What cannot go out so is given
-//! up, and its lines are read again.
+//! After a start, and after a change of the configuration: batches that were sealed before and are
+//! not known to be delivered go out again, byte for byte, before anything new of their streams. What
+//! cannot go out so is given up, and its lines are read again; never where they are in no file.
 
+use std::collections::BTreeMap;
 use std::time::Instant;
 
 use super::Worker;
 use crate::batch::BatchId;
 use crate::crash_point;
+use crate::deliver::Ahead;
 use crate::dispatch::Dispatcher;
-use crate::journal::{Entry, Seal};
+use crate::journal::{Entry, Identity, Seal};
 use crate::observe::metrics::OfOutput;
+use crate::span::Span;
+
+/// Why a batch is given up.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Why {
+    /// No output can send it.
+    NoOutput,
+    /// An earlier run sealed it, and its body was not kept whole.
+    NoBody,
+    /// It is too new for its destination, and ahead of our clock.
+    Ahead,
+}
+
+impl Why {
+    fn sentence(self) -> &'static str {
+        match self {
+            Self::NoOutput => "its output is no longer configured: what was on its way is given up",
+            Self::NoBody => {
+                "its body was not kept: its lines are read and sent again, and if the destination has them already, it gets them twice"
+            }
+            Self::Ahead => {
+                "the destination refused it as too new, and it is ahead of our own clock since that was set back: its lines are read again, with the time of now"
+            }
+        }
+    }
+}
 
 impl Worker {
     /// Gives up what cannot be sent as it was. Where an output begins in a file is known after
     /// that only.
     pub(super) fn give_up_batches(&mut self) {
-        let before = self.sealed();
-        for (id, seal) in &before {
-            let id = *id;
+        let ahead = std::mem::take(&mut self.ahead);
+        for (id, seal) in self.sealed() {
             // Once a batch cannot be sent as it was, those behind it are given up with it.
             if !self.journal.state().is_unacknowledged(id) {
                 continue;
             }
-            if let Some(why) = self.why_not(id, seal) {
-                tracing::warn!(output = seal.output, stream = %seal.stream, records = seal.records, "a batch cannot be sent as it was; {why}");
+            if let Some(why) = self.why_not(id, &seal, &ahead) {
+                let why_not = why.sentence();
+                tracing::warn!(output = seal.output, stream = %seal.stream, records = seal.records, "a batch cannot be sent as it was; {why_not}");
+                match why {
+                    Why::NoOutput => {}
+                    Why::NoBody => {
+                        self.note_what_was_read(id);
+                        self.count_in_doubt(id, &seal, |_| true);
+                    }
+                    // Of those that are ahead it is known what was answered.
+                    Why::Ahead => self.count_in_doubt(id, &seal, |id| {
+                        ahead.get(&id).is_none_or(|it| it.may_be_stored)
+                    }),
+                }
                 self.journal.append(&Entry::Unseal(id));
             }
-        }
-        self.count_given_up(&before);
-        self.ahead.clear();
-    }
-
-    /// Counts batches whose lines are read again although they may have been sent. Of those that
-    /// are ahead of the clock it is known what was answered, and they were counted.
-    fn count_given_up(&self, before: &[(BatchId, Seal)]) {
-        let state = self.journal.state();
-        let given_up = before.iter().filter(|(id, seal)| {
-            let mut outputs = self.outputs.iter();
-            !state.is_unacknowledged(*id)
-                && !self.ahead.contains(id)
-                && outputs.any(|it| is_of(&it.dispatcher, seal))
-        });
-        for (_, seal) in given_up {
-            let output = seal.output.clone();
-            let doubtful = &self.metrics.doubtful;
-            doubtful.get_or_create(&OfOutput { output }).inc();
         }
     }
 
@@ -54,19 +74,90 @@ impl Worker {
     }
 
     /// Why a batch cannot be sent as it was.
-    fn why_not(&mut self, id: BatchId, seal: &Seal) -> Option<&'static str> {
+    fn why_not(
+        &mut self,
+        id: BatchId,
+        seal: &Seal,
+        ahead: &BTreeMap<BatchId, Ahead>,
+    ) -> Option<Why> {
         let mut outputs = self.outputs.iter();
         if !outputs.any(|it| is_of(&it.dispatcher, seal)) {
-            return Some("its output is no longer configured: what was on its way is given up");
+            return Some(Why::NoOutput);
         }
         if self.journal.body_of(id).is_none() {
-            return Some(
-                "its body was not kept: its lines are read and sent again, and if the destination has them already, it gets them twice",
+            return Some(Why::NoBody);
+        }
+        let is_ahead = ahead.contains_key(&id) && self.can_be_read_again(id);
+        is_ahead.then_some(Why::Ahead)
+    }
+
+    /// Batches of a stream were refused as too new, and lie ahead of our own clock. They are given
+    /// up where all of them can be read again; else they wait, since what is behind one of them goes
+    /// on at its time.
+    pub(super) fn take_ahead(&mut self, batches: Vec<Ahead>) {
+        if batches.iter().all(|it| self.can_be_read_again(it.batch)) {
+            self.ahead
+                .extend(batches.into_iter().map(|it| (it.batch, it)));
+            self.health.ask_to_begin_anew();
+        } else {
+            tracing::warn!(
+                batches = batches.len(),
+                "the clock was set back, and what was sealed ahead of it is too new for its destination. Its lines are in no file any more: it waits until the clock has caught up"
             );
         }
-        self.ahead.contains(&id).then_some(
-            "the destination refused it as too new, and it is ahead of our own clock since that was set back: its lines are read again, with the time of now",
-        )
+    }
+
+    /// Whether all that would be given up with a batch is in files that are open.
+    fn can_be_read_again(&self, id: BatchId) -> bool {
+        let mut spans = self.spans_with(id);
+        spans.all(|span| {
+            let generation = self.source.get(span.generation);
+            generation.is_some_and(|it| it.holds_up_to(span.end.offset))
+        })
+    }
+
+    /// The bytes that would be read again with a batch.
+    fn spans_with(&self, id: BatchId) -> impl Iterator<Item = &Span> {
+        let state = self.journal.state();
+        let given_up = state.goes_with(id).into_iter();
+        given_up
+            .filter(|id| state.is_unacknowledged(*id))
+            .filter_map(|id| state.seal_of(id))
+            .flat_map(|seal| &seal.spans)
+    }
+
+    /// Notes how much of the files of a batch was seen, and of those that are given up with it:
+    /// should one be there no more, what it held is counted as lost.
+    fn note_what_was_read(&mut self, id: BatchId) {
+        let mut seen: BTreeMap<_, u64> = BTreeMap::new();
+        for span in self.spans_with(id) {
+            let seen = seen.entry(span.generation).or_default();
+            *seen = span.end.offset.max(*seen);
+        }
+        for (generation, seen) in seen {
+            if let Some(known) = self.journal.state().generations.get(&generation) {
+                let identity = Identity {
+                    size: known.identity.size.max(Some(seen)),
+                    ..known.identity.clone()
+                };
+                self.journal
+                    .append(&Entry::Generation(generation, identity));
+            }
+        }
+    }
+
+    /// Counts what is given up with a batch although it may be stored.
+    fn count_in_doubt(&self, id: BatchId, seal: &Seal, may_be_stored: impl Fn(BatchId) -> bool) {
+        let state = self.journal.state();
+        let given_up = state.goes_with(id).into_iter();
+        let given_up = given_up.filter(|id| state.is_unacknowledged(*id));
+        let in_doubt = given_up.filter(|id| may_be_stored(*id)).count() as u64;
+        if in_doubt > 0 {
+            let output = seal.output.clone();
+            let counter = self.metrics.doubtful.get_or_create(&OfOutput { output });
+            counter.inc_by(in_doubt);
+            tracing::warn!(output = seal.output, stream = %seal.stream, batches = in_doubt, "what is read again may be stored already: its records may be there twice");
+        }
     }
 
     /// A still later run must know how long the requests of this one may be carried out, before
@@ -97,7 +188,9 @@ impl Worker {
             let is_kept = self.journal.has_body_of(id);
             let dispatcher = &mut output.dispatcher;
             let batch = dispatcher.restore(id, &seal, parts, body.clone(), is_kept);
-            if !batch.sealed.body.is_empty() {
+            if batch.sealed.body.is_empty() {
+                self.journal.put_away(id);
+            } else {
                 self.journal.take_in_hand(id, body);
             }
             // As many as were in flight before have room now.

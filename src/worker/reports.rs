@@ -60,10 +60,7 @@ impl Worker {
             Report::Asks { batch, body } => {
                 let _ = body.send(self.journal.body_of(batch));
             }
-            Report::Ahead(batches) => {
-                self.ahead.extend(batches);
-                self.health.ask_to_begin_anew();
-            }
+            Report::Ahead(batches) => self.take_ahead(batches),
         }
     }
 

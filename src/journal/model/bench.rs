@@ -324,9 +324,8 @@ impl Bench {
 
     pub(super) fn open(&mut self, all_bodies: bool) -> Result<(), TestCaseError> {
         let dir = Path::new(DIR);
-        let (journal, _) =
-            Journal::open_on(self.disk.clone(), dir, self.segment_bytes, self.now)
-                .map_err(|error| TestCaseError::fail(error.to_string()))?;
+        let (journal, _) = Journal::open_on(self.disk.clone(), dir, self.segment_bytes, self.now)
+            .map_err(|error| TestCaseError::fail(error.to_string()))?;
         let state = journal.state().clone();
         let found = (self.kept..self.past.len()).find(|at| self.past[*at].0 == state);
         let Some(found) = found else {

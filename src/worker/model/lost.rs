@@ -14,7 +14,7 @@ pub(super) const SOON: Duration = Duration::from_millis(50);
 pub(super) const LATER: Duration = Duration::from_secs(30);
 
 /// An agent with one output that answers nothing, and small batches, so that little is read.
-fn setup() -> Setup {
+pub(super) fn setup() -> Setup {
     Setup {
         means_all: false,
         banner_lines: 0,
@@ -31,12 +31,12 @@ pub(super) fn stage() -> Stage {
     Stage::new(setup())
 }
 
-fn append(path: &Path, text: &str) {
+pub(super) fn append(path: &Path, text: &str) {
     let mut file = fs::File::options().append(true).create(true).open(path);
     file.as_mut().unwrap().write_all(text.as_bytes()).unwrap();
 }
 
-fn lines(name: &str, count: usize) -> String {
+pub(super) fn lines(name: &str, count: usize) -> String {
     let line = |number| format!("{name} line {number:090}");
     let lines: Vec<_> = (0..count).map(line).collect();
     lines.join("\n") + "\n"

@@ -16,6 +16,7 @@ use crate::config::{
     self, AfterDelivery, ByteSize, Config, Disk, HoldDeleted, Output, ReadFrom, Shutdown, WhenFull,
 };
 use crate::dead_letters::{self, DeadLetters};
+use crate::deliver::{Ahead, Report};
 use crate::dispatch::{Dispatcher, MOST_ON_THE_WAY, Plan};
 use crate::journal::Journal;
 use crate::observe::health::Health;
@@ -334,6 +335,20 @@ impl Stage {
             agent.mailbox.send(Message::Report(report));
         }
         true
+    }
+
+    /// All that is on its way was refused as too new, and lies ahead of the clock. Returns whether it
+    /// will be given up.
+    pub(super) fn refuse_as_ahead(&mut self) -> bool {
+        let agent = self.agent.as_ref().unwrap();
+        let ahead = self.on_the_way().into_iter().map(|batch| Ahead {
+            batch,
+            may_be_stored: false,
+        });
+        let report = Report::Ahead(ahead.collect());
+        agent.mailbox.send(Message::Report(report));
+        self.turn();
+        !self.agent.as_ref().unwrap().worker.ahead.is_empty()
     }
 
     /// Everything on its way is answered, and what follows from that too.

@@ -1,6 +1,7 @@
 //! What the agent knows of the files. Only looks.
 
 use super::{OUTPUTS, Stage};
+use crate::batch::BatchId;
 use crate::source::{Generation, Place};
 
 impl Stage {
@@ -45,6 +46,13 @@ impl Stage {
             }
         }
         read
+    }
+
+    /// The batches on their way.
+    pub(in super::super) fn on_the_way(&self) -> Vec<BatchId> {
+        let agents = self.agent.iter();
+        let batches = agents.flat_map(|agent| agent.worker.journal.state().unacknowledged());
+        batches.map(|(id, _)| id).collect()
     }
 
     /// What the agent knows, for the one who reads of a failure.
