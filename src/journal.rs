@@ -12,6 +12,7 @@ use bodies::Bodies;
 pub(crate) use entry::{Cursor, Entry, Identity, Route, Seal};
 use in_hand::InHand;
 pub(crate) use lock::{OpenError, Place, look_at_place};
+pub(crate) use looks::{MOST_UNOPENED, Unopened};
 use segments::{Kept, Segments};
 pub(crate) use state::{Known, State};
 
@@ -30,6 +31,7 @@ pub(crate) mod fuzzing;
 mod in_hand;
 pub(crate) mod inspection;
 mod lock;
+mod looks;
 #[cfg(test)]
 mod model;
 mod recovery;

@@ -37,12 +37,15 @@ mod clock;
 mod closing;
 mod content;
 mod copies;
+#[cfg(test)]
+pub(crate) mod denied;
 pub(crate) mod discover;
 mod elsewhere;
 pub(crate) mod family;
 mod file;
 mod generation;
 mod held;
+mod hidden;
 mod inputs;
 mod lease;
 mod links;
@@ -52,6 +55,7 @@ mod meanwhile;
 mod missing;
 mod moment;
 mod names;
+mod news;
 mod opened;
 mod past;
 mod problems;
@@ -114,9 +118,8 @@ pub(crate) struct Source {
     elsewhere: Elsewhere,
     /// Names to look at again once the changes of the last look are dealt with.
     deferred: BTreeSet<(usize, PathBuf)>,
-    /// Compressed files that are still being written, and what went away with its folder. Until they
-    /// are whole, or there, nobody can tell what they hold, so those made since the last look are
-    /// news for as long.
+    /// Compressed files that are still being written. Until they are whole nobody can tell what they
+    /// hold, so those made since the last look are news for as long.
     unfinished: BTreeSet<(usize, PathBuf)>,
     /// Whether a name was gone before this look came to it: what it was called is found under
     /// another one at the next look, and must be news then.
@@ -131,6 +134,7 @@ pub(crate) struct Source {
     watch: watch::Watch,
     links: Links,
     rest: rest::Rest,
+    hidden: hidden::Hidden,
     problems: Problems,
     next_walk: Instant,
     next_retired: Instant,
@@ -171,6 +175,7 @@ impl Source {
             watch: watch::Watch::new(),
             links: Links::default(),
             rest: rest::Rest::default(),
+            hidden: hidden::Hidden::default(),
             problems: Problems::default(),
             next_walk: at.now,
             next_retired: at.now + RETIRED_EVERY,
@@ -243,7 +248,7 @@ impl Source {
 
     /// Every file that was made before this was seen.
     pub(crate) fn looked_at(&self) -> Option<Time> {
-        self.clock.looked_at()
+        self.clock.looked_at().map(|it| it.time)
     }
 
     /// Looks at what the system told of, and again at what had to wait.
@@ -262,6 +267,8 @@ impl Source {
         if touched.names.is_empty() && deferred.is_empty() {
             return Vec::new();
         }
+        // Where no event tells of what came, a look at what waited is no look at all names.
+        self.has_missed |= self.watch.is_polled();
         let deferred = deferred.into_iter().map(|(_, path)| path);
         let paths = touched.names.into_iter().chain(deferred);
         let names = paths.flat_map(|path| self.names_at(&path)).collect();
@@ -286,7 +293,8 @@ impl Source {
     /// only now what was before.
     pub(crate) fn look_as_at_the_start(&mut self, journal: &Journal, at: Moment) {
         self.has_walked = false;
-        self.clock.forget_looks(journal.state().looked_at);
+        self.clock.forget_looks(journal.state().looks.at);
+        self.hidden.forget_looks();
         self.next_walk = at.now;
     }
 

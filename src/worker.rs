@@ -378,7 +378,7 @@ impl Worker {
         let Some(looked_at) = self.source.looked_at() else {
             return;
         };
-        let noted = self.journal.state().looked_at;
+        let noted = self.journal.state().looks.at;
         let later = noted.map_or(-1, |noted| looked_at.nanos_since(noted));
         // Earlier than noted: the clock was set back. Should it be put forward again before another
         // run looks, what is made by then would count as seen.

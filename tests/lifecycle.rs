@@ -32,6 +32,8 @@ mod rotated;
 mod stopping;
 #[path = "lifecycle/unprotected.rs"]
 mod unprotected;
+#[path = "lifecycle/unseen.rs"]
+mod unseen;
 #[path = "lifecycle/watching.rs"]
 mod watching;
 #[path = "lifecycle/writers.rs"]

@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
+use super::looks::Unopened;
 use super::text;
 use crate::batch::parts::Fate;
 use crate::batch::{BatchId, Share, StreamName};
@@ -42,6 +43,12 @@ pub(crate) enum Entry {
     Settle(BatchId, Range<u32>, Fate),
     /// All names were looked at at this time.
     Looked(Time),
+    /// A folder could not be looked at since this time, or, without one, was looked at again.
+    OutOfSight(PathBuf, Option<Time>),
+    /// A file could not be opened.
+    Unopened(Unopened),
+    /// It was, or nobody remembers it any more.
+    OpenedAfterAll(Unopened),
     /// The entries before this one are the whole state at the time the segment was begun.
     CheckpointEnd(CheckpointEnd),
     /// Everything before this entry was on the device when it was written: what is damaged there
@@ -222,6 +229,14 @@ struct LookedPayload {
 }
 
 #[derive(Serialize, Deserialize)]
+struct OutOfSightPayload {
+    #[serde(with = "text::path")]
+    folder: PathBuf,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    since: Option<Time>,
+}
+
+#[derive(Serialize, Deserialize)]
 struct BatchPayload {
     batch: BatchId,
 }
@@ -289,6 +304,9 @@ impl Entry {
             Self::Cut(..) => b'H',
             Self::Settle(..) => b'P',
             Self::Looked(_) => b'L',
+            Self::OutOfSight(..) => b'D',
+            Self::Unopened(_) => b'N',
+            Self::OpenedAfterAll(_) => b'O',
             Self::CheckpointEnd(_) => b'E',
             Self::Synced => b'Y',
         }
@@ -335,6 +353,11 @@ impl Entry {
                 fate: *fate,
             }),
             Self::Looked(time) => serde_json::to_vec(&LookedPayload { time: *time }),
+            Self::OutOfSight(folder, since) => serde_json::to_vec(&OutOfSightPayload {
+                folder: folder.clone(),
+                since: *since,
+            }),
+            Self::Unopened(file) | Self::OpenedAfterAll(file) => serde_json::to_vec(file),
             Self::CheckpointEnd(end) => serde_json::to_vec(end),
             Self::Synced => Ok(Vec::new()),
         }
@@ -410,6 +433,12 @@ impl Entry {
                 let payload: LookedPayload = serde_json::from_slice(payload)?;
                 Self::Looked(payload.time)
             }
+            b'D' => {
+                let payload: OutOfSightPayload = serde_json::from_slice(payload)?;
+                Self::OutOfSight(payload.folder, payload.since)
+            }
+            b'N' => Self::Unopened(serde_json::from_slice(payload)?),
+            b'O' => Self::OpenedAfterAll(serde_json::from_slice(payload)?),
             b'E' => Self::CheckpointEnd(serde_json::from_slice(payload)?),
             b'Y' => Self::Synced,
             _ => return Ok(None),

@@ -7,9 +7,9 @@ use std::path::Path;
 use super::bound::Bound;
 use super::cursors::Cursors;
 use super::entry::{CheckpointEnd, Cursor, Entry, Extent, Identity, Route, Seal};
+use super::looks::Looks;
 use crate::batch::parts::Parts;
 use crate::batch::{BatchId, divided};
-use crate::record::Time;
 use crate::span::{GenerationId, PROOF_ENOUGH, Position, Span};
 
 /// The state that a list of entries amounts to.
@@ -24,8 +24,8 @@ pub(crate) struct State {
     pub(crate) routes: BTreeSet<Route>,
     /// Batches on their way, and delivered ones that wait for one before them.
     seals: BTreeMap<BatchId, Sealed>,
-    /// When all names were last looked at.
-    pub(crate) looked_at: Option<Time>,
+    /// When all names were last looked at, and what could not be.
+    pub(crate) looks: Looks,
     /// The number that the next generation gets.
     pub(super) next_generation: u64,
     /// The number that the next batch gets.
@@ -46,8 +46,7 @@ pub(crate) struct Known {
     pub(crate) proof: Option<Position>,
 }
 
-/// So many copies of a generation are remembered: the one that a rotation makes, and those that
-/// others make beside it.
+/// So many copies of a generation are remembered: that of a rotation, and those of others.
 const MOST_COPIES: usize = 4;
 
 #[derive(Debug, Clone, PartialEq)]
@@ -78,7 +77,7 @@ impl State {
             }
         }
         self.routes.extend(earlier.routes);
-        self.looked_at = earlier.looked_at.or(self.looked_at);
+        self.looks.take_in(earlier.looks);
         self.next_generation = self.next_generation.max(earlier.next_generation);
         self.next_batch = self.next_batch.max(earlier.next_batch);
     }
@@ -156,7 +155,10 @@ impl State {
                     sealed.parts.settle(range.start..until, *fate);
                 }
             }
-            Entry::Looked(time) => self.looked_at = Some(*time),
+            Entry::Looked(_)
+            | Entry::OutOfSight(..)
+            | Entry::Unopened(_)
+            | Entry::OpenedAfterAll(_) => self.looks.apply(entry),
             Entry::Acknowledge(id) => return self.acknowledge(*id),
             Entry::Unseal(id) => return self.unseal(*id),
             Entry::CheckpointEnd(end) => {
@@ -423,7 +425,7 @@ impl State {
         };
         generations
             .chain(self.routes.iter().cloned().map(Entry::Route))
-            .chain(self.looked_at.map(Entry::Looked))
+            .chain(self.looks.entries())
             .chain(seals)
             .chain(acknowledged.map(|(id, _)| Entry::Acknowledge(*id)))
             .chain(std::iter::once(Entry::CheckpointEnd(end)))

@@ -64,7 +64,7 @@ impl Source {
             // A copy that is filled anew is a copy of something else, or nobody's debt.
             Ok(_) => {
                 let folder = path.parent().unwrap_or(Path::new("/"));
-                names.extend(self.siblings_in(folder, false));
+                names.extend(self.siblings_in(folder, |_| true).0);
             }
             // A gzip that is written anew: its end will be told.
             Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => {}

@@ -18,22 +18,45 @@ const LONGEST_ABSENCE: i64 = 24 * 3600 * 1_000_000_000;
 /// noted within as many more.
 const MET_WITHIN: i64 = 60_000_000_000;
 
+/// A moment up to which all is known of what was made.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Mark {
+    pub(super) time: Time,
+    /// By how much the clock had been set back in this run.
+    set_back: i64,
+}
+
+impl Mark {
+    /// The same in an earlier run.
+    pub(super) fn of_time(self, time: Time) -> Self {
+        Self { time, ..self }
+    }
+
+    /// The earlier of both: what is news since one of them is news since that.
+    pub(super) fn or_earlier(self, other: Option<Self>) -> Self {
+        let by_clock = |it: &Self| it.time.0.saturating_add(it.set_back);
+        other
+            .filter(|it| by_clock(it) < by_clock(&self))
+            .unwrap_or(self)
+    }
+}
+
 /// The account of one run.
 #[derive(Debug)]
 pub(super) struct Clock {
     /// When this agent started.
     started: Time,
     last: Moment,
-    /// By how much the clock was set back in this run.
+    /// By how much the clock was set back, as far as files are concerned that are there.
     set_back: i64,
+    /// By how much it was set back since this run began.
+    set_back_in_all: i64,
     /// Every file that was made before this was seen under its name, in this run or before;
     /// nothing before the first look. It is the time of the look before the last one: a file
     /// that was made before the last look may have been renamed while that went on.
-    looked_at: Option<Time>,
+    looked_at: Option<Mark>,
     /// When the last look began.
-    last_look: Option<Time>,
-    /// By how much the clock was set back since each of these.
-    set_back_since: [i64; 2],
+    last_look: Option<Mark>,
 }
 
 impl Clock {
@@ -43,9 +66,9 @@ impl Clock {
             started: at.time,
             last: at,
             set_back: 0,
+            set_back_in_all: 0,
             looked_at: None,
             last_look: None,
-            set_back_since: [0; 2],
         }
     }
 
@@ -61,10 +84,17 @@ impl Clock {
     }
 
     /// Takes up when an earlier run looked last, and when the youngest file was made that is known.
-    pub(super) fn resume(&mut self, looked_at: Option<Time>, youngest: Option<Time>, at: Moment) {
+    /// Returns when that was.
+    pub(super) fn resume(
+        &mut self,
+        looked_at: Option<Time>,
+        youngest: Option<Time>,
+        at: Moment,
+    ) -> Mark {
         // Before the very first look, what is made while the agent starts is not history.
-        let earlier = self.looked_at.or(looked_at).unwrap_or(self.started);
-        self.looked_at = Some(earlier);
+        let begin = self.mark_of(looked_at.unwrap_or(self.started));
+        let begin = *self.looked_at.get_or_insert(begin);
+        let earlier = begin.time;
         let ahead = earlier.nanos_since(at.time);
         if ahead > IS_SET {
             self.add(ahead.saturating_add(LONGEST_ABSENCE));
@@ -78,24 +108,35 @@ impl Clock {
         if is_set && back > self.set_back {
             self.set_back = back.saturating_add(LONGEST_ABSENCE);
         }
+        begin
     }
 
     /// As if nothing had been looked at in this run: an earlier one did at that time.
     pub(super) fn forget_looks(&mut self, looked_at: Option<Time>) {
-        self.looked_at = looked_at.or(self.looked_at);
+        let earlier = looked_at.map(|time| match self.looked_at {
+            Some(before) => before.of_time(time),
+            None => self.mark_of(time),
+        });
+        self.looked_at = earlier.or(self.looked_at);
         self.last_look = None;
     }
 
     /// Every file that was made before this was seen.
-    pub(super) fn looked_at(&self) -> Option<Time> {
+    pub(super) fn looked_at(&self) -> Option<Mark> {
         self.looked_at
+    }
+
+    /// A time by the clock as it stands now.
+    pub(super) fn mark_of(&self, time: Time) -> Mark {
+        Mark {
+            time,
+            set_back: self.set_back_in_all,
+        }
     }
 
     fn add(&mut self, back: i64) {
         self.set_back = self.set_back.saturating_add(back);
-        for since in &mut self.set_back_since {
-            *since = since.saturating_add(back);
-        }
+        self.set_back_in_all = self.set_back_in_all.saturating_add(back);
     }
 
     /// Whether this run has not looked at all names yet.
@@ -106,23 +147,26 @@ impl Clock {
     /// All names were looked at.
     pub(super) fn looked(&mut self, at: Moment) {
         // What follows from a look belongs to it.
-        if self.last_look == Some(at.time) {
+        if self.last_look.is_some_and(|it| it.time == at.time) {
             return;
         }
-        let before = self.last_look.replace(at.time);
-        if before.is_some() {
-            self.looked_at = before;
-            self.set_back_since[0] = self.set_back_since[1];
-        }
-        self.set_back_since[1] = 0;
+        let before = self.last_look.replace(self.mark_of(at.time));
+        self.looked_at = before.or(self.looked_at);
     }
 
     /// Whether a file that was made then can have been made since all names were looked at.
     pub(super) fn is_news(&self, birth: Time) -> bool {
-        self.looked_at.is_some_and(|looked_at| {
-            let since = birth.nanos_since(looked_at);
-            since.saturating_add(self.set_back_since[0]) > -CLOCK_SLACK
-        })
+        self.looked_at.is_some_and(|it| self.is_since(it, birth))
+    }
+
+    /// The same since a moment.
+    pub(super) fn is_since(&self, mark: Mark, birth: Time) -> bool {
+        let since = birth.nanos_since(mark.time);
+        since.saturating_add(self.set_back_since(mark)) > -CLOCK_SLACK
+    }
+
+    fn set_back_since(&self, mark: Mark) -> i64 {
+        self.set_back_in_all.saturating_sub(mark.set_back)
     }
 
     /// Whether a file that was made at `birth` is certainly older than one made at `other`.
@@ -136,7 +180,7 @@ impl Clock {
         let set_back = if self.is_first_look() {
             self.set_back
         } else {
-            self.set_back_since[0]
+            self.looked_at.map_or(0, |it| self.set_back_since(it))
         };
         set_back == 0
     }

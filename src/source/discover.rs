@@ -76,6 +76,17 @@ impl Globs {
         patterns.any(|pattern| pattern.may_hold(folder, depth))
     }
 
+    /// Whether names that are meant may lie in a folder, however deep above it others are.
+    pub(super) fn may_hold_files(&self, folder: &Path) -> bool {
+        let depth = folder.components().count();
+        self.include.iter().any(|pattern| {
+            let is_deep_enough = pattern.depth.is_none_or(|it| it == depth + 1);
+            is_deep_enough
+                && folder.starts_with(&pattern.base)
+                && (depth < 2 || pattern.may_hold(folder, depth))
+        })
+    }
+
     /// Adds all that is there now to `found`.
     pub(crate) fn walk(&self, found: &mut Found) {
         for pattern in &self.include {

@@ -41,6 +41,12 @@ impl Links {
             .map(|(_, name)| name.as_path())
     }
 
+    /// The folders in which links to files end.
+    pub(super) fn end_folders(&self) -> BTreeSet<PathBuf> {
+        let folders = self.ends.iter().filter_map(|(end, _)| end.parent());
+        folders.map(Path::to_owned).collect()
+    }
+
     /// What a name tells of where its file comes from. What was rotated beside the end of a link
     /// can come from the link.
     pub(super) fn lineage_of<'a>(&self, path: &'a Path) -> Lineage<'a> {

@@ -44,7 +44,7 @@ impl Source {
             }
             Err(error) => {
                 self.problems.note(path, "look at", &error);
-                return;
+                return self.lose_sight_of(path);
             }
         };
         if !metadata.is_file() {
@@ -67,10 +67,13 @@ impl Source {
                     return self.note_holder(input, path, id);
                 }
                 Ok(None) => return,
-                Err(error) if error.kind() == io::ErrorKind::NotFound => return,
+                Err(error) if error.kind() == io::ErrorKind::NotFound => {
+                    self.has_missed = true;
+                    return;
+                }
                 Err(error) => {
                     self.problems.note(path, "open", &error);
-                    return;
+                    return self.remember_unopened((input, path), &metadata, journal);
                 }
             },
         };

@@ -142,7 +142,11 @@ impl Source {
             && !has_missed;
         if is_whole {
             self.clock.looked(at);
+            if let Some(looked_at) = self.clock.looked_at() {
+                self.hidden.looked(looked_at.time);
+            }
         }
+        self.note_out_of_sight(journal);
         let doubted = std::mem::take(&mut self.doubted);
         changes.extend(doubted.into_iter().map(Change::Doubted));
         changes

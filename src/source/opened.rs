@@ -6,9 +6,9 @@ use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::Path;
 
 use super::content::{self, Content};
-#[cfg(test)]
-use super::meanwhile;
 use super::reader;
+#[cfg(test)]
+use super::{denied, meanwhile};
 use crate::span::{Anchor, PROOF_BYTES, Position};
 
 /// A file that is found shorter than the system has just said is asked again so often.
@@ -23,7 +23,10 @@ pub(super) fn head_at(path: &Path) -> io::Result<Vec<u8>> {
 pub(super) fn open(path: &Path) -> io::Result<File> {
     let nonblocking = i32::try_from(rustix::fs::OFlags::NONBLOCK.bits()).unwrap_or(0);
     let mut options = OpenOptions::new();
-    options.read(true).custom_flags(nonblocking).open(path)
+    let file = options.read(true).custom_flags(nonblocking).open(path)?;
+    #[cfg(test)]
+    denied::check(&file)?;
+    Ok(file)
 }
 
 fn may_be_gzip(path: &Path) -> bool {

@@ -47,9 +47,11 @@ impl Source {
             Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => return Ok(None),
             Err(error) => return Err(error),
         };
+        let metadata = opened.metadata.clone();
         let known = match self.identify(input, path, &opened, journal, at) {
             Identified::Copy(of) => {
                 self.note_alias(input, path, &opened, of, journal);
+                self.note_opened(input, &metadata, journal);
                 return Ok(None);
             }
             Identified::Later => {
@@ -58,6 +60,7 @@ impl Source {
             }
             Identified::Longer(id) => {
                 self.go_on_in(id, path, opened, journal, at);
+                self.note_opened(input, &metadata, journal);
                 changes.push(Change::Grew(id));
                 return Ok(Some(id));
             }
@@ -72,6 +75,7 @@ impl Source {
             None => Arc::<Path>::from(path),
         };
         let id = self.take(input, path, origin, opened, known, (journal, at));
+        self.note_opened(input, &metadata, journal);
         changes.push(Change::Opened(id));
         Ok(Some(id))
     }

@@ -17,6 +17,7 @@ use super::Source;
 use super::file::Stat;
 use super::links::Links;
 use super::names::Name;
+use crate::journal::Journal;
 use crate::span::GenerationId;
 
 /// So much of a listing is taken from the system at once, in bytes.
@@ -76,6 +77,7 @@ impl Source {
     pub(super) fn names_at_rest(
         &mut self,
         new_folders: &mut BTreeSet<PathBuf>,
+        journal: &Journal,
     ) -> Option<Vec<Name>> {
         let known = self.rest.known.take()?;
         self.rest.last = None;
@@ -88,7 +90,7 @@ impl Source {
         }
         let mut names = Vec::new();
         for (path, folder) in known.folders.iter().zip(&known.contents) {
-            self.compare(path, folder, &mut names)?;
+            self.compare(path, folder, journal, &mut names)?;
         }
         self.rest.last = Some(known.version);
         self.rest.known = Some(known);
@@ -106,7 +108,13 @@ impl Source {
 
     /// Compares a folder with what is remembered of it, and adds the names that are to be looked at.
     /// Nothing where other names are in it.
-    fn compare(&self, path: &Path, folder: &Folder, names: &mut Vec<Name>) -> Option<()> {
+    fn compare(
+        &self,
+        path: &Path,
+        folder: &Folder,
+        journal: &Journal,
+        names: &mut Vec<Name>,
+    ) -> Option<()> {
         let mut held = folder.held.iter().peekable();
         let mut count = 0;
         list(path, |opened, entry| {
@@ -124,8 +132,9 @@ impl Source {
             count += 1;
             Some(())
         })?;
+        let is_news = |path| self.leads_to_news(path, journal);
         let news = folder.siblings.iter();
-        let news = news.filter(|it| it.path().is_some_and(|path| self.leads_to_news(path)));
+        let news = news.filter(|it| it.path().is_some_and(is_news));
         names.extend(folder.unheld.iter().chain(news).cloned());
         (count == folder.entries.len()).then_some(())
     }

@@ -1,9 +1,8 @@
 //! Rotated files that nobody saw under their own name: which names beside a meant one are looked at,
 //! and what is owed of what lies there.
 
-use std::fs::Metadata;
 use std::io;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::Arc;
 
 use super::file::{FileKey, birth_of, modified};
@@ -18,15 +17,15 @@ use crate::journal::Journal;
 const COMPRESSED_AFTER: i64 = 60_000_000_000;
 
 impl Source {
-    /// What is not written any more will never be whole; but it may be away with its folder.
+    /// What is not written any more will never be whole.
     pub(super) fn forget_never_finished(&mut self, at: Moment) {
         self.unfinished
-            .retain(|(_, path)| is_being_written(path, at) || is_away(path));
+            .retain(|(_, path)| is_being_written(path, at));
     }
 
     /// Looks at a name that is not meant but that rotation gives to one that is: a generation
-    /// that was never seen under its own name is owed from its beginning. Those that are older
-    /// than the last look are history.
+    /// that was never seen under its own name is owed from its beginning. What is no news is
+    /// history.
     pub(super) fn look_at_sibling(
         &mut self,
         input: usize,
@@ -49,8 +48,8 @@ impl Source {
                 return;
             }
             Err(error) => {
-                self.note_unopened(name, &error, at);
-                return;
+                self.unfinished.remove(&name);
+                return self.note_unopened((input, path), &error, (journal, at));
             }
         };
         self.unfinished.remove(&name);
@@ -58,14 +57,19 @@ impl Source {
         if self.by_key.contains_key(&key) || self.is_alias(key, opened.metadata.len()) {
             return;
         }
+        let metadata = opened.metadata.clone();
         let known = match self.identify(input, path, &opened, journal, at) {
-            Identified::Copy(of) => return self.note_alias(input, path, &opened, of, journal),
+            Identified::Copy(of) => {
+                self.note_alias(input, path, &opened, of, journal);
+                return self.note_opened(input, &metadata, journal);
+            }
             Identified::Later => {
                 self.deferred.insert(name);
                 return;
             }
             Identified::Longer(id) => {
                 self.go_on_in(id, path, opened, journal, at);
+                self.note_opened(input, &metadata, journal);
                 return changes.push(Change::Grew(id));
             }
             Identified::Known(id) => Some(id),
@@ -73,14 +77,14 @@ impl Source {
         };
         // Another content in a file that an earlier run knew is no history either, and where there is
         // none yet, its writer may go on.
-        let is_unseen = self.clock.is_news(birth_of(&opened.metadata))
+        let is_unseen = self.is_news(path, birth_of(&metadata))
+            || self.unopened(input, &metadata, journal).is_some()
             || (self.clock.is_first_look()
-                && names::is_known(&names::known_files(journal), &opened.metadata));
+                && names::is_known(&names::known_files(journal), &metadata));
         let origin: Arc<Path> = match known {
             Some(id) if journal.state().is_delivered(id, opened.len()) => {
-                let metadata = &opened.metadata;
-                self.elsewhere.note_met(id, path, metadata, journal);
-                return;
+                self.elsewhere.note_met(id, path, &metadata, journal);
+                return self.note_opened(input, &metadata, journal);
             }
             Some(id) => {
                 let known = journal.state().generations.get(&id);
@@ -93,52 +97,68 @@ impl Source {
         if let Some(generation) = self.generations.get_mut(&id) {
             generation.place_at(Place::Rotated, at.now);
         }
+        self.note_opened(input, &metadata, journal);
         changes.push(Change::Opened(id));
     }
 
-    /// A name that is not meant could not be looked into. What is news stays so for a while, where
-    /// that may pass.
-    fn note_unopened(&mut self, name: (usize, PathBuf), error: &io::Error, at: Moment) {
-        self.unfinished.remove(&name);
-        let is_gone = error.kind() == io::ErrorKind::NotFound;
-        self.has_missed |= is_gone;
-        if is_gone && is_away(&name.1) {
-            // It is news still when it comes back.
-            self.unfinished.insert(name);
-            return;
-        }
+    /// A name that is not meant could not be looked into. What is news stays so until it can be.
+    fn note_unopened(
+        &mut self,
+        (input, path): (usize, &Path),
+        error: &io::Error,
+        (journal, at): (&mut Journal, Moment),
+    ) {
+        let is_gone = |error: &io::Error| error.kind() == io::ErrorKind::NotFound;
         // What the system did not say itself is said of the content.
-        if is_gone || error.raw_os_error().is_none() {
+        if is_gone(error) || error.raw_os_error().is_none() {
+            self.has_missed |= is_gone(error);
             return;
         }
-        let path = &name.1;
-        let is_news = |it: &Metadata| it.is_file() && self.clock.is_news(birth_of(it));
-        if std::fs::metadata(path).is_ok_and(|it| is_news(&it)) && is_being_written(path, at) {
+        let metadata = match std::fs::metadata(path) {
+            Ok(metadata) => metadata,
+            Err(error) => {
+                self.has_missed |= is_gone(&error);
+                return self.lose_sight_of(path);
+            }
+        };
+        let unopened = self.unopened(input, &metadata, journal);
+        // What lay at a name that is meant is missed for as long as it cannot be opened; another one is
+        // most often what was made of a file that was read.
+        let was_meant = unopened.is_some_and(|it| self.means(&it.input, &it.path));
+        let is_news = unopened.is_some() || self.is_news(path, birth_of(&metadata));
+        if was_meant || is_news && is_being_written(path, at) {
             self.problems.note(path, "open", error);
-            self.unfinished.insert(name);
+        }
+        if is_news {
+            self.remember_unopened((input, path), &metadata, journal);
         }
     }
 
-    /// The names in a folder that rotation gave to meant ones; with `only_news` those of files
-    /// that were made since the last look.
-    pub(super) fn siblings_in(&self, folder: &Path, only_news: bool) -> Vec<Name> {
-        let Ok(listing) = std::fs::read_dir(folder) else {
-            return Vec::new();
-        };
+    /// The names in a folder that rotation gave to meant ones, and that are wanted; and whether the
+    /// folder could be listed.
+    pub(super) fn siblings_in(
+        &self,
+        folder: &Path,
+        is_wanted: impl Fn(&Path) -> bool,
+    ) -> (Vec<Name>, bool) {
         let mut siblings = Vec::new();
-        for path in listing.flatten().map(|entry| entry.path()) {
+        let Ok(listing) = std::fs::read_dir(folder) else {
+            return (siblings, false);
+        };
+        let mut is_whole = true;
+        for entry in listing {
+            let Ok(entry) = entry else {
+                is_whole = false;
+                continue;
+            };
+            let path = entry.path();
             let names = (0..self.inputs.len()).filter_map(|input| self.sibling_of(input, &path));
             let names: Vec<_> = names.collect();
-            if !names.is_empty() && (!only_news || self.leads_to_news(&path)) {
+            if !names.is_empty() && is_wanted(&path) {
                 siblings.extend(names);
             }
         }
-        siblings
-    }
-
-    /// Whether a name leads to a file that was made since the last look.
-    pub(super) fn leads_to_news(&self, path: &Path) -> bool {
-        std::fs::metadata(path).is_ok_and(|it| self.clock.is_news(birth_of(&it)))
+        (siblings, is_whole)
     }
 
     /// A name that an input does not mean, but that rotation gives to one that it means: whether
@@ -165,10 +185,4 @@ impl Source {
 pub(super) fn is_being_written(path: &Path, at: Moment) -> bool {
     let written = std::fs::metadata(path).map(|metadata| modified(&metadata));
     written.is_ok_and(|it| at.time.nanos_since(it).saturating_abs() < COMPRESSED_AFTER)
-}
-
-/// Whether nothing lies in the folder of a file, as where its volume is mounted later.
-fn is_away(path: &Path) -> bool {
-    let listing = path.parent().map(std::fs::read_dir);
-    listing.is_none_or(|listing| listing.map_or(true, |mut it| it.next().is_none()))
 }

@@ -61,7 +61,7 @@ impl Source {
         let mut found = Found::default();
         self.inputs[input].globs.walk(&mut found);
         let folders = found.folders.iter();
-        let siblings = folders.flat_map(|folder| self.siblings_in(folder, false));
+        let siblings = folders.flat_map(|folder| self.siblings_in(folder, |_| true).0);
         let siblings = siblings.filter_map(|name| match name {
             // What lies beside the end of a link belongs to whoever made the link.
             Name::Sibling(of, home, path) if of == input && is_rotation(&home, &path) => Some(path),

@@ -1,7 +1,7 @@
 //! A look at everything: all that the inputs mean is listed, and what is not as it was is looked at.
 
 use std::collections::BTreeSet;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use super::discover::Found;
 use super::links::Links;
@@ -16,8 +16,8 @@ struct Listed {
     /// Names that are meant, with the input that means each, in the order of their bytes.
     files: Vec<(usize, PathBuf)>,
     folders: BTreeSet<PathBuf>,
-    /// Whether every folder could be listed.
-    is_whole: bool,
+    /// Those that could not be listed.
+    failed: BTreeSet<PathBuf>,
 }
 
 impl Source {
@@ -27,21 +27,25 @@ impl Source {
         self.clock.note(at);
         self.problems.begin_look();
         self.room.begin_look();
+        Self::limit_unopened(journal);
         let is_first = !std::mem::replace(&mut self.has_walked, true);
         if is_first {
             self.rest = Rest::default();
         }
         let mut new_folders = BTreeSet::new();
-        let at_rest = self.names_at_rest(&mut new_folders);
+        let began = self.clock.mark_of(at.time);
+        let at_rest = self.names_at_rest(&mut new_folders, journal);
         let version = at_rest.is_some().then(|| self.by_path.version());
         let (mut names, listed) = if let Some(names) = at_rest {
+            self.hidden.begin_look(at.time);
             (names, None)
         } else {
             let mut listed = self.list(&mut new_folders);
             if is_first {
                 self.begin_looks(journal, at);
             }
-            let names = self.names_of_listed(&mut listed, is_first, &new_folders);
+            self.see_folders(&listed.folders, &listed.failed, at);
+            let names = self.names_of_listed(&mut listed, is_first, &new_folders, journal);
             (names, Some(listed))
         };
         for (input, path) in std::mem::take(&mut self.deferred) {
@@ -61,8 +65,9 @@ impl Source {
             self.settle(id, journal, at, &mut changes);
         }
         if let Some(listed) = listed {
-            self.remember_rest(listed.folders, is_first, listed.is_whole);
+            self.remember_rest(listed.folders, is_first, listed.failed.is_empty());
         }
+        self.hidden.end_walk(began);
         let every = if self.watch.is_polled() {
             POLL_EVERY
         } else {
@@ -77,10 +82,7 @@ impl Source {
     fn list(&mut self, new_folders: &mut BTreeSet<PathBuf>) -> Listed {
         let mut listed = Listed::default();
         for _ in 0..3 {
-            listed = Listed {
-                is_whole: true,
-                ..Listed::default()
-            };
+            listed = Listed::default();
             self.links = Links::default();
             for (index, input) in self.inputs.iter().enumerate() {
                 let mut found = Found::default();
@@ -88,10 +90,10 @@ impl Source {
                 let files = found.files.into_iter().map(|file| (index, file));
                 listed.files.extend(files);
                 listed.folders.extend(found.folders);
-                listed.is_whole &= found.problems.is_empty();
                 self.links.extend(found.links);
                 for (folder, error) in found.problems {
                     self.problems.note(&folder, "list", &error);
+                    listed.failed.insert(folder);
                 }
             }
             let new = self.watch.set_folders(&listed.folders);
@@ -103,21 +105,14 @@ impl Source {
         listed
     }
 
-    /// Before the first look: takes up what an earlier run knew of the time.
-    fn begin_looks(&mut self, journal: &Journal, at: Moment) {
-        let known = journal.state().generations.values();
-        let youngest = known.map(|known| known.identity.birth).max();
-        self.clock.resume(journal.state().looked_at, youngest, at);
-        self.boot.last_look = journal.state().looked_at;
-    }
-
     /// The names that are to be looked at after everything was listed. Takes the files out of the
     /// list.
     fn names_of_listed(
-        &self,
+        &mut self,
         listed: &mut Listed,
         is_first: bool,
         new_folders: &BTreeSet<PathBuf>,
+        journal: &Journal,
     ) -> Vec<Name> {
         let files = std::mem::take(&mut listed.files);
         // A name that was not listed is only gone when the system says so of the name itself.
@@ -135,7 +130,12 @@ impl Source {
         let mut names = Vec::new();
         for folder in &listed.folders {
             let only_news = !is_first && !new_folders.contains(folder);
-            names.extend(self.siblings_in(folder, only_news));
+            let is_wanted = |path: &Path| !only_news || self.leads_to_news(path, journal);
+            let (siblings, is_whole) = self.siblings_in(folder, is_wanted);
+            names.extend(siblings);
+            if !is_whole {
+                self.hidden.lose(folder, self.clock.looked_at());
+            }
         }
         let meant = files.into_iter().chain(unlisted);
         let written = meant.filter(|(input, path)| !self.is_unchanged(*input, path));

@@ -34,6 +34,8 @@ pub(crate) struct Watch {
     unserved: BTreeMap<PathBuf, String>,
     /// What was gathered and not drained yet.
     pending: Touched,
+    /// Folders that were deleted.
+    deleted: BTreeSet<PathBuf>,
 }
 
 impl Watch {
@@ -52,6 +54,7 @@ impl Watch {
             trouble,
             unserved: BTreeMap::new(),
             pending: Touched::default(),
+            deleted: BTreeSet::new(),
         }
     }
 
@@ -146,6 +149,12 @@ impl Watch {
         std::mem::take(&mut self.pending)
     }
 
+    /// The folders that were deleted since this was last asked. One that was renamed, or on which another
+    /// volume was mounted, is not among them.
+    pub(crate) fn take_deleted(&mut self) -> BTreeSet<PathBuf> {
+        std::mem::take(&mut self.deleted)
+    }
+
     /// Whether events were gathered that the descriptor tells of no more.
     pub(crate) fn has_pending(&self) -> bool {
         self.pending != Touched::default()
@@ -171,6 +180,10 @@ impl Watch {
             }
             if flags.intersects(ReadFlags::IGNORED | ReadFlags::DELETE_SELF | ReadFlags::MOVE_SELF)
             {
+                if flags.contains(ReadFlags::DELETE_SELF) {
+                    let folders = self.folders.get(&event.wd());
+                    self.deleted.extend(folders.into_iter().flatten().cloned());
+                }
                 dead.push(event.wd());
                 touched.needs_walk = true;
                 continue;

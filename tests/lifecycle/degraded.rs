@@ -15,7 +15,7 @@ fn launch(scene: &Scene, config: &Config) -> Agent {
 }
 
 /// It is alive, not ready, and says why on `/readyz` and in `status`.
-fn assert_says(config: &Config, text: &str) {
+pub(super) fn assert_says(config: &Config, text: &str) {
     let mut last = None;
     let says = eventually(|| {
         last = get(config.port(), "/readyz");
@@ -32,7 +32,7 @@ fn assert_says(config: &Config, text: &str) {
 }
 
 /// All is well again, and says so.
-fn assert_ready(config: &Config) {
+pub(super) fn assert_ready(config: &Config) {
     let mut last = None;
     let is_ready = eventually(|| {
         last = get(config.port(), "/readyz");

@@ -1,6 +1,7 @@
 //! The layout: what is written reads back, whatever is cut off or damaged.
 
 use super::super::entry::*;
+use super::super::looks::Unopened;
 use super::super::state::State;
 use super::*;
 use crate::batch::Share;
@@ -29,6 +30,15 @@ pub(in crate::journal) fn identity(number: u64) -> Identity {
         skipped: number / 2,
         is_gone: number % 2 == 1,
         missed: (number % 3 == 1).then_some(number),
+    }
+}
+
+fn unopened(inode: u64) -> Unopened {
+    Unopened {
+        inode,
+        birth: Time(3),
+        input: "app".into(),
+        path: "/var/log/app/a.log".into(),
     }
 }
 
@@ -112,6 +122,16 @@ fn entry() -> impl Strategy<Value = Entry> {
         }),
         id.clone().prop_map(Entry::Forget),
         any::<i64>().prop_map(|time| Entry::Looked(Time(time))),
+        ("/[ab]", any::<Option<i64>>())
+            .prop_map(|(folder, since)| Entry::OutOfSight(folder.into(), since.map(Time))),
+        (0u64..3, any::<bool>()).prop_map(|(inode, is_over)| {
+            let file = unopened(inode);
+            if is_over {
+                Entry::OpenedAfterAll(file)
+            } else {
+                Entry::Unopened(file)
+            }
+        }),
         (id, "[ab]", "[ab]", 0u64..9).prop_map(|(id, output, stream, number)| {
             let seal = seal(&output, &stream, id, number * 10, number * 10 + 10);
             Entry::Seal(BatchId(number), Box::new(seal))
@@ -187,7 +207,7 @@ fn a_later_layout_is_named() {
 }
 
 /// One entry of each kind.
-pub(in crate::journal) fn each_kind() -> [Entry; 14] {
+pub(in crate::journal) fn each_kind() -> [Entry; 17] {
     let id = GenerationId(1);
     [
         Entry::Generation(id, identity(1)),
@@ -207,6 +227,9 @@ pub(in crate::journal) fn each_kind() -> [Entry; 14] {
             next_batch: 2,
         }),
         Entry::Looked(Time(1)),
+        Entry::OutOfSight("/logs".into(), Some(Time(1))),
+        Entry::Unopened(unopened(1)),
+        Entry::OpenedAfterAll(unopened(1)),
         Entry::Cut(BatchId(1), vec![1]),
         Entry::Settle(BatchId(1), 0..1, Fate::Delivered),
         Entry::Synced,

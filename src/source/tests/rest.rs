@@ -29,7 +29,9 @@ fn bench_at_rest() -> Bench {
     }
     assert!(bench.source.rest.is_known());
     let unheld = Name::Meant(0, bench.path("packed.gz"));
-    let names = bench.source.names_at_rest(&mut BTreeSet::new());
+    let names = bench
+        .source
+        .names_at_rest(&mut BTreeSet::new(), &bench.journal);
     assert_eq!(names, Some(vec![unheld]));
     bench
 }

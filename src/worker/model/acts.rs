@@ -118,11 +118,18 @@ pub(super) enum Act {
         is_slow: bool,
     },
     NewDay,
-    /// The folder is away for some time. Another one stands in for it, or none.
+    /// The folder is away for some time, and its writers go on. Another one stands in for it, or none.
     FolderFlickers {
         millis: u64,
         is_empty: bool,
+        meanwhile: Vec<Act>,
     },
+    /// A log cannot be opened any more.
+    Deny {
+        log: usize,
+    },
+    /// All logs can be opened again.
+    Allow,
     Pass {
         millis: u64,
     },
@@ -182,8 +189,7 @@ fn labels() -> impl Strategy<Value = Labels> {
 
 /// What happens to files, whoever looks.
 fn to_files() -> impl Strategy<Value = Act> {
-    let log = || prop_oneof![3 => Just(0usize), 1 => Just(1)];
-    let width = prop_oneof![4 => 0usize..60, 1 => 200usize..900];
+    let width = width();
     prop_oneof![
         8 => (log(), 1usize..12, width).prop_map(|(log, lines, width)| Act::Append { log, lines, width }),
         1 => (log(), 2usize..20).prop_map(|(log, lines)| Act::AppendSame { log, lines }),
@@ -206,6 +212,26 @@ fn to_files() -> impl Strategy<Value = Act> {
         1 => Just(Act::NewDay),
         2 => pass(),
     ]
+}
+
+/// What happens to files in a folder that nobody sees: lines and records there are whole.
+fn out_of_sight() -> impl Strategy<Value = Act> {
+    prop_oneof![
+        4 => (log(), 1usize..12, width()).prop_map(|(log, lines, width)| Act::Append { log, lines, width }),
+        1 => (log(), 2usize..20).prop_map(|(log, lines)| Act::AppendSame { log, lines }),
+        4 => log().prop_map(|log| Act::Rename { log }),
+        1 => (log(), 0usize..3).prop_map(|(log, which)| Act::Gzip { log, which, is_slow: false }),
+        1 => Just(Act::NewDay),
+        2 => pass(),
+    ]
+}
+
+fn log() -> impl Strategy<Value = usize> {
+    prop_oneof![3 => Just(0usize), 1 => Just(1)]
+}
+
+fn width() -> impl Strategy<Value = usize> {
+    prop_oneof![4 => 0usize..60, 1 => 200usize..900]
 }
 
 fn pass() -> impl Strategy<Value = Act> {
@@ -249,8 +275,14 @@ pub(super) fn act() -> impl Strategy<Value = Act> {
         6 => Just(Act::Turn),
         1 => jump(),
         1 => jump_back(),
-        1 => (flicker, any::<bool>())
-            .prop_map(|(millis, is_empty)| Act::FolderFlickers { millis, is_empty }),
+        1 => (flicker, any::<bool>(), proptest::collection::vec(out_of_sight(), 0..6))
+            .prop_map(|(millis, is_empty, meanwhile)| Act::FolderFlickers {
+                millis,
+                is_empty,
+                meanwhile,
+            }),
+        1 => log().prop_map(|log| Act::Deny { log }),
+        1 => Just(Act::Allow),
         4 => (output(), 0usize..4, outcome)
             .prop_map(|(output, which, outcome)| Act::Answer { output, which, outcome }),
         5 => output().prop_map(|output| Act::AnswerAll { output }),

@@ -5,6 +5,7 @@ use super::{Life, live};
 
 mod emptied;
 mod short;
+mod unseen;
 
 fn setup(means_all: bool, banner_lines: usize, batch_bytes: usize) -> Setup {
     Setup {

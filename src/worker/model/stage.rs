@@ -23,13 +23,16 @@ use crate::observe::health::Health;
 use crate::observe::metrics::Metrics;
 use crate::pipeline;
 use crate::record::Time;
-use crate::source::{Moment, births};
+use crate::source::{Moment, births, denied};
 use crate::worker::{InputFacts, Lane, Mailbox, Message, Settings, Turn, Worker};
 
 mod knowledge;
 
 /// The outputs, by name; the first is a Loki, the second a CloudWatch Logs.
 pub(super) const OUTPUTS: [&str; 2] = ["loki", "cloudwatch"];
+/// Where the logs lie, and where they are when nobody finds them.
+const LOGS: &str = "logs";
+const AWAY: &str = "away";
 /// Turns that one moment can take at most: more is a loop that does not end.
 const MOST_TURNS: usize = 5000;
 
@@ -38,6 +41,8 @@ const MOST_TURNS: usize = 5000;
 pub(super) struct Stage {
     dir: TempDir,
     setup: Setup,
+    /// Where the folder of the logs is, and whether another one is in its place.
+    logs: (&'static str, bool),
     at: Moment,
     agent: Option<Agent>,
     /// Bytes of which the agents said that they were lost.
@@ -58,6 +63,7 @@ type Outgoing = Vec<(usize, mpsc::Receiver<Batch>)>;
 impl Stage {
     pub(super) fn new(setup: Setup) -> Self {
         births::clear();
+        denied::clear();
         // Nothing is to survive a power loss here.
         let memory = std::path::Path::new("/dev/shm");
         let dir = if memory.is_dir() {
@@ -66,10 +72,11 @@ impl Stage {
             TempDir::new()
         };
         let dir = dir.unwrap();
-        std::fs::create_dir(dir.path().join("logs")).unwrap();
+        std::fs::create_dir(dir.path().join(LOGS)).unwrap();
         let mut stage = Self {
             dir,
             setup,
+            logs: (LOGS, false),
             at: Moment {
                 now: Instant::now(),
                 time: Time(1_700_000_000_000_000_000),
@@ -103,7 +110,28 @@ impl Stage {
 
     /// The path of a log.
     pub(super) fn path(&self, name: &str) -> PathBuf {
-        self.folder("logs").join(name)
+        self.folder(self.logs.0).join(name)
+    }
+
+    /// The folder is where nobody looks for it: there is none, or an empty one stands in for it.
+    pub(super) fn take_folder_away(&mut self, is_empty: bool) {
+        let here = self.folder(LOGS);
+        std::fs::rename(&here, self.folder(AWAY)).unwrap();
+        if is_empty {
+            std::fs::create_dir(&here).unwrap();
+        }
+        self.logs = (AWAY, is_empty);
+    }
+
+    /// It is back, and seen again.
+    pub(super) fn bring_folder_back(&mut self) {
+        let here = self.folder(LOGS);
+        if self.logs.1 {
+            std::fs::remove_dir(&here).unwrap();
+        }
+        std::fs::rename(self.folder(AWAY), here).unwrap();
+        self.logs = (LOGS, false);
+        self.pass(Duration::from_millis(100));
     }
 
     /// The path of a folder beside that of the state.
@@ -219,7 +247,8 @@ impl Stage {
             &["*.log"]
         };
         let include = names.iter();
-        let include = include.map(|name| self.path(name).to_str().unwrap().to_owned());
+        let logs = self.folder(LOGS);
+        let include = include.map(|name| logs.join(name).to_str().unwrap().to_owned());
         InputFacts {
             name: "app".to_owned(),
             include: include.collect(),

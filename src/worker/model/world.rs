@@ -100,13 +100,24 @@ impl World {
                 excused.note_doubled(files, compressed, &stage.backends);
             }
             Act::NewDay => files.new_day(),
-            Act::FolderFlickers { millis, is_empty } => {
+            Act::FolderFlickers {
+                millis,
+                is_empty,
+                ref meanwhile,
+            } => {
                 // A line without an end in a file that is away for some seconds is over.
                 files.finish_all(stage);
                 stage.pass(Duration::from_secs(1));
                 toll.interrupt(stage.now());
-                Files::flicker(stage, Duration::from_millis(millis), is_empty);
+                stage.take_folder_away(is_empty);
+                for act in meanwhile {
+                    self.act(act)?;
+                }
+                self.stage.pass(Duration::from_millis(millis));
+                self.stage.bring_folder_back();
             }
+            Act::Deny { log } => files.deny(stage, log),
+            Act::Allow => files.allow_all(stage),
             Act::Pass { millis } => {
                 stage.pass(Duration::from_millis(millis));
             }
@@ -183,6 +194,7 @@ impl World {
 
     /// Lets everything come to rest, and compares.
     pub(super) fn end(mut self) -> Result<(), TestCaseError> {
+        self.files.allow_all(&self.stage);
         self.files.finish_all(&mut self.stage);
         let is_any_missing = self.labels.takers != [true, true];
         if is_any_missing {

@@ -3,10 +3,13 @@
 
 use std::fs::{self, File, OpenOptions};
 use std::io::Write as _;
+use std::os::unix::fs::PermissionsExt as _;
+use std::path::Path;
 use std::time::Duration;
 
 use super::super::stage::Stage;
 use super::{Content, Files, Lies, Place, stamp};
+use crate::source::denied;
 
 impl Files {
     /// Gives every rotated name the next number.
@@ -212,18 +215,27 @@ impl Files {
         Some(Lies::of(place))
     }
 
-    /// The folder is away for some time: there is none, or an empty one stands in for it.
-    pub(in super::super) fn flicker(stage: &mut Stage, away_for: Duration, is_empty: bool) {
-        let (here, away) = (stage.folder("logs"), stage.folder("away"));
-        fs::rename(&here, &away).unwrap();
-        if is_empty {
-            fs::create_dir(&here).unwrap();
+    /// A log cannot be opened any more.
+    pub(in super::super) fn deny(&self, stage: &Stage, log: usize) {
+        let name = self.name(log);
+        if let Some(place) = self.places.get(&name) {
+            denied::set(place.inode);
+            permit(&stage.path(&name), 0o000);
         }
-        stage.pass(away_for);
-        if is_empty {
-            fs::remove_dir(&here).unwrap();
-        }
-        fs::rename(&away, &here).unwrap();
-        stage.pass(Duration::from_millis(100));
     }
+
+    /// All logs can be opened.
+    pub(in super::super) fn allow_all(&self, stage: &Stage) {
+        let denied = self.places.iter().filter(|(_, it)| denied::is(it.inode));
+        let denied: Vec<_> = denied.collect();
+        denied::clear();
+        for (name, _) in denied {
+            permit(&stage.path(name), 0o644);
+        }
+    }
+}
+
+/// Of this the system tells those who watch.
+fn permit(path: &Path, mode: u32) {
+    fs::set_permissions(path, fs::Permissions::from_mode(mode)).unwrap();
 }

@@ -204,6 +204,7 @@ fn a_rotated_banner_that_was_to_be_judged_when_its_folder_went_away_is_read_when
             Act::Rename { log: 0 },
             append(0, 1, 0),
             Act::FolderFlickers {
+                meanwhile: vec![],
                 millis: 400_000,
                 is_empty: false,
             },
