@@ -125,6 +125,25 @@ impl Source {
         self.generations.contains_key(&id) || self.elsewhere.has(id)
     }
 
+    /// Whether the file of a generation that is not open may only be away, or cannot be opened yet.
+    pub(crate) fn may_be_away(&self, identity: &Identity) -> bool {
+        let path = &identity.path;
+        if identity.is_gone || !self.means(&identity.input, path) {
+            return false;
+        }
+        let mut folders = self.links.folders_beside(path).into_iter();
+        if folders.any(|folder| self.hidden.may_hide(&folder)) {
+            return true;
+        }
+        match std::fs::metadata(path) {
+            Ok(it) => (it.ino(), birth_of(&it)) == (identity.inode, identity.birth),
+            // With what a link leads to.
+            Err(error) => {
+                error.kind() != io::ErrorKind::NotFound || path.symlink_metadata().is_ok()
+            }
+        }
+    }
+
     /// Where a generation is that no name led to.
     pub(crate) fn whereabouts(
         &self,

@@ -4,6 +4,7 @@
 
 use std::collections::{BTreeSet, HashMap};
 use std::fs::Metadata;
+use std::io;
 use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -11,6 +12,7 @@ use std::sync::Arc;
 use rustix::process::{Resource, getrlimit};
 
 use super::file::{FileKey, Stat, modified};
+use super::hidden::Hidden;
 use super::{Moment, Source};
 use crate::record::Time;
 use crate::span::GenerationId;
@@ -67,11 +69,13 @@ impl Room {
     }
 
     /// All names are about to be looked at: those that still wait will say so again.
-    pub(super) fn begin_look(&mut self) {
+    pub(super) fn begin_look(&mut self, hidden: &Hidden) {
         self.waiting.clear();
-        self.parked.retain(|(_, key), it| {
-            std::fs::metadata(&it.path).is_ok_and(|metadata| FileKey::of(&metadata) == *key)
-        });
+        self.parked
+            .retain(|(_, key), it| match std::fs::metadata(&it.path) {
+                Ok(metadata) => FileKey::of(&metadata) == *key,
+                Err(error) => error.kind() != io::ErrorKind::NotFound || is_away(&it.path, hidden),
+            });
     }
 
     /// The inputs have other numbers now.
@@ -184,6 +188,16 @@ impl Source {
             self.deferred.extend(self.room.waiting.iter().cloned());
         }
     }
+}
+
+/// Whether a name that leads to nothing may be away: with its folder, or with that in which a link
+/// ends.
+fn is_away(path: &Path, hidden: &Hidden) -> bool {
+    let is_in = |folder: &Path| {
+        let is_it = |it: &Metadata| hidden.key_of(folder) == Some(FileKey::of(it));
+        std::fs::metadata(folder).is_ok_and(|it| is_it(&it))
+    };
+    path.symlink_metadata().is_ok() || !path.parent().is_some_and(is_in)
 }
 
 fn state_of(metadata: &Metadata) -> (u64, Time) {

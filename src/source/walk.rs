@@ -26,7 +26,7 @@ impl Source {
         self.all_at_home.set(None);
         self.clock.note(at);
         self.problems.begin_look();
-        self.room.begin_look();
+        self.room.begin_look(&self.hidden);
         Self::limit_unopened(journal);
         let is_first = !std::mem::replace(&mut self.has_walked, true);
         if is_first {

@@ -15,6 +15,9 @@ const PRUNE_EVERY: Duration = Duration::from_mins(1);
 /// still be known, and a clock that is set must forget nothing. It is 16 files with two months of
 /// daily rotation, and about half a megabyte of a checkpoint.
 const MOST_UNSEEN: usize = 1000;
+/// The same of those whose files may only be away, as with a volume that is mounted later: five
+/// megabytes of a checkpoint, if they never come back.
+const MOST_AWAY: usize = 10_000;
 
 impl Worker {
     pub(super) fn apply(&mut self, changes: Vec<Change>, at: Moment) {
@@ -252,8 +255,8 @@ impl Worker {
 
     /// Forgets the generations that were seen longest ago, when they are too many.
     fn prune(&mut self) {
-        // Those that wait to be opened may be any of them.
-        if self.source.is_short_of_room() {
+        // Those that wait to be opened, or to be judged, may be any of them.
+        if self.source.is_short_of_room() || self.source.has_deferred() {
             return;
         }
         let aside = self.source.put_aside_by_now();
@@ -263,11 +266,21 @@ impl Worker {
             .generations
             .iter()
             .filter(|(id, _)| !self.source.knows(**id) && !aside.contains(*id))
-            .map(|(id, known)| (known.identity.seen, *id))
+            .map(|(id, known)| (known.identity.seen, *id, &known.identity))
             .collect();
-        unseen.sort_unstable();
-        let too_many = unseen.len().saturating_sub(MOST_UNSEEN);
-        for (_, id) in unseen.into_iter().take(too_many) {
+        if unseen.len() <= MOST_UNSEEN {
+            return;
+        }
+        unseen.sort_unstable_by_key(|(seen, id, _)| (*seen, *id));
+        let (away, unseen): (Vec<_>, Vec<_>) = unseen
+            .into_iter()
+            .partition(|(.., identity)| self.source.may_be_away(identity));
+        let too_many = [(away, MOST_AWAY), (unseen, MOST_UNSEEN)].map(|(ids, most)| {
+            let count = ids.len().saturating_sub(most);
+            ids.into_iter().take(count).map(|(_, id, _)| id)
+        });
+        let too_many: Vec<_> = too_many.into_iter().flatten().collect();
+        for id in too_many {
             self.journal.append(&Entry::Forget(id));
             self.source.forget(id);
         }

@@ -16,6 +16,7 @@ use world::World;
 mod account;
 mod acts;
 mod alike;
+mod away;
 mod backend;
 mod files;
 mod held;

@@ -55,6 +55,13 @@ impl Stage {
         batches.map(|(id, _)| id).collect()
     }
 
+    /// How many generations the journal knows.
+    pub(in super::super) fn known(&self) -> usize {
+        let agents = self.agent.iter();
+        let known = agents.map(|it| it.worker.journal.state().generations.len());
+        known.sum()
+    }
+
     /// What the agent knows, for the one who reads of a failure.
     pub(in super::super) fn told(&self) -> String {
         let Some(agent) = &self.agent else {
