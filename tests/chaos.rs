@@ -87,6 +87,17 @@ fn main() -> ExitCode {
                         break;
                     }
                     let case = cases[number % cases.len()];
+                    if number >= cases.len() {
+                        let rows = rows.lock().unwrap();
+                        let mut tried = rows.iter().filter(|row| row.not_tried.is_none());
+                        if tried.clone().next().is_none() {
+                            break;
+                        }
+                        // What could not be tried once cannot be tried now.
+                        if tried.all(|row| row.case != case.name) {
+                            continue;
+                        }
+                    }
                     let lives = u64::try_from(number / cases.len()).unwrap();
                     println!("after {} s: {}", begun.elapsed().as_secs(), case.name);
                     let done = run::live(case, seed + lives, &scale);
