@@ -372,10 +372,7 @@ impl<V: Volume> Journal<V> {
 
     /// Begins with a checkpoint of the whole state. What an earlier run left in the directory is
     /// taken in first, if it is not known yet.
-    fn begin_anew(
-        &mut self,
-        kept: Option<Kept<V::Lock>>,
-    ) -> Result<Files<V>, (String, Option<Kept<V::Lock>>)> {
+    fn begin_anew(&mut self, kept: Option<Kept<V::Lock>>) -> Result<Files<V>, NotBegun<V>> {
         let in_place = kept.filter(|kept| self.volume.is_in_place(kept.lock(), &self.dir));
         let kept = match in_place {
             Some(kept) => kept,
@@ -424,6 +421,8 @@ impl<V: Volume> Journal<V> {
 }
 
 /// An attempt to begin anew that failed: why, and what there is to try with again.
+type NotBegun<V> = (String, Option<Kept<<V as Volume>::Lock>>);
+
 fn failed<L>((error, kept): (io::Error, Kept<L>)) -> (String, Option<Kept<L>>) {
     (error.to_string(), Some(kept))
 }

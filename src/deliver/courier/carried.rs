@@ -24,8 +24,6 @@ pub(super) struct Carried {
     /// A request with other records of it was refused in part.
     pub(super) was_refused: bool,
     pub(super) is_stuck: bool,
-    /// Its body lies in the journal alone, but for what is being done with it.
-    pub(super) is_away: bool,
 }
 
 impl Carried {
@@ -40,15 +38,17 @@ impl Carried {
             is_unsure: false,
             was_refused: batch.parts != batch.sealed.parts(),
             is_stuck: false,
-            // What was sealed is never empty.
-            is_away: batch.sealed.body.is_empty(),
             batch,
         }
     }
 
+    /// Whether its body lies in the journal alone: what was sealed is never empty.
+    pub(super) fn is_away(&self) -> bool {
+        self.batch.sealed.body.is_empty()
+    }
+
     /// Lets go of the body.
     pub(super) fn put_away(&mut self) {
-        self.is_away = true;
         self.batch.sealed.body = Bytes::new();
     }
 

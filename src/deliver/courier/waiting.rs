@@ -5,7 +5,6 @@
 use std::ops::Range;
 use std::sync::Arc;
 
-use bytes::Bytes;
 use tokio::sync::{OwnedSemaphorePermit, oneshot};
 
 use super::Courier;
@@ -66,7 +65,7 @@ impl Courier {
     /// Lets go of the bodies that the journal has.
     async fn put_away(&mut self) {
         self.give_back();
-        let here = self.batches.iter().filter(|(_, it)| !it.is_away);
+        let here = self.batches.iter().filter(|(_, it)| !it.is_away());
         let here: Vec<_> = here.map(|(id, _)| *id).collect();
         for id in here {
             let (answer, is_put_away) = oneshot::channel();
@@ -84,8 +83,7 @@ impl Courier {
 
     /// Lets the body of a batch come back, if it is away. Says whether it is here.
     pub(super) async fn fetch(&mut self, id: BatchId) -> bool {
-        let is_away = self.batches.get(&id).is_some_and(|it| it.is_away);
-        if !is_away || self.lent.as_ref().is_some_and(|it| it.batch == id) {
+        if !self.batches.get(&id).is_some_and(|it| it.is_away()) {
             return true;
         }
         self.give_back();
@@ -114,7 +112,7 @@ impl Courier {
         if let Some(lent) = self.lent.take()
             && let Some(carried) = self.batches.get_mut(&lent.batch)
         {
-            carried.batch.sealed.body = Bytes::new();
+            carried.put_away();
         }
     }
 

@@ -1,6 +1,8 @@
 //! Records of two pipes that lie in each other, read in several runs: whatever rules each of them
 //! has, and whatever was waited for, every line is given out once.
 
+use std::fmt::Write as _;
+
 use super::*;
 
 /// A file of which one run after the other takes records.
@@ -34,7 +36,7 @@ impl File {
 
     fn append(&mut self, lines: &[(&str, &str)]) {
         for (stream, text) in lines {
-            self.text += &format!("2026-11-22T22:08:23.702Z {stream} F {text}\n");
+            writeln!(self.text, "2026-11-22T22:08:23.702Z {stream} F {text}").unwrap();
         }
         self.written = self.text.len();
     }
@@ -165,8 +167,8 @@ fn rules() -> impl Strategy<Value = Rules> {
     ];
     let format = prop_oneof![3 => Just(Format::Auto), 1 => Just(Format::Plain)];
     (multiline, format, 1u32..12).prop_map(|(multiline, format, max_lines)| Rules {
-        multiline,
         format,
+        multiline,
         max_lines,
         ..Rules::default()
     })
