@@ -65,6 +65,9 @@ impl Source {
         journal: &Journal,
         at: Moment,
     ) -> Original {
+        if let Some(left) = self.left_unopened(input, path, opened, journal) {
+            return Original::Shorter(left);
+        }
         let lineage = self.links.lineage_of(path);
         if lineage
             .earlier_names()
@@ -116,6 +119,32 @@ impl Source {
             return Original::Unsettled;
         }
         longer.map_or(Original::None, Original::Shorter)
+    }
+
+    /// The generation that goes on in a copy since this file, its own, could not be opened.
+    fn left_unopened(
+        &self,
+        input: usize,
+        path: &Path,
+        opened: &Opened,
+        journal: &Journal,
+    ) -> Option<GenerationId> {
+        self.unopened(input, &opened.metadata, journal)?;
+        let file = (
+            FileKey::of(&opened.metadata).inode,
+            birth_of(&opened.metadata),
+        );
+        let mut open = self.generations.values();
+        let left = open.find(|it| {
+            it.input == input
+                && it.origin.as_os_str() == path.as_os_str()
+                && it.left == Some(file)
+                && it.place != Place::Gone
+        })?;
+        // Less may be nothing but a banner.
+        let is_enough = left.size >= PROOF_ENOUGH && left.is_as_seen() && left.is_in(opened);
+        let holds_all = || left.position(left.size).is_ok_and(|end| opened.proves(end));
+        (is_enough && holds_all()).then_some(left.id)
     }
 
     /// Notes a file as a copy of a generation that holds its bytes, or that held them when they
@@ -217,7 +246,9 @@ impl Source {
         };
         let (input, home, old_key) = (generation.input, generation.path.clone(), generation.key);
         let key = FileKey::of(&opened.metadata);
-        let place = if self.inputs[input].globs.matches(path) {
+        let place = if path.as_os_str() == generation.origin.as_os_str() {
+            Place::Home
+        } else if self.inputs[input].globs.matches(path) {
             Place::Moved
         } else {
             Place::Rotated
@@ -229,7 +260,7 @@ impl Source {
         self.aliases.remove(&(input, key));
         self.release(id, input, old_key, &home);
         self.by_key.insert((input, key), id);
-        if place == Place::Moved {
+        if place != Place::Rotated {
             self.by_path.insert(input, path, id);
         }
         self.note_identity(id, journal, at);

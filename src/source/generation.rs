@@ -88,6 +88,8 @@ pub(crate) struct Generation {
     pub(super) begun: Time,
     /// It goes on in a copy of its first file, which was so long when it was found.
     pub(super) copy_len: Option<u64>,
+    /// The file in which an earlier run knew it, by inode and birth, where it lies in a copy now.
+    pub(super) left: Option<(u64, Time)>,
     /// When it was opened there was less in it than was read of it before the power went.
     pub(crate) has_lost_end: bool,
     /// The furthest that any output has read, or that a copy was seen to hold.
@@ -157,6 +159,7 @@ impl Generation {
             birth: birth_of(&opened.metadata),
             begun: birth_of(&opened.metadata),
             copy_len: None,
+            left: None,
             has_lost_end: false,
             reached: Cell::default(),
             trail: RefCell::default(),
@@ -327,7 +330,9 @@ impl Generation {
         self.birth = birth_of(&copy.metadata);
         self.content = copy.content;
         self.end = Position::default();
-        self.copy_len = Some(self.size);
+        // In its own file it may grow.
+        self.copy_len = (place != Place::Home).then_some(self.size);
+        self.left = None;
         self.path = path;
         self.place_at(place, now);
     }

@@ -132,6 +132,7 @@ impl Source {
             // It lies in a copy now, and there may be others.
             generation.begun = generation.begun.min(before.birth);
             generation.copy_len = Some(generation.size);
+            generation.left = Some((before.inode, before.birth));
             note_end(&generation, journal);
         }
         // Also what an output has read that is configured no longer, or what is on its way.

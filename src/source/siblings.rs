@@ -125,7 +125,10 @@ impl Source {
         // What lay at a name that is meant is missed for as long as it cannot be opened; another one is
         // most often what was made of a file that was read.
         let was_meant = unopened.is_some_and(|it| self.means(&it.input, &it.path));
-        let is_news = unopened.is_some() || self.is_news(path, birth_of(&metadata));
+        // As with one that can be opened, another content in a file that an earlier run knew is news.
+        let is_known =
+            self.clock.is_first_look() && names::is_known(&names::known_files(journal), &metadata);
+        let is_news = unopened.is_some() || is_known || self.is_news(path, birth_of(&metadata));
         if was_meant || is_news && is_being_written(path, at) {
             self.problems.note(path, "open", error);
         }

@@ -24,8 +24,8 @@
 //!    another one of its log.
 //!
 //! And some things do not happen in a life, since they could not be told apart: a copy is made of a
-//! log that no agent has seen and that is read on, or of one that has a rotated name already; the clock is set back and put forward again
-//! between two looks, or set back while no agent runs.
+//! log that no agent has seen and that is read on, or of one that has a rotated name already; the
+//! clock is set back and put forward again between two looks, or set back while no agent runs.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 

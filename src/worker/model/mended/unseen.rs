@@ -78,3 +78,42 @@ fn a_log_that_could_not_be_opened_is_owed_under_a_rotated_name() {
         assert_well(setup(false, 0, 3000), life);
     }
 }
+
+#[test]
+fn what_was_filled_anew_and_rotated_while_no_agent_ran_and_nobody_could_open_it_is_read() {
+    assert_well(
+        super::super::acts::Setup {
+            own_lines: 0,
+            ..setup(false, 0, 700)
+        },
+        vec![
+            append(1, 1, 0),
+            pass(12_000),
+            append(0, 1, 0),
+            append(0, 1, 0),
+            Act::Deny { log: 1 },
+            stop(
+                labels(false, 0),
+                false,
+                vec![Act::Refill { log: 1 }, Act::Rename { log: 1 }],
+            ),
+        ],
+    );
+}
+
+#[test]
+fn a_log_that_was_read_in_its_copy_goes_on_in_its_own_file_once_that_can_be_opened() {
+    assert_well(
+        setup(false, 0, 700),
+        vec![
+            append(0, 1, 0),
+            append(1, 1, 0),
+            pass(1),
+            Act::Deny { log: 1 },
+            Act::Copy { log: 1 },
+            stop(labels(false, 0), true, vec![]),
+            Act::Allow,
+            append(1, 3, 0),
+        ],
+    );
+}
