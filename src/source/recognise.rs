@@ -253,10 +253,14 @@ impl Source {
         // What took the name of a file that lies elsewhere is another one, however alike they are,
         // and so is what was rotated after it.
         let key = FileKey::of(&opened.metadata);
+        let is_unopened = self.unopened(input, &opened.metadata, journal).is_some();
         known.retain(|(id, it)| {
+            // When its own file could not be opened, a copy of it may have been met before.
+            let file = (it.identity.inode, it.identity.birth);
+            let is_itself = is_unopened && file == (candidate.inode, candidate.birth);
             it.identity.input == *name
                 && self.has_no_bytes(*id)
-                && !self.elsewhere.excludes((*id, it), path, key)
+                && (is_itself || !self.elsewhere.excludes((*id, it), path, key))
         });
         // A copy that was met before its original was read further, and emptied.
         let copied = known.iter().find(|(id, known)| {

@@ -117,3 +117,16 @@ fn a_log_that_was_read_in_its_copy_goes_on_in_its_own_file_once_that_can_be_open
         ],
     );
 }
+
+#[test]
+fn a_log_of_which_a_copy_was_met_is_known_once_it_can_be_opened() {
+    assert_well(
+        setup(false, 0, 700),
+        vec![
+            append(0, 1, 0),
+            Act::Deny { log: 0 },
+            stop(labels(false, 0), false, vec![]),
+            stop(labels(false, 0), false, vec![Act::Copy { log: 0 }]),
+        ],
+    );
+}
