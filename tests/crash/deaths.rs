@@ -2,13 +2,16 @@
 
 use std::fs;
 use std::path::Path;
+use std::time::Duration;
 
 use super::{Agent, Faults, Life, ON_ERROR, pass};
-use crate::harness::PATIENCE;
 use crate::outcome::BAD;
 use crate::points::{Point, Trouble};
 
 const SIGKILL: i32 = 9;
+/// An agent comes by a place within this, however busy the machine is: some are passed once in many
+/// batches.
+const COMES_BY: Duration = Duration::from_mins(5);
 
 impl Life<'_> {
     /// Kills one agent soon after the other.
@@ -70,7 +73,7 @@ impl Life<'_> {
     fn launch_to_die(&mut self, place: &str, passing: u64) -> bool {
         let path = self.scene.write(&self.config);
         let exit =
-            Agent::launch_to_die(&path, &ON_ERROR, &format!("{place}:{passing}")).wait(PATIENCE);
+            Agent::launch_to_die(&path, &ON_ERROR, &format!("{place}:{passing}")).wait(COMES_BY);
         let has_died = exit.signal == Some(SIGKILL);
         if !has_died {
             let code = exit.code;
