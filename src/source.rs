@@ -28,6 +28,7 @@ use problems::Problems;
 pub(crate) use problems::permission_mending;
 pub(crate) use writers::Writer;
 
+mod adopting;
 mod anew;
 mod beginning;
 mod beside;
