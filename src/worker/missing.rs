@@ -7,16 +7,12 @@ use std::time::{Duration, Instant};
 
 use super::Worker;
 use crate::journal::{Entry, Identity};
-use crate::observe::snapshot::utc;
-use crate::record::Time;
 use crate::source::{Folders, Generation, Moment, Place, Whereabouts};
 use crate::span::GenerationId;
 
-/// How long bytes are owed before the size of their file is noted in the journal, in nanoseconds:
-/// while delivery keeps up, nothing need be noted.
-const OWED_FOR_LONG: i64 = 2_000_000_000;
-/// Sizes are noted this often at most.
-const NOTE_SIZES_EVERY: Duration = Duration::from_secs(5);
+mod sizes;
+mod telling;
+
 /// A listing that is made while names change may leave one out: a content is missing when it was not
 /// found twice, with this between.
 const LOOK_AGAIN_AFTER: Duration = Duration::from_secs(1);
@@ -257,50 +253,6 @@ impl Worker {
         owed.max().unwrap_or(0)
     }
 
-    fn tell_missing(&mut self, id: GenerationId, absent: &Absent, found: Whereabouts, at: Moment) {
-        let seen = &absent.seen;
-        let is_emptied = found == Whereabouts::Emptied;
-        let (reason, why) = match absent.how {
-            How::Away => {
-                let (reason, what_happened) = if is_emptied {
-                    ("truncated", "emptied")
-                } else {
-                    ("deleted_while_away", "deleted")
-                };
-                let when = utc(seen.seen);
-                (
-                    reason,
-                    format!(
-                        "the file was {what_happened} while it was not held open by a running agent; whether it was written after {when} is not known"
-                    ),
-                )
-            }
-            How::Emptied => (
-                "truncated",
-                "the file was emptied before they were read; rotate by renaming, or less often"
-                    .to_owned(),
-            ),
-            How::Copied => (
-                "truncated",
-                "they were written between the copying and the emptying; rotate by renaming"
-                    .to_owned(),
-            ),
-            How::Cut(_) => (
-                "truncated",
-                "they were cut off the end of the file before they were read".to_owned(),
-            ),
-        };
-        let lost = self.lost_of(id, absent);
-        if lost == 0 {
-            // Most often a log that was done with: nothing is known to be lost.
-            let path = seen.path.display();
-            tracing::info!(%path, "all that was seen of a file was delivered: {why}");
-        } else {
-            self.losses.note(reason, &seen.path, lost, &why, at.time);
-        }
-        self.miss_no_more(id);
-    }
-
     /// It may turn up again, but it is told only once.
     fn miss_no_more(&mut self, id: GenerationId) {
         let is_open = |it: &Generation| it.place != Place::Gone;
@@ -317,55 +269,5 @@ impl Worker {
         if identity != *before {
             self.journal.append(&Entry::Generation(id, identity));
         }
-    }
-
-    /// Notes how long files are of which bytes have been owed for a while: what is lost with a
-    /// file can only be told by another run when it knows what was there.
-    pub(super) fn note_sizes(&mut self, at: Moment) {
-        if !self.missing.has_unnoted
-            || at.now.duration_since(self.missing.sizes_noted) < NOTE_SIZES_EVERY
-        {
-            return;
-        }
-        let unnoted = self.unnoted();
-        let is_due = |owed_since: &Time| at.time.nanos_since(*owed_since) >= OWED_FOR_LONG;
-        let (due, early): (Vec<_>, Vec<_>) = unnoted.into_iter().partition(|(_, it)| is_due(it));
-        self.missing.has_unnoted = !early.is_empty();
-        if !due.is_empty() {
-            self.missing.sizes_noted = at.now;
-            self.note_sizes_of(due, at);
-        }
-    }
-
-    /// The same at the end, for all.
-    pub(super) fn note_all_sizes(&mut self, at: Moment) {
-        let unnoted = self.unnoted();
-        self.note_sizes_of(unnoted, at);
-        self.journal.commit(at.now);
-    }
-
-    fn note_sizes_of(&mut self, generations: Vec<(GenerationId, Time)>, at: Moment) {
-        for (id, _) in generations {
-            self.source.note_identity(id, &mut self.journal, at);
-        }
-    }
-
-    /// Files of which bytes are owed and whose size is another than noted; and since when.
-    fn unnoted(&self) -> Vec<(GenerationId, Time)> {
-        let known = &self.journal.state().generations;
-        let is_noted = |id, size| {
-            let known = known.get(&id);
-            known.is_some_and(|known| known.identity.size == Some(size))
-        };
-        let open = self.source.generations();
-        open.filter(|it| it.place != Place::Gone && !is_noted(it.id, it.size))
-            .filter_map(|it| {
-                let outputs = self.outputs.iter();
-                let progress = outputs.filter_map(|output| output.dispatcher.progress(it.id));
-                let done = progress.map(|progress| progress.done).min();
-                let done = done.filter(|done| *done < it.size)?;
-                Some((it.id, it.times.oldest_from(done)?))
-            })
-            .collect()
     }
 }
