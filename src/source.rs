@@ -26,6 +26,7 @@ pub(crate) use moment::Moment;
 use names::Name;
 use problems::Problems;
 pub(crate) use problems::permission_mending;
+pub(crate) use unread::Became;
 pub(crate) use writers::Writer;
 
 mod adopting;
@@ -71,6 +72,7 @@ pub(crate) mod sight;
 pub(crate) mod stock;
 mod times;
 pub(crate) mod twice;
+mod unread;
 mod volume;
 mod walk;
 mod watch;
@@ -137,6 +139,7 @@ pub(crate) struct Source {
     rest: rest::Rest,
     hidden: hidden::Hidden,
     problems: Problems,
+    unread: unread::Unread,
     next_walk: Instant,
     next_retired: Instant,
     writers: writers::Writers,
@@ -178,6 +181,7 @@ impl Source {
             rest: rest::Rest::default(),
             hidden: hidden::Hidden::default(),
             problems: Problems::default(),
+            unread: unread::Unread::default(),
             next_walk: at.now,
             next_retired: at.now + RETIRED_EVERY,
             writers: writers::Writers::default(),

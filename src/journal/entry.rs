@@ -45,8 +45,8 @@ pub(crate) enum Entry {
     Looked(Time),
     /// A folder could not be looked at since this time, or, without one, was looked at again.
     OutOfSight(PathBuf, Option<Time>),
-    /// A file could not be opened.
-    Unopened(Unopened),
+    /// A file could not be opened, and so many bytes of it were seen.
+    Unopened(Unopened, u64),
     /// It was, or nobody remembers it any more.
     OpenedAfterAll(Unopened),
     /// The entries before this one are the whole state at the time the segment was begun.
@@ -237,6 +237,15 @@ struct OutOfSightPayload {
 }
 
 #[derive(Serialize, Deserialize)]
+struct UnopenedPayload {
+    #[serde(flatten)]
+    file: Unopened,
+    /// Of a later version than the others.
+    #[serde(default)]
+    size: u64,
+}
+
+#[derive(Serialize, Deserialize)]
 struct BatchPayload {
     batch: BatchId,
 }
@@ -305,7 +314,7 @@ impl Entry {
             Self::Settle(..) => b'P',
             Self::Looked(_) => b'L',
             Self::OutOfSight(..) => b'D',
-            Self::Unopened(_) => b'N',
+            Self::Unopened(..) => b'N',
             Self::OpenedAfterAll(_) => b'O',
             Self::CheckpointEnd(_) => b'E',
             Self::Synced => b'Y',
@@ -357,7 +366,11 @@ impl Entry {
                 folder: folder.clone(),
                 since: *since,
             }),
-            Self::Unopened(file) | Self::OpenedAfterAll(file) => serde_json::to_vec(file),
+            Self::Unopened(file, size) => serde_json::to_vec(&UnopenedPayload {
+                file: file.clone(),
+                size: *size,
+            }),
+            Self::OpenedAfterAll(file) => serde_json::to_vec(file),
             Self::CheckpointEnd(end) => serde_json::to_vec(end),
             Self::Synced => Ok(Vec::new()),
         }
@@ -437,7 +450,10 @@ impl Entry {
                 let payload: OutOfSightPayload = serde_json::from_slice(payload)?;
                 Self::OutOfSight(payload.folder, payload.since)
             }
-            b'N' => Self::Unopened(serde_json::from_slice(payload)?),
+            b'N' => {
+                let payload: UnopenedPayload = serde_json::from_slice(payload)?;
+                Self::Unopened(payload.file, payload.size)
+            }
             b'O' => Self::OpenedAfterAll(serde_json::from_slice(payload)?),
             b'E' => Self::CheckpointEnd(serde_json::from_slice(payload)?),
             b'Y' => Self::Synced,

@@ -1,7 +1,7 @@
 //! When all names were looked at, and what could not be: what is found there later is as new as it
 //! was then. Values.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
@@ -36,8 +36,8 @@ pub(crate) struct Looks {
     pub(crate) at: Option<Time>,
     /// Folders that cannot be looked at, each with when that could be done last.
     pub(crate) out_of_sight: BTreeMap<PathBuf, Time>,
-    /// Files that nobody could open yet.
-    pub(crate) unopened: BTreeSet<Unopened>,
+    /// Files that nobody could open yet, each with how much of it was seen, in bytes.
+    pub(crate) unopened: BTreeMap<Unopened, u64>,
 }
 
 impl Looks {
@@ -48,7 +48,10 @@ impl Looks {
             let known = self.out_of_sight.entry(folder).or_insert(since);
             *known = since.min(*known);
         }
-        self.unopened.extend(earlier.unopened);
+        for (file, size) in earlier.unopened {
+            let known = self.unopened.entry(file).or_default();
+            *known = size.max(*known);
+        }
     }
 
     /// Applies an entry that tells of looks.
@@ -61,8 +64,8 @@ impl Looks {
             Entry::OutOfSight(folder, None) => {
                 self.out_of_sight.remove(folder);
             }
-            Entry::Unopened(file) => {
-                self.unopened.insert(file.clone());
+            Entry::Unopened(file, size) => {
+                self.unopened.insert(file.clone(), *size);
             }
             Entry::OpenedAfterAll(file) => {
                 self.unopened.remove(file);
@@ -76,7 +79,8 @@ impl Looks {
         let out_of_sight = self.out_of_sight.iter();
         let out_of_sight =
             out_of_sight.map(|(folder, since)| Entry::OutOfSight(folder.clone(), Some(*since)));
-        let unopened = self.unopened.iter().cloned().map(Entry::Unopened);
+        let unopened = self.unopened.iter();
+        let unopened = unopened.map(|(file, size)| Entry::Unopened(file.clone(), *size));
         let at = self.at.map(Entry::Looked).into_iter();
         at.chain(out_of_sight).chain(unopened)
     }
@@ -99,7 +103,7 @@ impl Looks {
             input: String::new(),
             path: PathBuf::new(),
         };
-        let from = self.unopened.range(from..);
+        let from = self.unopened.range(from..).map(|(file, _)| file);
         from.take_while(move |it| (it.inode, it.birth) == (inode, birth))
     }
 }

@@ -157,7 +157,7 @@ impl State {
             }
             Entry::Looked(_)
             | Entry::OutOfSight(..)
-            | Entry::Unopened(_)
+            | Entry::Unopened(..)
             | Entry::OpenedAfterAll(_) => self.looks.apply(entry),
             Entry::Acknowledge(id) => return self.acknowledge(*id),
             Entry::Unseal(id) => return self.unseal(*id),

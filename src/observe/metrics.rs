@@ -33,10 +33,11 @@ pub(crate) const LOKI_REFUSALS: &[&str] = &[
 pub(crate) const CLOUDWATCH_REFUSALS: &[&str] =
     &["refused", "too_old", "expired", "too_new", "too_large"];
 /// The reasons for which bytes are lost.
-const LOSSES: [&str; 4] = [
+const LOSSES: [&str; 5] = [
     "truncated",
     "hold_deleted",
     "deleted_while_away",
+    "unreadable",
     "disk_full",
 ];
 

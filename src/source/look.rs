@@ -40,6 +40,7 @@ impl Source {
             Ok(metadata) => metadata,
             Err(error) if error.kind() == io::ErrorKind::NotFound => {
                 self.by_path.remove(input, path);
+                self.unread.note_nothing_at(path);
                 return;
             }
             Err(error) => {
@@ -73,7 +74,7 @@ impl Source {
                 }
                 Err(error) => {
                     self.problems.note(path, "open", &error);
-                    return self.remember_unopened((input, path), &metadata, journal);
+                    return self.remember_unopened((input, path), &metadata, &error, journal);
                 }
             },
         };

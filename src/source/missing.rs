@@ -39,9 +39,20 @@ pub(crate) enum Whereabouts {
 #[derive(Debug, Default)]
 pub(crate) struct Folders(BTreeMap<PathBuf, Option<Folder>>);
 
+impl Folders {
+    /// A folder as it was when it was first asked for; nothing when it cannot be listed, or when there
+    /// is nothing in it: with the folder itself an empty one may stand in for it, as where a volume is
+    /// mounted late.
+    pub(super) fn at(&mut self, path: PathBuf, links: &Links) -> Option<&Folder> {
+        let folder = self.0.entry(path);
+        let folder = folder.or_insert_with_key(|path| Folder::of(path, links));
+        folder.as_ref().filter(|it| !it.listing.is_empty)
+    }
+}
+
 #[derive(Debug)]
-struct Folder {
-    listing: Listing,
+pub(super) struct Folder {
+    pub(super) listing: Listing,
     /// The names of each file, by inode and birth.
     of_file: BTreeMap<(u64, Time), Vec<PathBuf>>,
     /// The names whose files can have had this one before.
@@ -71,6 +82,11 @@ impl Folder {
             of_file,
             of_name,
         })
+    }
+
+    /// The names of a file, by inode and birth.
+    pub(super) fn names_of(&self, file: (u64, Time)) -> &[PathBuf] {
+        self.of_file.get(&file).map_or(&[], Vec::as_slice)
     }
 
     /// The files that can be that of a generation, or hold it by their names.
@@ -169,16 +185,14 @@ impl Source {
         };
         let folders = self.links.folders_beside(&identity.path).into_iter();
         let found = folders.map(|path| {
-            let folder = looked_in.0.entry(path);
-            let folder = folder.or_insert_with_key(|path| Folder::of(path, &self.links));
-            self.look_in(folder.as_ref(), &seen, at)
+            let folder = looked_in.at(path, &self.links);
+            self.look_in(folder, &seen, at)
         });
         found.max().unwrap_or(Whereabouts::Unknown)
     }
 
     fn look_in(&self, folder: Option<&Folder>, seen: &Seen<'_>, at: Moment) -> Whereabouts {
-        // With the folder itself an empty one may stand in for it, as where a volume is mounted late.
-        let Some(folder) = folder.filter(|it| !it.listing.is_empty) else {
+        let Some(folder) = folder else {
             return Whereabouts::Unknown;
         };
         let mut found = if folder.listing.is_certain {

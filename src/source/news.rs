@@ -47,14 +47,17 @@ impl Source {
 
     /// A file cannot be opened: whatever name it has when it can be, it is owed.
     pub(super) fn remember_unopened(
-        &self,
+        &mut self,
         (input, path): (usize, &Path),
         metadata: &Metadata,
+        error: &io::Error,
         journal: &mut Journal,
     ) {
+        if let Some(file) = self.unopened(input, metadata, journal) {
+            return self.unread.note(file, path, metadata.len(), error);
+        }
         let looks = &journal.state().looks;
-        let is_known = self.unopened(input, metadata, journal).is_some();
-        if is_known || looks.unopened.len() >= MOST_UNOPENED || !metadata.is_file() {
+        if looks.unopened.len() >= MOST_UNOPENED || !metadata.is_file() {
             return;
         }
         let file = Unopened {
@@ -67,8 +70,9 @@ impl Source {
         let is_same = |it: &&Unopened| {
             (it.inode, &it.input, &it.path) == (file.inode, &file.input, &file.path)
         };
-        let before = looks.unopened.iter().find(is_same).cloned();
-        journal.append(&Entry::Unopened(file));
+        let before = looks.unopened.keys().find(is_same).cloned();
+        self.unread.note(&file, path, metadata.len(), error);
+        journal.append(&Entry::Unopened(file, metadata.len()));
         if let Some(before) = before {
             journal.append(&Entry::OpenedAfterAll(before));
         }
@@ -92,7 +96,7 @@ impl Source {
             std::fs::metadata(&it.path).is_ok_and(|metadata| metadata.ino() == it.inode)
         };
         let gone: Vec<_> = unopened
-            .iter()
+            .keys()
             .filter(|it| !is_there(it))
             .cloned()
             .collect();

@@ -133,7 +133,7 @@ impl Source {
             self.problems.note(path, "open", error);
         }
         if is_news {
-            self.remember_unopened((input, path), &metadata, journal);
+            self.remember_unopened((input, path), &metadata, error, journal);
         }
     }
 

@@ -194,6 +194,7 @@ impl Worker {
         self.make_room(at);
         self.note_sizes(at);
         self.look_for_missing(at);
+        self.look_for_unread(at);
         self.end_past(at);
         let outputs = &self.outputs;
         self.source.forget_old_times(|id| {
@@ -295,7 +296,9 @@ impl Worker {
             .any(|output| output.dispatcher.has_unreadable());
         let is_short = self.source.is_short_of_room();
         let is_busy = has_loose_ends || is_waiting || is_short || self.missing.has_unnoted();
-        let missing_at = self.missing.next_look().map(|due| due.max(self.tidy_at));
-        is_busy.then_some(self.tidy_at).or(missing_at)
+        let looks = self.missing.next_look().into_iter();
+        let next_look = looks.chain(self.next_look_for_unread()).min();
+        let next_look = next_look.map(|due| due.max(self.tidy_at));
+        is_busy.then_some(self.tidy_at).or(next_look)
     }
 }

@@ -9,9 +9,11 @@ use super::Worker;
 use crate::journal::{Entry, Identity};
 use crate::source::{Folders, Generation, Moment, Place, Whereabouts};
 use crate::span::GenerationId;
+use unread::Unread;
 
 mod sizes;
 mod telling;
+mod unread;
 
 /// A listing that is made while names change may leave one out: a content is missing when it was not
 /// found twice, with this between.
@@ -75,6 +77,7 @@ pub(super) struct Missing {
     sizes_noted: Instant,
     /// Whether a file has owed bytes that the journal does not know to be there.
     has_unnoted: bool,
+    unread: Unread,
 }
 
 impl Missing {
@@ -84,6 +87,7 @@ impl Missing {
             absent: BTreeMap::new(),
             sizes_noted: now,
             has_unnoted: false,
+            unread: Unread::new(now),
         }
     }
 

@@ -27,6 +27,7 @@ mod records;
 mod stage;
 mod toll;
 mod turns;
+mod unread;
 mod world;
 
 /// As many lives as fit a run of all tests; more where `PROPTEST_CASES` asks for them.

@@ -3,6 +3,7 @@
 
 use std::fs;
 use std::io::Write as _;
+use std::os::unix::fs::PermissionsExt as _;
 
 use flate2::{Compression, write::GzEncoder};
 use pinnace::receiver::Backend;
@@ -227,4 +228,24 @@ fn what_was_counted_of_an_emptied_log_is_not_counted_again_by_another_run() {
     agent.wait_for_log("whether it was written after");
     assert_eq!(lost_for(&config, "truncated"), Some(0));
     assert!(!agent.stop_well().contains("bytes were lost"));
+}
+
+#[test]
+fn a_log_that_nobody_may_read_before_it_is_deleted_is_counted() {
+    let scene = Scene::new();
+    let config = scene.loki_config().serving();
+    let path = scene.log("secret.log");
+    append(&scene.log("other.log"), "stays\n");
+    append(&path, "0123456789\n");
+    fs::set_permissions(&path, fs::Permissions::from_mode(0o000)).unwrap();
+    let Some(agent) = scene.launch_powerless(&config, &["--on-error=degrade"]) else {
+        return;
+    };
+    agent.wait_for_log("secret.log");
+    fs::remove_file(&path).unwrap();
+    let told = agent.wait_for_log("bytes were lost");
+    let says = ["secret.log", "for want of permission", "is deleted"];
+    assert!(says.iter().all(|it| told.contains(it)), "{told}");
+    assert_eq!(lost_for(&config, "unreadable"), Some(11));
+    agent.stop_well();
 }

@@ -124,12 +124,11 @@ fn entry() -> impl Strategy<Value = Entry> {
         any::<i64>().prop_map(|time| Entry::Looked(Time(time))),
         ("/[ab]", any::<Option<i64>>())
             .prop_map(|(folder, since)| Entry::OutOfSight(folder.into(), since.map(Time))),
-        (0u64..3, any::<bool>()).prop_map(|(inode, is_over)| {
+        (0u64..3, any::<Option<u64>>()).prop_map(|(inode, size)| {
             let file = unopened(inode);
-            if is_over {
-                Entry::OpenedAfterAll(file)
-            } else {
-                Entry::Unopened(file)
+            match size {
+                None => Entry::OpenedAfterAll(file),
+                Some(size) => Entry::Unopened(file, size),
             }
         }),
         (id, "[ab]", "[ab]", 0u64..9).prop_map(|(id, output, stream, number)| {
@@ -228,7 +227,7 @@ pub(in crate::journal) fn each_kind() -> [Entry; 17] {
         }),
         Entry::Looked(Time(1)),
         Entry::OutOfSight("/logs".into(), Some(Time(1))),
-        Entry::Unopened(unopened(1)),
+        Entry::Unopened(unopened(1), 9),
         Entry::OpenedAfterAll(unopened(1)),
         Entry::Cut(BatchId(1), vec![1]),
         Entry::Settle(BatchId(1), 0..1, Fate::Delivered),

@@ -1,12 +1,14 @@
 //! What the agent must say to be lost. Only plain cases are decided: all of a log was seen, and it was
 //! emptied while it was held open, and no other file ever held that; then what was in no batch by
-//! then is lost, and the agent goes on for long enough to find that out.
+//! then is lost, and the agent goes on for long enough to find that out. The same of a log that was
+//! deleted before anybody could open it, and that no other file can be.
 
 use std::time::{Duration, Instant};
 
 use super::backend::Backend;
 use super::files::{Files, Lies, own_begin};
 use super::stage::Stage;
+use crate::source::denied;
 
 /// So soon the agent has looked for what is missing twice.
 const TOLD_WITHIN: Duration = Duration::from_secs(5);
@@ -15,7 +17,7 @@ const TOLD_WITHIN: Duration = Duration::from_secs(5);
 #[derive(Debug, Default)]
 pub(super) struct Toll {
     certain: u64,
-    /// Logs that were emptied a moment ago: when, and what was lost with each.
+    /// Logs that were emptied or deleted a moment ago: when, and what was lost with each.
     fresh: Vec<(Instant, u64)>,
 }
 
@@ -37,6 +39,17 @@ impl Toll {
             let unread = outputs.map(|backend| unread(files, emptied, backend));
             let lost = unread.max().unwrap_or(0);
             self.fresh.push((stage.now(), lost as u64));
+        }
+    }
+
+    /// A log is about to be deleted.
+    pub(super) fn note_deleted(&mut self, files: &Files, log: usize, stage: &Stage) {
+        let is_only_file = !files.is_linked(log) && files.lies_in_oldest(log).is_none();
+        let deleted = files.lies_alone_in(log).filter(|_| is_only_file);
+        if let Some(it) = deleted.filter(|it| denied::is(it.inode))
+            && stage.seen_unread(it.inode) == Some(it.len as u64)
+        {
+            self.fresh.push((stage.now(), it.len as u64));
         }
     }
 

@@ -85,6 +85,7 @@ impl World {
             Act::Link { log } => files.link(stage, log),
             Act::Delete { log } => {
                 excused.note_gone(files, files.lies_in(log), &stage.backends);
+                toll.note_deleted(files, log, stage);
                 files.delete(stage, log);
             }
             Act::DeleteOldest { log } => {

@@ -34,6 +34,14 @@ impl Stage {
         present.is_some_and(|it| it.seen_len() >= len as u64)
     }
 
+    /// How much the agent has seen of a file that it could never open.
+    pub(in super::super) fn seen_unread(&self, inode: u64) -> Option<u64> {
+        let worker = &self.agent.as_ref()?.worker;
+        let mut known = worker.journal.state().generations.values();
+        let was_opened = known.any(|it| it.identity.inode == inode);
+        worker.source.seen_unread(inode).filter(|_| !was_opened)
+    }
+
     /// Up to where the agent has read what is in this file now, for each output.
     pub(in super::super) fn read_up_to(&self, inode: u64) -> [u64; 2] {
         let mut read = [0; 2];
