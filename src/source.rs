@@ -289,6 +289,9 @@ impl Source {
         if at.now >= self.next_retired {
             self.next_retired = at.now + RETIRED_EVERY;
             self.all_at_home.set(None);
+            if self.has_lost_a_folder() {
+                return self.walk(journal, at);
+            }
             self.look_at_retired(journal, at, &mut changes);
         }
         changes

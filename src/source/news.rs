@@ -10,7 +10,7 @@ use std::path::{Path, PathBuf};
 
 use super::file::{FileKey, birth_of};
 use super::hidden::Folder;
-use super::{Moment, Source};
+use super::{Moment, Place, Source};
 use crate::journal::{Entry, Journal, MOST_UNOPENED, Unopened};
 use crate::record::Time;
 
@@ -161,6 +161,21 @@ impl Source {
         let looked_at = self.clock.looked_at();
         self.hidden
             .walked(seen, &deleted, holds, looked_at, at.time);
+    }
+
+    /// Whether a folder is no longer there, or another one, of which the system tells nothing: it
+    /// keeps one that was deleted for as long as a deleted file of it is open.
+    pub(super) fn has_lost_a_folder(&self) -> bool {
+        let open = self.generations.values();
+        let deleted = open.filter(|it| it.place == Place::Deleted);
+        let folders: BTreeSet<_> = deleted.filter_map(|it| it.path.parent()).collect();
+        folders.into_iter().any(|folder| {
+            let listed = self.hidden.key_of(folder);
+            listed.is_some_and(|listed| match std::fs::metadata(folder) {
+                Ok(metadata) => FileKey::of(&metadata) != listed,
+                Err(error) => error.kind() == io::ErrorKind::NotFound,
+            })
+        })
     }
 
     /// Tells the journal which folders are out of sight, where that is news.

@@ -9,6 +9,7 @@ mod copies;
 mod emptied;
 mod lost_ends;
 mod missing;
+mod moved;
 mod overtaken;
 mod renames;
 mod rest;
