@@ -130,6 +130,8 @@ pub(crate) struct Source {
     room: room::Room,
     /// When the deferred names are looked at again.
     retry_at: Instant,
+    /// What names held until now that lead to other files by now.
+    replaced: BTreeMap<(usize, PathBuf), GenerationId>,
     /// Generations that were found changed while others were looked at.
     doubted: BTreeSet<GenerationId>,
     clock: Clock,
@@ -173,6 +175,7 @@ impl Source {
             has_missed: false,
             room: room::Room::new(),
             retry_at: at.now,
+            replaced: BTreeMap::new(),
             doubted: BTreeSet::new(),
             clock: Clock::new(at),
             boot: Boot::last(),

@@ -28,6 +28,8 @@ mod model;
 mod names;
 #[path = "tailing/python.rs"]
 mod python;
+#[path = "tailing/replaced.rs"]
+mod replaced;
 #[path = "tailing/rotation.rs"]
 mod rotation;
 #[path = "tailing/small.rs"]

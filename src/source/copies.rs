@@ -10,6 +10,7 @@ use super::elsewhere::is_rotated_before;
 use super::file::{FileKey, birth_of, modified};
 use super::generation::{Generation, Place};
 use super::opened::Opened;
+use super::writers::Writer;
 use super::{Moment, Source, reader};
 use crate::journal::{Entry, Journal};
 use crate::span::{GenerationId, PROOF_ENOUGH, Position};
@@ -60,8 +61,11 @@ impl Source {
         journal: &Journal,
         at: Moment,
     ) -> Original {
-        if let Some(left) = self.left_unopened(input, path, opened, journal) {
-            return Original::Shorter(left);
+        let shorter = self
+            .left_unopened(input, path, opened, journal)
+            .or_else(|| self.put_in_place_of(input, path, opened));
+        if let Some(shorter) = shorter {
+            return Original::Shorter(shorter);
         }
         let lineage = self.links.lineage_of(path);
         if lineage
@@ -100,7 +104,12 @@ impl Source {
             }
             match self.likeness(generation, opened, at) {
                 Likeness::Same => return Original::Is(generation.id),
-                Likeness::Longer if is_in_copy(generation, journal) => longer = Some(generation.id),
+                Likeness::Longer
+                    if is_in_copy(generation, journal)
+                        || self.is_taken_over(generation, opened) =>
+                {
+                    longer = Some(generation.id);
+                }
                 Likeness::MayBecome => is_unsettled = true,
                 // It may have been emptied while it was compared: then the comparison says nothing.
                 Likeness::Longer | Likeness::Other if !generation.is_as_seen() => {
@@ -137,9 +146,32 @@ impl Source {
                 && it.place != Place::Gone
         })?;
         // Less may be nothing but a banner.
-        let is_enough = left.size >= PROOF_ENOUGH && left.is_as_seen() && left.is_in(opened);
-        let holds_all = || left.position(left.size).is_ok_and(|end| opened.proves(end));
-        (is_enough && holds_all()).then_some(left.id)
+        (left.size >= PROOF_ENOUGH && is_wholly_in(left, opened)).then_some(left.id)
+    }
+
+    /// The generation that this name held until now, if the file was put in its place with all
+    /// that it held and more, as `rsync` does.
+    fn put_in_place_of(&self, input: usize, path: &Path, opened: &Opened) -> Option<GenerationId> {
+        let before = self.replaced.get(&(input, path.to_owned()))?;
+        let before = self.generations.get(before)?;
+        (before.place != Place::Gone && self.holds_more(before, opened)).then_some(before.id)
+    }
+
+    /// Whether the file of a generation was deleted, and this one holds all that was in it and more.
+    fn is_taken_over(&self, generation: &Generation, opened: &Opened) -> bool {
+        let metadata = generation.content.file().metadata();
+        metadata.is_ok_and(|it| it.nlink() == 0) && self.holds_more(generation, opened)
+    }
+
+    /// Whether a file holds all that is in that of a generation which nobody writes, and more. What
+    /// holds no more may be another run of a job that writes the very same each time.
+    fn holds_more(&self, generation: &Generation, opened: &Opened) -> bool {
+        let file = generation.content.file();
+        // Less may be nothing but a banner.
+        generation.is_well_known()
+            && generation.size < opened.len()
+            && matches!(self.writers.of(generation.key, file), Ok(Writer::Gone))
+            && is_wholly_in(generation, opened)
     }
 
     /// Notes a file as a copy of a generation that holds its bytes, or that held them when they
@@ -257,6 +289,12 @@ impl Source {
             Likeness::Other
         }
     }
+}
+
+/// Whether another file holds all that is in that of a generation now.
+fn is_wholly_in(generation: &Generation, opened: &Opened) -> bool {
+    let end = || generation.position(generation.len_now()?);
+    generation.is_as_seen() && generation.is_in(opened) && end().is_ok_and(|end| opened.proves(end))
 }
 
 /// Whether a generation ends where a copy of it does: it may be that copy in which it lies, and not

@@ -108,7 +108,10 @@ impl Source {
                     moved.insert(*id);
                 }
                 Name::Meant(input, path) if self.leads_elsewhere(*input, path) => {
-                    moved.extend(self.by_path.remove(*input, path));
+                    if let Some(id) = self.by_path.remove(*input, path) {
+                        moved.insert(id);
+                        self.replaced.insert((*input, path.clone()), id);
+                    }
                 }
                 Name::Meant(..) | Name::Sibling(..) => {}
             }
@@ -130,6 +133,8 @@ impl Source {
                 Name::Nameless(_) => {}
             }
         }
+        let waiting = &self.deferred;
+        self.replaced.retain(|name, _| waiting.contains(name));
         for id in moved {
             self.settle(id, journal, at, &mut changes);
         }

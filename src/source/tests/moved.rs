@@ -27,3 +27,86 @@ fn a_folder_that_was_deleted_with_an_open_file_and_made_anew_is_found_within_a_s
             .all(|it| it.place == Place::Deleted)
     );
 }
+
+#[test]
+fn a_file_put_in_the_place_of_the_beginning_of_it_is_read_on_unless_somebody_writes_that() {
+    for is_written in [false, true] {
+        let mut bench = bench(&["*.log"]);
+        let content = lines("one", 9000);
+        bench.write("a.log", &content[..6000]);
+        let id = bench.opened();
+        bench.deliver(id, 6000);
+        let writer = fs::OpenOptions::new()
+            .append(true)
+            .open(bench.path("a.log"));
+        let writer = writer.ok().filter(|_| is_written);
+        bench.write(".a.log.Xq7Zk2", &content);
+        bench.rename(".a.log.Xq7Zk2", "a.log");
+        let changes = bench.events();
+        if is_written {
+            assert!(
+                matches!(changes[..], [Change::Opened(other)] if other > id),
+                "{changes:?}"
+            );
+        } else if changes != [Change::Grew(id)] {
+            // Only where the system says that nobody writes it.
+            let file = fs::File::open(bench.path("a.log")).unwrap();
+            assert_eq!(lease::is_written(&file), None, "{changes:?}");
+        }
+        drop(writer);
+    }
+}
+
+#[test]
+fn a_file_put_in_the_place_of_another_is_a_file_of_its_own() {
+    let content = lines("one", 9000);
+    let table = [
+        ("what may be a banner", &content[..3000], content.clone()),
+        (
+            "another run of a job that writes the same",
+            &content,
+            content.clone(),
+        ),
+        (
+            "one of which the end was changed",
+            &content,
+            content[..content.len() - 4].to_owned() + "abc\nx\n",
+        ),
+    ];
+    for (what, before, after) in table {
+        let mut bench = bench(&["*.log"]);
+        bench.write("a.log", before);
+        let id = bench.opened();
+        bench.deliver(id, before.len() as u64);
+        bench.write("new", &after);
+        bench.rename("new", "a.log");
+        let changes = bench.events();
+        assert!(
+            matches!(changes[..], [Change::Opened(other)] if other > id),
+            "{what}: {changes:?}"
+        );
+    }
+}
+
+#[test]
+fn a_rotated_file_that_is_replaced_by_the_longer_log_is_read_on() {
+    // As one that brings the files of another machine does after a rotation there.
+    let mut bench = bench(&["a.log*"]);
+    let content = lines("one", 9000);
+    bench.write("a.log", &content[..6000]);
+    let id = bench.opened();
+    bench.deliver(id, 6000);
+    bench.write("new", "two\n");
+    bench.rename("new", "a.log");
+    bench.write("new", &content);
+    bench.rename("new", "a.log.1");
+    let changes = bench.events();
+    let file = fs::File::open(bench.path("a.log.1")).unwrap();
+    if lease::is_written(&file).is_some() {
+        assert!(changes.contains(&Change::Grew(id)), "{changes:?}");
+        assert_eq!(
+            bench.source.get(id).unwrap().path,
+            bench.path("a.log.1").into()
+        );
+    }
+}
