@@ -67,7 +67,7 @@ impl Source {
         if let Some(shorter) = shorter {
             return Original::Shorter(shorter);
         }
-        let lineage = self.links.lineage_of(path);
+        let lineage = self.links.lineage_from_above(path);
         if lineage
             .earlier_names()
             .is_some_and(|mut it| it.next().is_none())
@@ -82,7 +82,7 @@ impl Source {
             .generations
             .values()
             .filter(|it| it.input == input && it.place != Place::Gone)
-            .filter(|it| lineage.is_rotation_of(&it.path) || lineage.can_come_from(&it.origin))
+            .filter(|it| lineage.can_come_from(&it.path) || lineage.can_come_from(&it.origin))
             .filter(|it| !is_rotated_before(it, path, journal));
         let mut is_unsettled = false;
         let mut longer = None;

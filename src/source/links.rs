@@ -57,6 +57,20 @@ impl Links {
         lineage
     }
 
+    /// The same of a name in whose folder the log itself is not: rotation may have moved it there
+    /// from the folder above, as it does with `olddir`.
+    pub(super) fn lineage_from_above<'a>(&self, path: &'a Path) -> Lineage<'a> {
+        let mut lineage = self.lineage_of(path);
+        let above = path.parent().and_then(Path::parent);
+        let is_here = |lineage: &Lineage<'_>| lineage.originals().any(Path::exists);
+        if let Some(above) = above.filter(|_| !is_here(&lineage)) {
+            let names = lineage.originals().filter_map(Path::file_name);
+            let names: Vec<_> = names.map(|it| above.join(it)).collect();
+            lineage.add_originals(names);
+        }
+        lineage
+    }
+
     /// The folders in which a name is rotated: its own, and that in which its links end.
     pub(super) fn folders_beside(&self, name: &Path) -> BTreeSet<PathBuf> {
         let mut folders: BTreeSet<_> = name.parent().map(Path::to_owned).into_iter().collect();

@@ -230,7 +230,7 @@ impl Source {
         opened: &Opened,
         journal: &Journal,
     ) -> Identified {
-        let lineage = self.links.lineage_of(path);
+        let lineage = self.links.lineage_from_above(path);
         let candidate = rotation::Candidate {
             name: &lineage,
             inode: FileKey::of(&opened.metadata).inode,

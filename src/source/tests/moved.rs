@@ -110,3 +110,48 @@ fn a_rotated_file_that_is_replaced_by_the_longer_log_is_read_on() {
         );
     }
 }
+
+#[test]
+fn what_was_rotated_into_a_folder_and_compressed_there_is_known() {
+    for is_restarted in [false, true] {
+        let globs = &["app.log", "old/*"];
+        let mut bench = bench(globs);
+        fs::create_dir(bench.path("old")).unwrap();
+        bench.write("app.log", &lines("one", 9000));
+        let id = bench.opened();
+        let len = bench.source.get(id).unwrap().size;
+        bench.deliver(id, len);
+        bench.rename("app.log", "old/app.log.1");
+        if is_restarted {
+            bench.restart(globs);
+        } else {
+            assert_eq!(bench.walk(), []);
+        }
+        bench.gzip("old/app.log.1");
+        bench.walk();
+        let ids: Vec<_> = bench.source.generations().map(|it| it.id).collect();
+        assert_eq!(ids, [id]);
+        bench.source.close(id);
+        bench.restart(globs);
+        bench.rename("old/app.log.1.gz", "old/app.log.2.gz");
+        bench.walk();
+        let ids: Vec<_> = bench.source.generations().map(|it| it.id).collect();
+        assert!(ids.iter().all(|it| *it == id), "{ids:?}");
+    }
+}
+
+#[test]
+fn beside_a_log_of_the_same_name_a_rotated_file_is_that_ones() {
+    let mut bench = bench(&["app.log", "worker/app.log*"]);
+    fs::create_dir(bench.path("worker")).unwrap();
+    let content = lines("one", 9000);
+    bench.write("app.log", &content);
+    let id = bench.opened();
+    bench.write("worker/app.log", "its own\n");
+    bench.write("worker/app.log.1", &content);
+    let changes = bench.walk();
+    let opened = changes
+        .iter()
+        .filter(|it| matches!(it, Change::Opened(other) if *other > id));
+    assert_eq!(opened.count(), 2, "{changes:?}");
+}
