@@ -201,8 +201,22 @@ pub(crate) fn originals(rotated: &Path) -> Vec<PathBuf> {
             }
         }
     }
+    if tai_label(name).is_some() {
+        found.push(rotated.with_file_name("current"));
+    }
     found.sort_by_key(|it| it.as_os_str().len());
     found
+}
+
+/// The seconds and nanoseconds of a label of `multilog`, `s6-log` and `svlogd`, which rotate
+/// `current` to such names: `@`, 24 digits, and how the file ended.
+fn tai_label(name: &[u8]) -> Option<[u64; 2]> {
+    let label = name.strip_prefix(b"@")?;
+    let (label, end) = label.split_at_checked(24)?;
+    let is_known = [&b""[..], b".s", b".u"].contains(&end);
+    let (seconds, nanoseconds) = str::from_utf8(label).ok()?.split_at_checked(16)?;
+    let parse = |digits| u64::from_str_radix(digits, 16).ok().filter(|_| is_known);
+    Some([parse(seconds)?, parse(nanoseconds)?])
 }
 
 /// How old a name says that its file is, the oldest first.
@@ -229,6 +243,9 @@ impl Age {
     /// What a name says.
     pub(super) fn of(path: &Path) -> Self {
         let name = path.file_name().unwrap_or_default().as_bytes();
+        if let Some(label) = tai_label(name) {
+            return Self(vec![Mark::Dated(label.to_vec())]);
+        }
         let mut marks = Vec::new();
         let mut numbers = Vec::new();
         // Behind the last part are no numbers.
@@ -330,6 +347,11 @@ mod tests {
             ("a.log.1", "a.log.2", true),
             ("a.log.1.gz", "a.log.2", true),
             ("a.log-20261202", "a.log-20261201.gz", true),
+            (
+                "@400000006ce4b5e80a1b2c3d.s",
+                "@400000006ce4b5e70a1b2c3d.s",
+                true,
+            ),
             ("a.log.1", "a.log.1.gz", false),
             ("a.log.2", "a.log.1", false),
             ("a.log", "a.log.1", false),
@@ -369,6 +391,13 @@ mod tests {
             ("app.log", "app-errors.log", false),
             ("app.log", "application.log", false),
             ("report_20261122.log", "report_20261123.log", false),
+            ("current", "@400000006ce4b5e70a1b2c3d.s", true),
+            ("current", "@400000006ce4b5e70a1b2c3d.u", true),
+            ("current", "@400000006ce4b5e70a1b2c3d", true),
+            ("current", "@400000006ce4b5e7.s", false),
+            ("current", "@400000006ce4b5e70a1b2c3d.state", false),
+            ("current", "@400000006ce4b5e70a1b2c3z.s", false),
+            ("app.log", "@400000006ce4b5e70a1b2c3d.s", false),
             ("messages", "messages.1", true),
             ("messages", "messages-20261122", true),
         ];

@@ -1,7 +1,9 @@
 //! Rotated files that nobody saw under their own name: which names beside a meant one are looked at,
 //! and what is owed of what lies there.
 
+use std::collections::BTreeMap;
 use std::io;
+use std::os::unix::fs::DirEntryExt as _;
 use std::path::Path;
 use std::sync::Arc;
 
@@ -90,7 +92,8 @@ impl Source {
                 let known = journal.state().generations.get(&id);
                 known.map_or(home, |it| it.identity.path.as_path()).into()
             }
-            None if is_unseen => home.into(),
+            // A name of any kind says nothing of another content.
+            None if is_unseen && self.sibling_of(input, path).is_some() => home.into(),
             None => return,
         };
         let id = self.take(input, path, origin, opened, known, (journal, at));
@@ -162,6 +165,30 @@ impl Source {
             }
         }
         (siblings, is_whole)
+    }
+
+    /// Files that an earlier run knew in this folder, and that have names there by now that are not
+    /// meant, whatever they are: not every program rotates to a name that tells where it comes from.
+    pub(super) fn renamed_in(&self, folder: &Path, journal: &Journal) -> Vec<Name> {
+        let known = journal.state().generations.values();
+        let known = known.map(|it| &it.identity);
+        let known = known.filter(|it| !it.is_gone && it.path.parent() == Some(folder));
+        let by_inode: BTreeMap<_, _> = known.map(|it| (it.inode, it)).collect();
+        if by_inode.is_empty() {
+            return Vec::new();
+        }
+        let files = std::fs::read_dir(folder).into_iter().flatten().flatten();
+        let names = files.filter_map(|file| {
+            let identity = by_inode.get(&file.ino())?;
+            let mut inputs = self.inputs.iter();
+            let input = inputs.position(|it| it.name == identity.input)?;
+            let (home, path) = (&identity.path, file.path());
+            let globs = &self.inputs[input].globs;
+            let is_renamed = globs.matches(home) && !globs.matches(&path);
+            (is_renamed && !rotation::is_sealed_up(&path))
+                .then(|| Name::Sibling(input, home.clone(), path))
+        });
+        names.collect()
     }
 
     /// A name that an input does not mean, but that rotation gives to one that it means: whether

@@ -133,6 +133,9 @@ impl Source {
             let is_wanted = |path: &Path| !only_news || self.leads_to_news(path, journal);
             let (siblings, is_whole) = self.siblings_in(folder, is_wanted);
             names.extend(siblings);
+            if is_first {
+                names.extend(self.renamed_in(folder, journal));
+            }
             if !is_whole {
                 self.hidden.lose(folder, self.clock.looked_at());
             }

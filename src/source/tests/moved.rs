@@ -155,3 +155,57 @@ fn beside_a_log_of_the_same_name_a_rotated_file_is_that_ones() {
         .filter(|it| matches!(it, Change::Opened(other) if *other > id));
     assert_eq!(opened.count(), 2, "{changes:?}");
 }
+
+#[test]
+fn a_log_that_was_renamed_to_any_name_while_no_agent_ran_is_read_to_its_end() {
+    for name in [
+        "@400000006ce4b5e70a1b2c3d.s",
+        "app1.log",
+        "before the crash",
+    ] {
+        let mut bench = bench(&["current"]);
+        bench.write("current", &lines("one", 9000));
+        let id = bench.opened();
+        bench.deliver(id, 5000);
+        bench.restart(&["current"]);
+        bench.rename("current", name);
+        bench.write("current", "anew\n");
+        bench.write("unrelated", "another\n");
+        let changes = bench.walk();
+        assert_eq!(changes.len(), 2, "{name}: {changes:?}");
+        assert!(changes.contains(&Change::Opened(id)), "{name}: {changes:?}");
+        assert_eq!(bench.source.get(id).unwrap().place, Place::Rotated);
+    }
+}
+
+#[test]
+fn another_content_in_a_file_that_was_renamed_to_any_name_is_not_read() {
+    let mut bench = bench(&["app.log"]);
+    bench.write("app.log", &lines("one", 9000));
+    let id = bench.opened();
+    bench.deliver(id, 5000);
+    bench.restart(&["app.log"]);
+    bench.rename("app.log", "notes");
+    fs::write(bench.path("notes"), lines("two", 9000)).unwrap();
+    assert_eq!(bench.walk(), []);
+}
+
+#[test]
+fn what_a_rotation_of_current_made_unseen_is_owed() {
+    let mut bench = bench(&["current"]);
+    bench.write("current", &lines("one", 9000));
+    let first = bench.opened();
+    bench.deliver(first, 5000);
+    bench.restart(&["current"]);
+    for second in 7..9 {
+        bench.rename("current", &format!("@400000006ce4b5e{second}0a1b2c3d.s"));
+        bench.write(
+            "current",
+            &lines(&format!("rotation {second}"), 100 * second),
+        );
+        let_the_clock_tick();
+    }
+    bench.walk();
+    let sizes: Vec<_> = bench.source.generations().map(|it| it.size / 100).collect();
+    assert_eq!(sizes, [90, 7, 8]);
+}
