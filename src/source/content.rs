@@ -97,7 +97,7 @@ pub(super) fn head_of(file: File, may_be_gzip: bool) -> io::Result<Vec<u8>> {
 }
 
 /// Whether a file that is named as a gzip is one. One of which that cannot be told yet is an error.
-fn is_gzip(file: &File) -> io::Result<bool> {
+pub(super) fn is_gzip(file: &File) -> io::Result<bool> {
     let mut magic = [0; 2];
     match file.read_at(&mut magic, 0)? {
         0 | 1 => Err(io::ErrorKind::UnexpectedEof.into()),

@@ -44,9 +44,14 @@ pub(super) struct Opened {
 }
 
 impl Opened {
-    /// Opens a regular file for reading; nothing else is ever opened for long.
+    /// Opens a regular file for reading; nothing else is ever opened for long. A gzip that has a
+    /// name for the time in which it is made is not complete.
     pub(super) fn at(path: &Path) -> io::Result<Self> {
-        Self::of(open(path)?, may_be_gzip(path))
+        let file = open(path)?;
+        if path.extension().is_some_and(|it| it == "tmp") && content::is_gzip(&file)? {
+            return Err(io::ErrorKind::UnexpectedEof.into());
+        }
+        Self::of(file, may_be_gzip(path))
     }
 
     /// Looks at an open file anew; `may_be_gzip` says whether its name promises a gzip.

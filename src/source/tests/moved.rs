@@ -1,5 +1,6 @@
 //! Files and folders that are moved, replaced or made anew in ways that their names do not tell.
 
+use super::copies::begin_gzip;
 use super::*;
 
 #[test]
@@ -208,4 +209,21 @@ fn what_a_rotation_of_current_made_unseen_is_owed() {
     bench.walk();
     let sizes: Vec<_> = bench.source.generations().map(|it| it.size / 100).collect();
     assert_eq!(sizes, [90, 7, 8]);
+}
+
+#[test]
+fn a_gzip_is_no_log_while_it_has_a_name_for_the_time_in_which_it_is_made() {
+    let mut bench = bench(&["app.log*"]);
+    bench.write("app.log.1", &lines("one", 9000));
+    let id = bench.opened();
+    bench.write("app.log.1.gz.tmp", "");
+    assert_eq!(bench.events(), []);
+    let whole = begin_gzip(&bench, "app.log.1.gz.tmp", &lines("one", 9000));
+    assert_eq!(bench.events(), []);
+    fs::write(bench.path("app.log.1.gz.tmp"), whole).unwrap();
+    bench.rename("app.log.1.gz.tmp", "app.log.1.gz");
+    fs::remove_file(bench.path("app.log.1")).unwrap();
+    assert_eq!(bench.events(), []);
+    bench.write("app.log.tmp", "a log may have such a name\n");
+    assert!(matches!(bench.events()[..], [Change::Opened(other)] if other > id));
 }
