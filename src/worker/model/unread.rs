@@ -6,6 +6,7 @@ use std::io::Write as _;
 use std::os::unix::fs::MetadataExt as _;
 use std::path::PathBuf;
 
+use super::acts::Setup;
 use super::lost::{LATER, SOON, append, lines, setup, stage};
 use super::stage::Stage;
 use crate::source::denied;
@@ -66,13 +67,16 @@ fn what_was_seen_of_it_is_counted_by_the_next_run_when_it_is_deleted_in_between(
 #[test]
 fn it_is_not_counted_while_it_may_lie_elsewhere() {
     type Meanwhile = fn(&mut Stage, &PathBuf, &str);
-    let table: [(&str, Meanwhile); 6] = [
+    let table: [(&str, Meanwhile); 7] = [
         ("nothing happens", |_, _, _| {}),
         ("it is renamed", |stage, log, _| {
             fs::rename(log, stage.path("a.log.1")).unwrap();
             append(log, "anew\n");
             stage.pass(LATER);
             fs::rename(stage.path("a.log.1"), stage.path("a.log.2")).unwrap();
+        }),
+        ("it has a name that says nothing", |stage, log, _| {
+            fs::rename(log, stage.path("aside")).unwrap();
         }),
         ("it is compressed", |stage, log, text| {
             let to = fs::File::create(stage.path("a.log.1.gz")).unwrap();
@@ -105,4 +109,40 @@ fn it_is_not_counted_while_it_may_lie_elsewhere() {
         meanwhile(&mut stage, &log, &text);
         assert_eq!(said(stage), 0, "{what}");
     }
+}
+
+#[test]
+fn what_was_read_of_it_before_is_not_counted() {
+    let mut stage = stage();
+    append(&stage.path("other.log"), "stays\n");
+    let log = stage.path("a.log");
+    append(&log, &lines("one", 10));
+    stage.pass(LATER);
+    for _ in 0..3 {
+        stage.answer_all(0);
+        stage.pass(LATER);
+    }
+    stage.kill();
+    denied::set(fs::metadata(&log).unwrap().ino());
+    stage.start(setup().labels());
+    append(&log, "late\n");
+    stage.pass(LATER);
+    fs::remove_file(&log).unwrap();
+    assert_eq!(said(stage), 5);
+}
+
+#[test]
+fn a_copy_that_nobody_could_open_is_no_loss_although_its_name_is_meant() {
+    let mut stage = Stage::new(Setup {
+        means_all: true,
+        ..setup()
+    });
+    let (log, copy) = (stage.path("a.log"), stage.path("a.log.1"));
+    append(&log, &lines("one", 10));
+    stage.pass(SOON);
+    fs::copy(&log, &copy).unwrap();
+    denied::set(fs::metadata(&copy).unwrap().ino());
+    stage.pass(LATER);
+    fs::remove_file(&copy).unwrap();
+    assert_eq!(said(stage), 0);
 }
