@@ -92,8 +92,8 @@ pub(crate) struct Identity {
     /// Its file holds another content or is no more: only a copy can hold it.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub(crate) is_gone: bool,
-    /// How much of it was seen in a file that was emptied, while it is not decided yet whether the
-    /// copy in which it is read on lacks its end. Of a later version than the others.
+    /// How much of it was seen in a file that was emptied or whose end was cut off, while it is not
+    /// decided yet whether the copy in which it is read on, or what is left of it, lacks its end. Of a later version than the others.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) missed: Option<u64>,
 }

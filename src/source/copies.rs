@@ -93,14 +93,22 @@ impl Source {
                 continue;
             }
             if opened.is_copied_up_to(journal.state().copies_of(generation.id)) {
-                // It may lie in a shorter copy by now.
-                let is_longer = opened.len() > generation.size && !generation.is_at_home();
-                let is = if is_longer {
-                    Original::Shorter
-                } else {
-                    Original::Is
-                };
-                return is(generation.id);
+                let is_shorter = generation.size < opened.len();
+                if !is_shorter || generation.has_lost_end {
+                    return Original::Is(generation.id);
+                }
+                if !generation.is_at_home() {
+                    // It lies in a shorter copy by now.
+                    return Original::Shorter(generation.id);
+                }
+                // Its end was cut off while nobody looked, or it begins like the content that was copied:
+                // it cannot prove any more that it holds what this copy does.
+                if let Ok(end) = opened.position_at_end() {
+                    generation.note_reached(end);
+                }
+                self.doubted.insert(generation.id);
+                is_unsettled = true;
+                continue;
             }
             match self.likeness(generation, opened, at) {
                 Likeness::Same => return Original::Is(generation.id),

@@ -146,10 +146,30 @@ impl Source {
         generation.has_lost_end = generation.copy_len.is_none()
             && self.boot.is_later_than(generation.modified())
             && !beyond.is_empty();
+        self.note_cut(&generation, journal);
         self.by_key.insert((input, generation.key), id);
         self.generations.insert(id, Box::new(generation));
         self.note_identity(id, journal, at);
         id
+    }
+
+    /// Lets the journal remember how much was seen of a file whose end was cut off while it was not
+    /// open, but for what was lost with the power.
+    fn note_cut(&self, generation: &Generation, journal: &mut Journal) {
+        let known = journal.state().generations.get(&generation.id);
+        let Some(before) = known.map(|it| &it.identity) else {
+            return;
+        };
+        let is_cut = generation.copy_len.is_none()
+            && before.size.is_some_and(|it| it > generation.size)
+            && !self.boot.is_later_than(generation.modified());
+        if is_cut {
+            let identity = Identity {
+                missed: before.missed.max(before.size),
+                ..before.clone()
+            };
+            journal.append(&Entry::Generation(generation.id, identity));
+        }
     }
 
     /// Tells the journal how a generation is recognised.

@@ -119,11 +119,12 @@ impl Worker {
         absent.retain(|_, it| it.how != How::Away);
         for (id, known) in &self.journal.state().generations {
             let identity = &known.identity;
-            let how = if self.source.get(*id).is_none() {
-                identity.size.map(|_| How::Away)
-            } else {
+            let how = match self.source.get(*id) {
+                None => identity.size.map(|_| How::Away),
+                // Its end was cut off, in this absence or right before.
+                Some(open) if open.is_at_home() => identity.missed.map(|_| How::Cut(open.size)),
                 // The run that read it on in a copy was killed before it was decided.
-                identity.missed.map(|_| How::Copied)
+                Some(_) => identity.missed.map(|_| How::Copied),
             };
             let Some(how) = how else {
                 continue;

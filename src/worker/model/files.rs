@@ -410,7 +410,7 @@ impl Files {
 }
 
 /// Notes when a file was written, and when it is new, made. Returns its inode.
-fn stamp(stage: &Stage, file: &File, is_new: bool) -> u64 {
+pub(super) fn stamp(stage: &Stage, file: &File, is_new: bool) -> u64 {
     let time = stage.time();
     let since_epoch = Duration::from_nanos(u64::try_from(time.0).unwrap());
     file.set_modified(SystemTime::UNIX_EPOCH + since_epoch)

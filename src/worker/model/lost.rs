@@ -2,10 +2,12 @@
 
 use std::fs;
 use std::io::Write as _;
+use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use super::acts::Setup;
+use super::files::stamp;
 use super::stage::Stage;
 
 /// Within this everything is seen, and nothing is decided yet.
@@ -186,6 +188,42 @@ fn what_is_cut_off_a_log_is_counted_by_the_next_run_when_this_one_is_killed_at_o
     stage.pass(LATER);
     let (said, unread) = end(stage, &text);
     assert_eq!((said, unread), ((text.len() - left) as u64, said));
+}
+
+#[test]
+fn what_is_cut_off_a_log_while_no_agent_runs_is_counted() {
+    let (mut stage, log, text) = half_read();
+    stage.kill();
+    let left = lines("one", 150).len();
+    cut(&log, left);
+    stage.start(setup().labels());
+    stage.pass(LATER);
+    let late = lines("late", 100);
+    append(&log, &late);
+    stage.answer_all(0);
+    let (said, unread) = end(stage, &(text.clone() + &late));
+    assert_eq!((said, unread), ((text.len() - left) as u64, said));
+}
+
+/// All that is left is read by then: nothing but the copy itself tells that there was more.
+#[test]
+fn what_is_cut_off_a_log_while_no_agent_runs_is_read_in_a_copy_that_was_met_before() {
+    let (mut stage, log, text) = half_read();
+    let [read, _] = stage.read_up_to(fs::metadata(&log).unwrap().ino());
+    fs::copy(&log, stage.path("a.log.1")).unwrap();
+    stage.pass(SOON);
+    stage.kill();
+    cut(&log, usize::try_from(read).unwrap());
+    // So that no look finds it written.
+    stamp(&stage, &fs::File::open(&log).unwrap(), false);
+    stage.pass(SOON);
+    stage.start(setup().labels());
+    for _ in 0..3 {
+        stage.answer_all(0);
+        stage.pass(LATER);
+    }
+    let (said, unread) = end(stage, &text);
+    assert_eq!((said, unread), (0, 0));
 }
 
 #[test]
