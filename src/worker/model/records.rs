@@ -52,8 +52,8 @@ impl Divided {
         there.contains_key(whole) || by_parts()
     }
 
-    /// Takes the parts of a record for the whole of it, where that did not arrive; the first alone where
-    /// the rest `can_lack`. Whatever came again is left as it is.
+    /// Takes the parts of a record for the whole of it, and where that did not arrive the first alone if
+    /// the rest `can_lack`.
     pub(super) fn join<'a>(
         &'a self,
         arrived: &mut BTreeMap<&'a String, usize>,
@@ -62,13 +62,14 @@ impl Divided {
         for (whole, [first, rest]) in &self.0 {
             let is_there = |part| arrived.get(part).is_some_and(|count| *count > 0);
             let has_rest = is_there(rest);
-            if is_there(whole) || !is_there(first) || !(has_rest || can_lack(whole)) {
+            let is_enough = has_rest || (!is_there(whole) && can_lack(whole));
+            if !is_there(first) || !is_enough {
                 continue;
             }
             for part in [first].into_iter().chain(has_rest.then_some(rest)) {
                 arrived.entry(part).and_modify(|left| *left -= 1);
             }
-            arrived.insert(whole, 1);
+            *arrived.entry(whole).or_default() += 1;
         }
     }
 }

@@ -5,8 +5,9 @@ use std::fs::{self, File, OpenOptions};
 use std::io::Write as _;
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
+use super::super::records;
 use super::super::stage::Stage;
 use super::{Content, Files, Lies, Place, stamp};
 use crate::source::denied;
@@ -78,6 +79,9 @@ impl Files {
         if std::mem::replace(&mut content.is_copied, true) {
             return None;
         }
+        // Who can open nothing but the copy has no more of the last record than is in it.
+        let before = |since: Instant| since.checked_sub(records::WAIT).unwrap_or(since);
+        content.lacking = content.lacking.map(before);
         stage.blink();
         self.shift(stage, log);
         let to = self.rotated(log, 1, "");

@@ -323,3 +323,30 @@ fn what_lies_in_a_longer_file_is_not_held_with_a_short_copy() {
         ],
     );
 }
+
+#[test]
+fn a_record_that_came_in_parts_may_come_again_as_a_whole_in_a_short_log() {
+    let begin = || Act::AppendTrace {
+        log: 0,
+        lines: 0,
+        is_whole: false,
+    };
+    let rotated = vec![Act::Rename { log: 0 }, gzip(2, false)];
+    assert_well(
+        super::super::acts::Setup {
+            own_lines: 0,
+            max_wait: 50,
+            has_records: true,
+            ..setup(false, 0, 700)
+        },
+        vec![
+            Act::AppendSame { log: 0, lines: 2 },
+            begin(),
+            pass(1),
+            Act::Copy { log: 0 },
+            Act::Jump { seconds: -1 },
+            stop(to_loki_alone(), true, vec![begin()]),
+            stop(labels(false, 0), false, rotated),
+        ],
+    );
+}

@@ -130,3 +130,35 @@ fn a_log_of_which_a_copy_was_met_is_known_once_it_can_be_opened() {
         ],
     );
 }
+
+#[test]
+fn a_record_that_was_begun_in_a_copy_goes_on_in_the_log_once_that_can_be_opened() {
+    let begin = || Act::AppendTrace {
+        log: 0,
+        lines: 0,
+        is_whole: false,
+    };
+    let lives = [
+        (
+            12,
+            vec![append(0, 1, 0), pass(1), Act::Deny { log: 0 }],
+            vec![begin(), Act::Copy { log: 0 }, append(0, 1, 0)],
+        ),
+        (
+            0,
+            vec![begin(), pass(1), Act::Deny { log: 0 }],
+            vec![append(0, 1, 0), Act::Copy { log: 0 }],
+        ),
+    ];
+    for (own_lines, before, away) in lives {
+        let setup = super::super::acts::Setup {
+            max_wait: 50,
+            has_records: true,
+            own_lines,
+            ..setup(false, 0, 700)
+        };
+        let mut life = before;
+        life.extend([stop(labels(false, 0), false, away), pass(1100)]);
+        assert_well(setup, life);
+    }
+}
