@@ -92,8 +92,11 @@ impl Source {
                 is_unsettled = true;
                 continue;
             }
-            if opened.is_copied_up_to(journal.state().copies_of(generation.id)) {
-                let is_shorter = generation.size < opened.len();
+            let len = opened.len();
+            if opened.is_copied_up_to(journal.state().copies_of(generation.id))
+                && (!generation.holds_up_to(len) || begin_alike(generation, opened, len))
+            {
+                let is_shorter = generation.size < len;
                 if !is_shorter || generation.has_lost_end {
                     return Original::Is(generation.id);
                 }
@@ -142,16 +145,19 @@ impl Source {
         journal: &Journal,
     ) -> Option<GenerationId> {
         self.unopened(input, &opened.metadata, journal)?;
-        let file = (
-            FileKey::of(&opened.metadata).inode,
-            birth_of(&opened.metadata),
-        );
+        let birth = birth_of(&opened.metadata);
+        let file = (FileKey::of(&opened.metadata).inode, birth);
+        let has_left = |it: &Generation| match it.left {
+            Some(left) => left == file,
+            // An earlier run left it: nobody copies what was made after the copy.
+            None => is_in_copy(it, journal) && self.clock.is_older(birth, it.birth),
+        };
         let mut open = self.generations.values();
         let left = open.find(|it| {
             it.input == input
                 && it.origin.as_os_str() == path.as_os_str()
-                && it.left == Some(file)
                 && it.place != Place::Gone
+                && has_left(it)
         })?;
         // Less may be nothing but a banner.
         (left.size >= PROOF_ENOUGH && is_wholly_in(left, opened)).then_some(left.id)
@@ -251,7 +257,10 @@ impl Source {
         let end = opened.len();
         if end > len {
             let is_in = || generation.position(len).is_ok_and(|end| opened.proves(end));
-            let is_longer = len >= PROOF_ENOUGH && opened.head.starts_with(&head) && is_in();
+            let is_longer = len >= PROOF_ENOUGH
+                && opened.head.starts_with(&head)
+                && is_in()
+                && begin_alike(generation, opened, len);
             return if is_longer {
                 Likeness::Longer
             } else {
@@ -264,7 +273,7 @@ impl Source {
         let is_same = opened
             .position_at_end()
             .is_ok_and(|end| generation.proves(end).unwrap_or(false));
-        if !is_same || len == 0 {
+        if !is_same || len == 0 || !begin_alike(generation, opened, end) {
             return Likeness::Other;
         }
         // One that is shorter than its original was when it was made is not complete, if it is a
@@ -302,7 +311,15 @@ impl Source {
 /// Whether another file holds all that is in that of a generation now.
 fn is_wholly_in(generation: &Generation, opened: &Opened) -> bool {
     let end = || generation.position(generation.len_now()?);
-    generation.is_as_seen() && generation.is_in(opened) && end().is_ok_and(|end| opened.proves(end))
+    let has_end = || end().ok().filter(|end| opened.proves(*end));
+    generation.is_as_seen()
+        && generation.is_in(opened)
+        && has_end().is_some_and(|end| begin_alike(generation, opened, end.offset))
+}
+
+/// Whether a file begins with the same `len` bytes as a generation, as far as is looked at.
+fn begin_alike(generation: &Generation, opened: &Opened, len: u64) -> bool {
+    reader::begin_alike(&generation.content, &opened.content, len).unwrap_or(false)
 }
 
 /// Whether a generation ends where a copy of it does: it may be that copy in which it lies, and not

@@ -13,6 +13,9 @@ pub(crate) const CHUNK: usize = 256 * 1024;
 /// How much of what was read is looked at again: what proves the position, and the page behind it.
 const LOOK_AGAIN: usize = PROOF_BYTES + 4096;
 
+/// So many bytes of two files are compared, from the first on.
+const MOST_COMPARED: u64 = 8 * 1024 * 1024;
+
 /// A buffer that is used for one file after the other.
 #[derive(Debug, Default)]
 pub(crate) struct Reader {
@@ -115,6 +118,28 @@ pub(crate) fn holds(content: &Content, position: Position) -> io::Result<bool> {
     let from = position.offset.saturating_sub(before.len() as u64);
     let (len, _) = content.read_at(before, from)?;
     Ok(position.anchor.holds(&before[..len]))
+}
+
+/// Whether two files hold the same first `len` bytes, of which [`MOST_COMPARED`] are looked at: what a
+/// job writes each time may differ only between its banner and its last words.
+pub(crate) fn begin_alike(one: &Content, other: &Content, len: u64) -> io::Result<bool> {
+    let len = usize::try_from(len.min(MOST_COMPARED)).unwrap_or(usize::MAX);
+    let mut buffers = [vec![0; len.min(CHUNK)], vec![0; len.min(CHUNK)]];
+    let mut done = 0;
+    while done < len {
+        let want = (len - done).min(CHUNK);
+        for (content, buffer) in [one, other].into_iter().zip(&mut buffers) {
+            let (read, _) = content.read_at(&mut buffer[..want], done as u64)?;
+            if read < want {
+                return Ok(false);
+            }
+        }
+        if buffers[0][..want] != buffers[1][..want] {
+            return Ok(false);
+        }
+        done += want;
+    }
+    Ok(true)
 }
 
 /// The first bytes of a file, up to [`PROOF_BYTES`].

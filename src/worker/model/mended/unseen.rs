@@ -162,3 +162,41 @@ fn a_record_that_was_begun_in_a_copy_goes_on_in_the_log_once_that_can_be_opened(
         assert_well(setup, life);
     }
 }
+
+#[test]
+fn two_logs_that_begin_and_end_alike_are_two_where_both_are_met_under_rotated_names() {
+    let away = |meanwhile| Act::FolderFlickers {
+        millis: 700,
+        is_empty: false,
+        meanwhile,
+    };
+    let same = |lines| Act::AppendSame { log: 0, lines };
+    assert_well(
+        super::super::acts::Setup {
+            max_wait: 50,
+            has_records: true,
+            ..setup(false, 16, 700)
+        },
+        vec![
+            away(vec![same(17)]),
+            away(vec![rename(), same(16), rename()]),
+        ],
+    );
+}
+
+#[test]
+fn a_log_that_was_read_in_its_copy_by_two_runs_goes_on_in_its_own_file_too() {
+    let restart = |away| stop(labels(false, 0), false, away);
+    assert_well(
+        setup(true, 0, 700),
+        vec![
+            append(0, 1, 0),
+            pass(1),
+            Act::Deny { log: 0 },
+            Act::Truncate { log: 0, lines: 1 },
+            pass(20),
+            restart(vec![Act::Copy { log: 0 }, append(0, 1, 0)]),
+            restart(vec![]),
+        ],
+    );
+}
