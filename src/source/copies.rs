@@ -116,7 +116,8 @@ impl Source {
             match self.likeness(generation, opened, at) {
                 Likeness::Same => return Original::Is(generation.id),
                 Likeness::Longer
-                    if is_in_copy(generation, journal)
+                    if (is_in_copy(generation, journal)
+                        && is_proven_by(opened, generation, journal))
                         || self.is_taken_over(generation, opened) =>
                 {
                     longer = Some(generation.id);
@@ -257,10 +258,8 @@ impl Source {
         let end = opened.len();
         if end > len {
             let is_in = || generation.position(len).is_ok_and(|end| opened.proves(end));
-            let is_longer = len >= PROOF_ENOUGH
-                && opened.head.starts_with(&head)
-                && is_in()
-                && begin_alike(generation, opened, len);
+            let is_longer =
+                opened.head.starts_with(&head) && is_in() && begin_alike(generation, opened, len);
             return if is_longer {
                 Likeness::Longer
             } else {
@@ -328,6 +327,14 @@ fn is_in_copy(generation: &Generation, journal: &Journal) -> bool {
     let copies = journal.state().copies_of(generation.id).iter();
     let mut ends = copies.filter(|end| end.offset == generation.size);
     !generation.is_at_home() && ends.any(|end| generation.proves(*end).unwrap_or(false))
+}
+
+/// Whether a file that holds all that is in the copy in which a generation lies is no other one with
+/// its banner: by what is in the copy, or by what was read behind it.
+fn is_proven_by(opened: &Opened, generation: &Generation, journal: &Journal) -> bool {
+    let read = || journal.state().positions_in(generation.id).into_iter();
+    let mut enough = read().filter(|it| it.offset >= PROOF_ENOUGH);
+    generation.size >= PROOF_ENOUGH || enough.any(|it| opened.proves(it))
 }
 
 /// Lets the journal remember the copy in which a generation lies.

@@ -350,3 +350,29 @@ fn a_record_that_came_in_parts_may_come_again_as_a_whole_in_a_short_log() {
         ],
     );
 }
+
+#[test]
+fn a_log_that_one_output_has_read_further_than_its_copy_is_known_once_it_is_compressed() {
+    assert_well(
+        super::super::acts::Setup {
+            own_lines: 0,
+            ..setup(false, 30, 700)
+        },
+        vec![
+            append(0, 1, 0),
+            pass(1),
+            Act::Copy { log: 0 },
+            append(0, 2, 26),
+            Act::Reload {
+                labels: labels(false, 0),
+            },
+            Act::AppendTrace {
+                log: 0,
+                lines: 5,
+                is_whole: false,
+            },
+            stop(labels(false, 0), true, vec![Act::Rename { log: 0 }]),
+            stop(labels(false, 1), false, vec![gzip(0, false)]),
+        ],
+    );
+}
