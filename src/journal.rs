@@ -2,6 +2,7 @@
 //! the sealed batches on their way. Owns the state directory. Entries are applied to the state in
 //! memory first, so an unwritable disk costs protection, never delivery.
 
+use std::collections::BTreeSet;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
@@ -62,6 +63,8 @@ pub(crate) struct Journal<V: Volume = Real> {
     segment_bytes: u64,
     state: State,
     in_hand: InHand,
+    /// Batches that nobody sends at the moment.
+    idle: BTreeSet<BatchId>,
     disk: Disk<V>,
     is_unsynced: bool,
     last_sync: Instant,
@@ -132,6 +135,7 @@ impl Journal {
             segment_bytes: segment_bytes(),
             state: State::beginning_at(first),
             in_hand: InHand::default(),
+            idle: BTreeSet::new(),
             disk: Disk::Failed {
                 tried: now,
                 error,
@@ -162,6 +166,7 @@ impl<V: Volume> Journal<V> {
             segment_bytes,
             state,
             in_hand: InHand::default(),
+            idle: BTreeSet::new(),
             disk: Disk::Good(Files::new(segments, bodies)),
             is_unsynced: true,
             last_sync: now,
@@ -228,6 +233,26 @@ impl<V: Volume> Journal<V> {
     /// Whoever sends a batch has let go of its body, which lies on disk.
     pub(crate) fn put_away(&mut self, id: BatchId) {
         self.in_hand.put_away(id);
+    }
+
+    /// Nobody sends these batches for now, and none but these: their bodies lie on disk alone.
+    pub(crate) fn set_idle(&mut self, ids: BTreeSet<BatchId>) {
+        for id in &ids {
+            self.in_hand.put_away(*id);
+        }
+        self.idle = ids;
+    }
+
+    /// The batches that nobody sends.
+    pub(crate) fn idle(&self) -> impl Iterator<Item = (BatchId, &Seal)> {
+        let ids = self.idle.iter();
+        ids.filter_map(|id| Some((*id, self.state.seal_of(*id)?)))
+    }
+
+    /// Whether a batch that somebody sends holds bytes of a generation, and may move its cursors.
+    pub(crate) fn is_on_its_way(&self, id: GenerationId) -> bool {
+        let mut batches = self.state.batches_with(id);
+        batches.any(|batch| !self.idle.contains(&batch))
     }
 
     /// Notes what happened. It is on its way to the disk after the next [`Journal::commit`].

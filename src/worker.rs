@@ -28,6 +28,7 @@ mod care;
 mod changes;
 mod ending;
 mod holding;
+mod idle;
 mod losses;
 mod missing;
 #[cfg(test)]
@@ -286,7 +287,7 @@ impl Worker {
     /// Takes up what an earlier run left, then looks at all that the configuration means.
     fn begin(&mut self, at: Moment) {
         self.opening.recall_times(&self.journal, &mut self.outputs);
-        self.give_up_batches();
+        self.give_up_batches(at);
         self.note_deadlines(at.now);
         self.take_up_batches();
         let changes = self.source.walk(&mut self.journal, at);

@@ -22,6 +22,8 @@ mod missing;
 mod outputs;
 #[path = "lifecycle/power.rs"]
 mod power;
+#[path = "lifecycle/put_back.rs"]
+mod put_back;
 #[path = "lifecycle/refusing.rs"]
 mod refusing;
 #[path = "lifecycle/reloading.rs"]

@@ -344,9 +344,11 @@ impl State {
             .collect()
     }
 
-    /// Whether a batch holds bytes of a generation, and may move its cursors.
-    pub(crate) fn is_on_its_way(&self, id: GenerationId) -> bool {
-        self.sealed_spans(id).next().is_some()
+    /// The batches that hold bytes of a generation.
+    pub(crate) fn batches_with(&self, id: GenerationId) -> impl Iterator<Item = BatchId> {
+        let holds = move |seal: &Seal| seal.spans.iter().any(|span| span.generation == id);
+        self.sealed()
+            .filter_map(move |(batch, seal)| holds(seal).then_some(batch))
     }
 
     fn sealed_spans(&self, id: GenerationId) -> impl Iterator<Item = &Span> {

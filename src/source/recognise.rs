@@ -95,7 +95,7 @@ impl Source {
             Original::Shorter(id) => Identified::Longer(id),
             Original::None => match self.without_its_end(input, opened, journal) {
                 // Cursors go back to its end once nothing moves them forward.
-                Some(id) if journal.state().is_on_its_way(id) => Identified::Later,
+                Some(id) if journal.is_on_its_way(id) => Identified::Later,
                 Some(id) => Identified::Known(id),
                 None => self.recognise(input, path, opened, journal),
             },

@@ -37,6 +37,9 @@ impl Worker {
     }
 
     pub(super) fn open(&mut self, id: GenerationId, at: Moment) {
+        if self.source.get(id).is_some_and(|it| it.has_lost_end) {
+            self.give_up_idle_of(id);
+        }
         let Self {
             source,
             outputs,
@@ -206,6 +209,7 @@ impl Worker {
         if at.now >= self.prune_at {
             self.prune_at = at.now + PRUNE_EVERY;
             self.prune();
+            self.give_up_old_idle(at);
         }
     }
 

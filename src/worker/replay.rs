@@ -6,18 +6,20 @@ use std::collections::BTreeMap;
 use std::time::Instant;
 
 use super::Worker;
+use super::idle::Idle;
 use crate::batch::BatchId;
 use crate::crash_point;
 use crate::deliver::Ahead;
 use crate::dispatch::Dispatcher;
 use crate::journal::{Entry, Identity, Seal};
 use crate::observe::metrics::OfOutput;
+use crate::source::Moment;
 use crate::span::Span;
 
 /// Why a batch is given up.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Why {
-    /// No output can send it.
+    /// No output can send it, and it cannot wait for one.
     NoOutput,
     /// An earlier run sealed it, and its body was not kept whole.
     NoBody,
@@ -28,7 +30,9 @@ enum Why {
 impl Why {
     fn sentence(self) -> &'static str {
         match self {
-            Self::NoOutput => "its output is no longer configured: what was on its way is given up",
+            Self::NoOutput => {
+                "its output is no longer configured: what was on its way is given up, and its lines are read and sent again if the output comes back"
+            }
             Self::NoBody => {
                 "its body was not kept: its lines are read and sent again, and if the destination has them already, it gets them twice"
             }
@@ -42,30 +46,51 @@ impl Why {
 impl Worker {
     /// Gives up what cannot be sent as it was. Where an output begins in a file is known after
     /// that only.
-    pub(super) fn give_up_batches(&mut self) {
+    pub(super) fn give_up_batches(&mut self, at: Moment) {
         let ahead = std::mem::take(&mut self.ahead);
+        let mut idle = Idle::default();
         for (id, seal) in self.sealed() {
             // Once a batch cannot be sent as it was, those behind it are given up with it.
             if !self.journal.state().is_unacknowledged(id) {
                 continue;
             }
-            if let Some(why) = self.why_not(id, &seal, &ahead) {
-                let why_not = why.sentence();
-                tracing::warn!(output = seal.output, stream = %seal.stream, records = seal.records, "a batch cannot be sent as it was; {why_not}");
-                match why {
-                    Why::NoOutput => {}
-                    Why::NoBody => {
-                        self.note_what_was_read(id);
-                        self.count_in_doubt(id, &seal, |_| true);
-                    }
-                    // Of those that are ahead it is known what was answered.
-                    Why::Ahead => self.count_in_doubt(id, &seal, |id| {
-                        ahead.get(&id).is_none_or(|it| it.may_be_stored)
-                    }),
-                }
-                self.journal.append(&Entry::Unseal(id));
+            let mut outputs = self.outputs.iter();
+            let is_configured = outputs.any(|it| it.dispatcher.name() == seal.output);
+            let why = if is_configured {
+                self.why_not(id, &seal, &ahead)
+            } else {
+                (!idle.take(id, &seal, at.time)).then_some(Why::NoOutput)
+            };
+            if let Some(why) = why {
+                self.give_up(id, &seal, why, &ahead);
             }
         }
+        self.keep_idle(idle);
+    }
+
+    /// Gives up a batch that waits for its output.
+    pub(super) fn give_up_idle(&mut self, id: BatchId, seal: &Seal) {
+        // It may be given up with one before it.
+        if self.journal.state().is_unacknowledged(id) {
+            self.give_up(id, seal, Why::NoOutput, &BTreeMap::new());
+        }
+    }
+
+    fn give_up(&mut self, id: BatchId, seal: &Seal, why: Why, ahead: &BTreeMap<BatchId, Ahead>) {
+        let why_not = why.sentence();
+        tracing::warn!(output = seal.output, stream = %seal.stream, records = seal.records, "a batch cannot be sent as it was; {why_not}");
+        match why {
+            Why::NoOutput => self.count_in_doubt(id, seal, |_| true),
+            Why::NoBody => {
+                self.note_what_was_read(id);
+                self.count_in_doubt(id, seal, |_| true);
+            }
+            // Of those that are ahead it is known what was answered.
+            Why::Ahead => self.count_in_doubt(id, seal, |id| {
+                ahead.get(&id).is_none_or(|it| it.may_be_stored)
+            }),
+        }
+        self.journal.append(&Entry::Unseal(id));
     }
 
     fn sealed(&self) -> Vec<(BatchId, Seal)> {
@@ -146,11 +171,11 @@ impl Worker {
         }
     }
 
-    /// Counts what is given up with a batch although it may be stored.
+    /// Counts what is given up with a batch although it may be stored, or is: also what is delivered
+    /// before an earlier batch.
     fn count_in_doubt(&self, id: BatchId, seal: &Seal, may_be_stored: impl Fn(BatchId) -> bool) {
         let state = self.journal.state();
         let given_up = state.goes_with(id).into_iter();
-        let given_up = given_up.filter(|id| state.is_unacknowledged(*id));
         let in_doubt = given_up.filter(|id| may_be_stored(*id)).count() as u64;
         if in_doubt > 0 {
             let output = seal.output.clone();

@@ -111,7 +111,7 @@ impl Worker {
         self.say_what_is_dropped(&dropped);
         self.opening = Opening::new(settings.inputs, &self.journal);
         self.outputs = settings.outputs;
-        self.give_up_batches();
+        self.give_up_batches(at);
         self.care = Care::new(at.now);
         self.gather = settings.gather;
         self.shutdown = settings.shutdown;

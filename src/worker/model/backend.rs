@@ -37,6 +37,8 @@ pub(super) struct Backend {
     pub(super) taken_back: HashSet<String>,
     /// Refused records go to the dead letters although nothing of their stream is taken.
     pub(super) writes_all: bool,
+    /// Batches of which the agent was not told that they are done.
+    unheard: BTreeSet<BatchId>,
     given_up: HashSet<BatchId>,
     store: Store,
 }
@@ -131,6 +133,7 @@ impl Backend {
                 *self.sealed.entry(line.clone()).or_default() += 1;
             }
         }
+        self.unheard.insert(batch.id);
         let carried = Carried::new(batch, Rc::clone(&handed.records));
         let queue = self.waiting.entry(carried.batch.stream_id).or_default();
         queue.batches.push_back(carried);
@@ -141,13 +144,20 @@ impl Backend {
         self.waiting.clear();
     }
 
-    /// The agent goes on without this output: what is on its way is given up, and read again
-    /// should the output come back.
-    pub(super) fn give_up(&mut self, output: usize, state: &State) {
-        for (&id, handed) in &self.handed {
-            if state.seal_of(id).is_none() || !self.given_up.insert(id) {
+    /// What the agent no longer knows of, though it was never told that it is done, is given up: it
+    /// is read again.
+    pub(super) fn note_given_up(&mut self, output: usize, state: &State) {
+        let is_known = |id: &BatchId| state.seal_of(*id).is_some();
+        let (known, given_up) = std::mem::take(&mut self.unheard)
+            .into_iter()
+            .partition(is_known);
+        self.unheard = known;
+        let given_up: BTreeSet<_> = given_up;
+        for id in given_up {
+            self.given_up.insert(id);
+            let Some(handed) = self.handed.get(&id) else {
                 continue;
-            }
+            };
             for (number, (_, line)) in (0..).zip(&*handed.records) {
                 let is_stored = self.store.known.contains(&(id, number));
                 // A bad one may be in the dead letters by now.
@@ -197,7 +207,10 @@ impl Backend {
             }
             told
         };
-        reports.extend(queue.done().into_iter().map(|id| Report::Done(name(id))));
+        for id in queue.done() {
+            self.unheard.remove(&id);
+            reports.push(Report::Done(name(id)));
+        }
         if queue.batches.is_empty() {
             self.waiting.remove(&stream);
         }

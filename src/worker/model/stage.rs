@@ -164,7 +164,7 @@ impl Stage {
         let (journal, recovery) =
             Journal::open(&self.dir.path().join("state"), self.at.now).unwrap();
         assert!(recovery.findings.is_empty(), "{:?}", recovery.findings);
-        self.give_up_removed(labels, &journal);
+        self.forget_waiting();
         let (mailbox, inbox) = Mailbox::new().unwrap();
         let (settings, outgoing) = self.settings(labels);
         let health = Arc::new(Health::new());
@@ -191,21 +191,15 @@ impl Stage {
         }
         let (settings, outgoing) = self.settings(labels);
         let agent = self.agent.take().unwrap();
-        self.give_up_removed(labels, &agent.worker.journal);
+        self.forget_waiting();
         agent.mailbox.send(Message::Change(Box::new(settings)));
         self.agent = Some(Agent { outgoing, ..agent });
         self.turn();
     }
 
-    /// Whoever sent batches sends none any more, and what is on its way to an output that is
-    /// configured no longer is given up.
-    fn give_up_removed(&mut self, labels: Labels, journal: &Journal) {
-        for (output, backend) in self.backends.iter_mut().enumerate() {
-            backend.forget_waiting();
-            if !labels.takers[output] {
-                backend.give_up(output, journal.state());
-            }
-        }
+    /// Whoever sent batches sends none any more.
+    fn forget_waiting(&mut self) {
+        self.backends.iter_mut().for_each(Backend::forget_waiting);
     }
 
     /// The agent does what there is to do at this moment. Returns whether it has ended.
@@ -256,6 +250,10 @@ impl Stage {
             while let Ok(batch) = incoming.try_recv() {
                 self.backends[*output].take(batch);
             }
+        }
+        let state = agent.worker.journal.state();
+        for (output, backend) in self.backends.iter_mut().enumerate() {
+            backend.note_given_up(output, state);
         }
     }
 
