@@ -14,6 +14,7 @@ use crate::record::cut::Learned;
 use crate::record::skew::Skew;
 use crate::source::{Generation, Source};
 use crate::span::{GenerationId, Position};
+pub(crate) use moving::GoOn;
 use naming::Naming;
 pub(crate) use reading::{Counters, EmfCounters, Reading};
 pub(crate) use room::MOST_ON_THE_WAY;
@@ -122,6 +123,8 @@ struct Lane {
     is_gone: bool,
     /// It is to go on from another place, once nothing of it is on its way.
     is_halted: bool,
+    /// So many batches were made with bytes of it.
+    batches: u32,
     not_before: Option<Instant>,
 }
 

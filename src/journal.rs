@@ -15,7 +15,7 @@ use in_hand::InHand;
 pub(crate) use lock::{OpenError, Place, look_at_place};
 pub(crate) use looks::{MOST_UNOPENED, Unopened};
 use segments::{Kept, Segments};
-pub(crate) use state::{Known, State};
+pub(crate) use state::{Earlier, Known, State};
 
 use volume::{Real, Volume};
 
@@ -72,14 +72,15 @@ pub(crate) struct Journal<V: Volume = Real> {
 }
 
 /// What an earlier run left, where it could not be read at the start.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, PartialEq, Eq)]
 enum Past {
     /// All of it is in the state.
     Known,
-    /// The directory could not be opened yet.
-    Unread,
+    /// The directory could not be opened yet. What was found there, should an attempt to write there
+    /// have failed since.
+    Unread(Earlier),
     /// It was taken in, and nobody has been told yet.
-    Regained,
+    Regained(Earlier),
 }
 
 /// Where the state goes.
@@ -144,7 +145,7 @@ impl Journal {
             },
             is_unsynced: false,
             last_sync: now,
-            past: Past::Unread,
+            past: Past::Unread(Earlier::default()),
         }
     }
 }
@@ -362,13 +363,15 @@ impl<V: Volume> Journal<V> {
         }
     }
 
-    /// Whether what an earlier run left could be read by now, and was taken in; it is told once.
-    pub(crate) fn has_regained_past(&mut self) -> bool {
-        let is_news = self.past == Past::Regained;
-        if is_news {
-            self.past = Past::Known;
+    /// What an earlier run left, if it could be read by now and was taken in; it is told once.
+    pub(crate) fn take_regained(&mut self) -> Option<Earlier> {
+        match std::mem::replace(&mut self.past, Past::Known) {
+            Past::Regained(earlier) => Some(earlier),
+            past => {
+                self.past = past;
+                None
+            }
         }
-        is_news
     }
 }
 

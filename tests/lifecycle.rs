@@ -14,6 +14,8 @@ mod disk;
 mod faults;
 #[path = "harness/harness.rs"]
 mod harness;
+#[path = "lifecycle/late_state.rs"]
+mod late_state;
 #[path = "lifecycle/looking.rs"]
 mod looking;
 #[path = "lifecycle/missing.rs"]

@@ -222,6 +222,7 @@ impl Dispatcher {
         for span in &spans {
             if let Some(lane) = self.lanes.get_mut(&span.generation) {
                 lane.spanned = span.end.offset;
+                lane.batches = lane.batches.saturating_add(1);
             }
         }
         let seal = Seal {

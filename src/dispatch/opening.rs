@@ -46,6 +46,7 @@ impl Dispatcher {
             unfinished_at: None,
             is_gone: false,
             is_halted: false,
+            batches: 0,
             not_before: None,
         };
         // What it has read of an original lies beyond the end of a copy.

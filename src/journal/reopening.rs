@@ -24,8 +24,8 @@ impl<V: Volume> Journal<V> {
                 tracing::info!(state_dir = %self.dir.display(), "the journal can be written again");
                 self.disk = Disk::Good(files);
                 self.is_unsynced = true;
-                if self.past == Past::Unread {
-                    self.past = Past::Regained;
+                if let Past::Unread(earlier) = &mut self.past {
+                    self.past = Past::Regained(std::mem::take(earlier));
                 }
             }
             Err((again, returned)) => {
@@ -50,7 +50,10 @@ impl<V: Volume> Journal<V> {
             ),
         };
         let known = self.state.generations.len();
-        let past = (self.past == Past::Unread).then_some(&mut self.state);
+        let past = match &mut self.past {
+            Past::Unread(found) => Some((&mut self.state, found)),
+            Past::Known | Past::Regained(_) => None,
+        };
         let segments = kept
             .look(&self.volume, &self.dir, past)
             .and_then(|kept| Segments::create(self.volume.clone(), &self.dir, kept, &self.state))

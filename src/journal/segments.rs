@@ -9,7 +9,7 @@ use super::entry::Entry;
 use super::format::{self, HeaderError};
 use super::lock::OpenError;
 use super::recovery::{Found, NAMES};
-use super::state::State;
+use super::state::{Earlier, State};
 use super::volume::{Handle as _, Volume};
 use crate::crash_point;
 
@@ -43,7 +43,7 @@ impl<L> Kept<L> {
         mut self,
         volume: &V,
         dir: &Path,
-        past: Option<&mut State>,
+        past: Option<(&mut State, &mut Earlier)>,
     ) -> Result<Self, (io::Error, Self)> {
         if self.safe.is_some() {
             return Ok(self);
@@ -57,8 +57,8 @@ impl<L> Kept<L> {
         }
         self.safe = found.best();
         self.epoch = self.epoch.max(found.highest_epoch());
-        if let Some(state) = past {
-            state.take_in(found.state());
+        if let Some((state, earlier)) = past {
+            state.take_in(found.state(), earlier);
         }
         Ok(self)
     }
@@ -390,7 +390,7 @@ mod tests {
         journal.append(&Entry::Generation(new, identity(2)));
         journal.commit(now + Duration::from_secs(3));
         assert!(journal.trouble().is_none());
-        assert!(journal.has_regained_past() && !journal.has_regained_past());
+        assert!(journal.take_regained().is_some() && journal.take_regained().is_none());
         drop(journal);
         let (journal, _) = Journal::open(dir.path(), now).unwrap();
         let state = journal.state();

@@ -11,6 +11,9 @@ use super::looks::Looks;
 use crate::batch::parts::Parts;
 use crate::batch::{BatchId, divided};
 use crate::span::{GenerationId, PROOF_ENOUGH, Position, Span};
+pub(crate) use earlier::Earlier;
+
+mod earlier;
 
 /// The state that a list of entries amounts to.
 #[derive(Debug, Clone, Default, PartialEq)]
@@ -64,22 +67,6 @@ impl State {
             next_batch: first,
             ..Self::default()
         }
-    }
-
-    /// Takes in what an earlier run knew, whose numbers are others. Its batches are given up: the
-    /// cursors say where their bytes begin.
-    pub(super) fn take_in(&mut self, earlier: Self) {
-        for (id, known) in earlier.generations {
-            if !self.generations.contains_key(&id) {
-                let places = places_of(&known.identity);
-                self.by_place.extend(places.map(|place| (place, id)));
-                self.generations.insert(id, known);
-            }
-        }
-        self.routes.extend(earlier.routes);
-        self.looks.take_in(earlier.looks);
-        self.next_generation = self.next_generation.max(earlier.next_generation);
-        self.next_batch = self.next_batch.max(earlier.next_batch);
     }
 
     /// Applies one entry. Returns the places of bodies that are of no more use.

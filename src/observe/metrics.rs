@@ -362,6 +362,13 @@ impl Metrics {
         }
     }
 
+    /// Batches of an output may be stored twice.
+    pub(crate) fn count_doubtful(&self, output: &str, batches: u64) {
+        let output = output.to_owned();
+        let counter = self.doubtful.get_or_create(&OfOutput { output });
+        counter.inc_by(batches);
+    }
+
     /// A file's lines go to a stream with fewer labels.
     pub(crate) fn count_merged(&self, output: &str) {
         let output = output.to_owned();

@@ -78,3 +78,44 @@ impl Worker {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const NOW: Time = Time(1_700_000_000_000_000_000);
+
+    /// A batch with a body of this length, whose last record is so many nanoseconds old.
+    fn seal(len: u64, age: i64) -> Seal {
+        serde_json::from_value(serde_json::json!({
+            "output": "out",
+            "stream": {"loki": {"labels": "{}"}},
+            "spans": [],
+            "records": 1,
+            "uncompressed": 1,
+            "replaced": 0,
+            "cut": 0,
+            "is_gzip": false,
+            "first_time": Time(0),
+            "last_time": Time(NOW.0 - age),
+            "body": {"offset": 0, "len": len, "checksum": 0},
+        }))
+        .unwrap()
+    }
+
+    #[test]
+    fn batches_wait_while_they_are_young_and_there_is_room() {
+        let mut idle = Idle::default();
+        let mut waits = |id, seal: &Seal| idle.take(BatchId(id), seal, NOW);
+        assert!(waits(1, &seal(1, KEPT_FOR)));
+        assert!(!waits(2, &seal(1, KEPT_FOR + 1)), "it is too old");
+        assert!(!waits(3, &seal(MOST_BYTES, 0)), "one byte too many");
+        assert!(waits(4, &seal(MOST_BYTES - 1, 0)));
+        let unwritten = Seal {
+            body: None,
+            ..seal(0, 0)
+        };
+        assert!(!waits(5, &unwritten), "its body is nowhere");
+        assert_eq!(idle.ids, [BatchId(1), BatchId(4)].into());
+    }
+}

@@ -12,7 +12,6 @@ use crate::crash_point;
 use crate::deliver::Ahead;
 use crate::dispatch::Dispatcher;
 use crate::journal::{Entry, Identity, Seal};
-use crate::observe::metrics::OfOutput;
 use crate::source::Moment;
 use crate::span::Span;
 
@@ -178,9 +177,7 @@ impl Worker {
         let given_up = state.goes_with(id).into_iter();
         let in_doubt = given_up.filter(|id| may_be_stored(*id)).count() as u64;
         if in_doubt > 0 {
-            let output = seal.output.clone();
-            let counter = self.metrics.doubtful.get_or_create(&OfOutput { output });
-            counter.inc_by(in_doubt);
+            self.metrics.count_doubtful(&seal.output, in_doubt);
             tracing::warn!(output = seal.output, stream = %seal.stream, batches = in_doubt, "what is read again may be stored already: its records may be there twice");
         }
     }

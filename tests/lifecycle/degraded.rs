@@ -10,7 +10,7 @@ use pinnace::receiver::Backend;
 
 use crate::harness::{Agent, Config, Numbered, Scene, append, eventually, get};
 
-fn launch(scene: &Scene, config: &Config) -> Agent {
+pub(super) fn launch(scene: &Scene, config: &Config) -> Agent {
     Agent::launch(&scene.write(config), &["--on-error=degrade"])
 }
 

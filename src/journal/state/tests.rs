@@ -140,12 +140,30 @@ fn a_generation_is_found_by_its_inode_and_path_and_by_no_others_that_it_had() {
     for (id, identity) in [(2, at(20, "/b")), (1, at(10, "/a")), (2, at(30, "/c"))] {
         state.apply(&Entry::Generation(GenerationId(id), identity));
     }
-    state.take_in(earlier);
+    state.take_in(earlier, &mut Earlier::default());
     assert_eq!(found(&state, 30, "/a"), [1, 2, 7]);
     assert_eq!(found(&state, 30, "/c"), [2]);
     assert!(found(&state, 20, "/b").is_empty(), "what it was");
     state.apply(&Entry::Forget(GenerationId(1)));
     assert_eq!(found(&state, 10, "/a"), [7]);
+}
+
+#[test]
+fn what_an_earlier_run_had_on_its_way_is_told_and_known_to_have_been_there() {
+    let id = GenerationId(7);
+    let mut earlier = State::default();
+    let known = Identity {
+        size: None,
+        ..identity(0)
+    };
+    earlier.apply(&Entry::Generation(id, known));
+    let sealed = seal("out", "a", id, 0, 10);
+    earlier.apply(&Entry::Seal(BatchId(3), Box::new(sealed)));
+    let (mut state, mut found) = (State::default(), Earlier::default());
+    state.take_in(earlier, &mut found);
+    assert_eq!(found.given_up, [(BatchId(3), "out".to_owned())].into());
+    assert_eq!(state.unacknowledged().count(), 0);
+    assert_eq!(state.generations[&id].identity.size, Some(10));
 }
 
 #[test]

@@ -51,7 +51,7 @@ pub(crate) struct Learned {
 
 /// What of a pipe is given out although it lies behind the position, where records of the two pipes
 /// lie in each other. It holds by whatever rules the file is read on.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default, Serialize, Deserialize)]
 #[serde(default)]
 pub(crate) struct Given {
     /// The lines of the pipe that begin less than so many bytes behind the position.
@@ -115,8 +115,70 @@ impl Learned {
         }
     }
 
+    /// The same, with what was given out of either pipe by another run, which stands so many bytes
+    /// before this one, where that is further.
+    pub(crate) fn with_given_of(mut self, other: &Self, before: usize) -> Self {
+        let out = other.out_given.seen_from(before);
+        let err = other.err_given.seen_from(before);
+        let is_further = out > self.out_given || err > self.err_given;
+        if is_further && self.envelope == Envelope::default() {
+            self.envelope = other.envelope;
+        }
+        if out > self.out_given {
+            (self.out, self.out_given) = (other.out, out);
+            (self.is_in_key, self.level) = (other.is_in_key, other.level);
+        }
+        if err > self.err_given {
+            (self.err, self.err_given) = (other.err, err);
+            (self.is_err_in_key, self.err_level) = (other.is_err_in_key, other.err_level);
+        }
+        self
+    }
+
     /// Whether there is nothing to remember.
     pub(crate) fn is_nothing(&self) -> bool {
         *self == Self::default()
+    }
+}
+
+impl Given {
+    /// The same from so many bytes further: nothing when all of it lies before that.
+    fn seen_from(self, further: usize) -> Self {
+        let lines = self.lines.checked_sub(further);
+        lines.map_or_else(Self::default, |lines| Self { lines, ..self })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::record::level::Level;
+
+    fn given(lines: usize, text: usize) -> Given {
+        Given { lines, text }
+    }
+
+    #[test]
+    fn of_each_pipe_what_was_given_out_further_counts() {
+        let own = Learned {
+            out_given: given(500, 0),
+            err_given: given(100, 7),
+            level: Some(Level::Info),
+            ..Learned::default()
+        };
+        let other = Learned {
+            out_given: given(540, 9),
+            err_given: given(150, 8),
+            level: Some(Level::Warn),
+            err_level: Some(Level::Error),
+            ..Learned::default()
+        };
+        let both = own.with_given_of(&other, 50);
+        assert_eq!(both.out_given, given(500, 0));
+        assert_eq!(both.level, Some(Level::Info));
+        assert_eq!(both.err_given, given(100, 8));
+        assert_eq!(both.err_level, Some(Level::Error));
+        assert_eq!(own.with_given_of(&other, 600), own);
+        assert_eq!(own.with_given_of(&Learned::default(), 0), own);
     }
 }
