@@ -54,7 +54,7 @@ impl Worker {
             tracing::info!(
                 output,
                 batches,
-                "an output of an earlier configuration is gone while batches were on their way to it: they go out as they are if it comes back under this name"
+                "batches wait for an output that is configured no longer: they go out as they are if it comes back under this name"
             );
         }
         self.journal.set_idle(idle.ids);
