@@ -10,7 +10,8 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 use bytes::Bytes;
 
 use bodies::Bodies;
-pub(crate) use entry::{Cursor, Entry, Identity, Route, Seal};
+pub(crate) use entry::{Cursor, Entry, Route, Seal};
+pub(crate) use identity::{Identity, OwnFile};
 use in_hand::InHand;
 pub(crate) use lock::{OpenError, Place, look_at_place};
 pub(crate) use looks::{MOST_UNOPENED, Unopened};
@@ -29,6 +30,7 @@ mod cursors;
 mod entry;
 mod format;
 pub(crate) mod fuzzing;
+mod identity;
 mod in_hand;
 pub(crate) mod inspection;
 mod lock;

@@ -7,13 +7,14 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
+use super::identity::Identity;
 use super::looks::Unopened;
 use super::text;
 use crate::batch::parts::Fate;
 use crate::batch::{BatchId, Share, StreamName};
 use crate::record::Time;
 use crate::record::cut::Learned;
-use crate::span::{Anchor, GenerationId, Head, Position, Span};
+use crate::span::{Anchor, GenerationId, Position, Span};
 
 /// One thing that happened.
 #[derive(Debug, Clone, PartialEq)]
@@ -54,56 +55,6 @@ pub(crate) enum Entry {
     /// Everything before this entry was on the device when it was written: what is damaged there
     /// was whole once. What is damaged behind the last of these was lost with the power.
     Synced,
-}
-
-/// How a generation is recognised again.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub(crate) struct Identity {
-    /// Name of the input that it belongs to.
-    pub(crate) input: String,
-    /// Where it was first seen: labels are made from this path.
-    #[serde(with = "text::path")]
-    pub(crate) path: PathBuf,
-    /// Device: a hint, good within one boot.
-    pub(crate) device: u64,
-    /// Inode: a hint, used again by file systems.
-    pub(crate) inode: u64,
-    /// When the file was made; of a later version than the others, so it may be missing.
-    #[serde(default, with = "text::time")]
-    pub(crate) birth: Time,
-    /// Proves the beginning.
-    #[serde(with = "text::head")]
-    pub(crate) head: Head,
-    /// When it was last seen, in nanoseconds since the epoch.
-    #[serde(with = "text::time")]
-    pub(crate) seen: Time,
-    /// How long it was then, while it was held open; nothing once it was closed with all of it
-    /// delivered. Of a later version than the others.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub(crate) size: Option<u64>,
-    /// The same with the proof of what lay before it: whoever holds these bytes too is no other
-    /// content with the same banner. It is kept when the file is closed, and is of a later version
-    /// than the others.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub(crate) end: Option<Position>,
-    /// Bytes from its beginning on that an output was never to get (`read_from: end`).
-    #[serde(default, skip_serializing_if = "is_none")]
-    pub(crate) skipped: u64,
-    /// Its file holds another content or is no more: only a copy can hold it.
-    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
-    pub(crate) is_gone: bool,
-    /// How much of it was seen in a file that was emptied or whose end was cut off, while it is not
-    /// decided yet whether the copy in which it is read on, or what is left of it, lacks its end. Of a later version than the others.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub(crate) missed: Option<u64>,
-}
-
-#[expect(
-    clippy::trivially_copy_pass_by_ref,
-    reason = "serde hands out references"
-)]
-fn is_none(bytes: &u64) -> bool {
-    *bytes == 0
 }
 
 /// How far a generation is delivered to one output.

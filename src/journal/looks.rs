@@ -7,6 +7,7 @@ use std::path::PathBuf;
 use serde::{Deserialize, Serialize};
 
 use super::entry::Entry;
+use super::identity::OwnFile;
 use super::text;
 use crate::record::Time;
 
@@ -27,6 +28,16 @@ pub(crate) struct Unopened {
     /// Where it was met.
     #[serde(with = "text::path")]
     pub(crate) path: PathBuf,
+}
+
+impl Unopened {
+    /// Which file it is.
+    pub(crate) fn file(&self) -> OwnFile {
+        OwnFile {
+            inode: self.inode,
+            birth: self.birth,
+        }
+    }
 }
 
 /// What the looks of all runs came to.

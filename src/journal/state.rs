@@ -6,7 +6,8 @@ use std::path::Path;
 
 use super::bound::Bound;
 use super::cursors::Cursors;
-use super::entry::{CheckpointEnd, Cursor, Entry, Extent, Identity, Route, Seal};
+use super::entry::{CheckpointEnd, Cursor, Entry, Extent, Route, Seal};
+use super::identity::Identity;
 use super::looks::Looks;
 use crate::batch::parts::Parts;
 use crate::batch::{BatchId, divided};

@@ -146,19 +146,13 @@ impl Source {
         journal: &Journal,
     ) -> Option<GenerationId> {
         self.unopened(input, &opened.metadata, journal)?;
-        let birth = birth_of(&opened.metadata);
-        let file = (FileKey::of(&opened.metadata).inode, birth);
-        let has_left = |it: &Generation| match it.left {
-            Some(left) => left == file,
-            // An earlier run left it: nobody copies what was made after the copy.
-            None => is_in_copy(it, journal) && self.clock.is_older(birth, it.birth),
-        };
+        let file = opened.file();
         let mut open = self.generations.values();
         let left = open.find(|it| {
             it.input == input
                 && it.origin.as_os_str() == path.as_os_str()
                 && it.place != Place::Gone
-                && has_left(it)
+                && it.left == Some(file)
         })?;
         // Less may be nothing but a banner.
         (left.size >= PROOF_ENOUGH && is_wholly_in(left, opened)).then_some(left.id)

@@ -14,6 +14,7 @@ use super::opened::Opened;
 use super::reader;
 use super::times::TimeMarks;
 use super::writers::Writer;
+use crate::journal::OwnFile;
 use crate::record::Time;
 use crate::span::{Anchor, GenerationId, Head, PROOF_ENOUGH, Position};
 
@@ -88,8 +89,8 @@ pub(crate) struct Generation {
     pub(super) begun: Time,
     /// It goes on in a copy of its first file, which was so long when it was found.
     pub(super) copy_len: Option<u64>,
-    /// The file in which an earlier run knew it, by inode and birth, where it lies in a copy now.
-    pub(super) left: Option<(u64, Time)>,
+    /// The file in which an earlier run knew it, where it lies in a copy now.
+    pub(super) left: Option<OwnFile>,
     /// When it was opened there was less in it than was read of it before the power went.
     pub(crate) has_lost_end: bool,
     /// The furthest that any output has read, or that a copy was seen to hold.
@@ -332,7 +333,7 @@ impl Generation {
         self.end = Position::default();
         // In its own file it may grow.
         self.copy_len = (place != Place::Home).then_some(self.size);
-        self.left = None;
+        self.left = self.left.filter(|it| *it != self.file());
         self.path = path;
         self.place_at(place, now);
     }
@@ -401,6 +402,14 @@ impl Generation {
     /// banner.
     pub(crate) fn is_well_known(&self) -> bool {
         self.known().offset >= PROOF_ENOUGH
+    }
+
+    /// The file in which it lies.
+    pub(super) fn file(&self) -> OwnFile {
+        OwnFile {
+            inode: self.key.inode,
+            birth: self.birth,
+        }
     }
 
     /// Whether another file holds what is known of this one: what was read of it may be no more than

@@ -2,13 +2,15 @@
 
 use std::fs::{File, Metadata, OpenOptions};
 use std::io;
-use std::os::unix::fs::OpenOptionsExt as _;
+use std::os::unix::fs::{MetadataExt as _, OpenOptionsExt as _};
 use std::path::Path;
 
 use super::content::{self, Content};
+use super::file::birth_of;
 use super::reader;
 #[cfg(test)]
 use super::{denied, meanwhile};
+use crate::journal::OwnFile;
 use crate::span::{Anchor, PROOF_BYTES, Position};
 
 /// A file that is found shorter than the system has just said is asked again so often.
@@ -89,6 +91,14 @@ impl Opened {
                 reader::read_head(&self.content).is_ok_and(|head| head.starts_with(&self.head))
                     && reader::holds(&self.content, end).unwrap_or(false)
             })
+    }
+
+    /// Which file it is.
+    pub(super) fn file(&self) -> OwnFile {
+        OwnFile {
+            inode: self.metadata.ino(),
+            birth: birth_of(&self.metadata),
+        }
     }
 
     /// How long its content is.

@@ -126,14 +126,15 @@ impl Source {
             path.into()
         };
         let mut generation = Generation::new(id, input, origin, path, opened, (at.now, at.time));
-        if let Some(before) = journal.state().generations.get(&id).map(|it| &it.identity)
-            && (before.inode, before.birth) != (generation.key.inode, generation.birth)
-        {
-            // It lies in a copy now, and there may be others.
-            generation.begun = generation.begun.min(before.birth);
-            generation.copy_len = Some(generation.size);
-            generation.left = Some((before.inode, before.birth));
-            note_end(&generation, journal);
+        if let Some(before) = journal.state().generations.get(&id).map(|it| &it.identity) {
+            let (file, own) = (generation.file(), before.left.unwrap_or(before.file()));
+            generation.left = Some(own).filter(|it| *it != file);
+            if file != own && file != before.file() {
+                // It lies in a copy now, and there may be others.
+                generation.begun = generation.begun.min(before.birth);
+                generation.copy_len = Some(generation.size);
+                note_end(&generation, journal);
+            }
         }
         // Also what an output has read that is configured no longer, or what is on its way.
         // Of a copy that was overtaken, up to its end.
@@ -217,6 +218,7 @@ impl Source {
             skipped: known.map_or(0, |known| known.identity.skipped),
             is_gone: false,
             missed: known.and_then(|known| known.identity.missed),
+            left: generation.left,
         }
     }
 
@@ -273,11 +275,12 @@ impl Source {
         // What took the name of a file that lies elsewhere is another one, however alike they are,
         // and so is what was rotated after it.
         let key = FileKey::of(&opened.metadata);
+        let file = opened.file();
         let is_unopened = self.unopened(input, &opened.metadata, journal).is_some();
         known.retain(|(id, it)| {
             // When its own file could not be opened, a copy of it may have been met before.
-            let file = (it.identity.inode, it.identity.birth);
-            let is_itself = is_unopened && file == (candidate.inode, candidate.birth);
+            let is_itself =
+                is_unopened && [Some(it.identity.file()), it.identity.left].contains(&Some(file));
             it.identity.input == *name
                 && self.has_no_bytes(*id)
                 && (is_itself || !self.elsewhere.excludes((*id, it), path, key))

@@ -119,7 +119,7 @@ impl Source {
             }
             held = held.max(self.held_by_others((file, &seen), folder));
         }
-        let held = held.max(self.held_by_itself(file, journal));
+        let held = held.max(Self::held_by_itself(file, journal));
         let lost = if self.may_be_copy(file, journal) {
             0
         } else {
@@ -163,21 +163,19 @@ impl Source {
 
     /// How much of it is known from a time at which it could be opened, or from a copy that was read:
     /// what is owed of that is another matter.
-    fn held_by_itself(&self, file: &Unopened, journal: &Journal) -> u64 {
-        let state = journal.state();
-        let known = state.known_at(file.inode, std::iter::empty());
-        let known = known.filter(|(_, it)| {
+    fn held_by_itself(file: &Unopened, journal: &Journal) -> u64 {
+        let (state, own) = (journal.state(), file.file());
+        let known = state.generations.iter().filter(|(_, it)| {
             let it = &it.identity;
-            it.input == file.input && it.birth == file.birth && !it.is_gone
+            let is_it = it.file() == own || it.left == Some(own);
+            it.input == file.input && is_it && !it.is_gone
         });
         let known = known.map(|(id, it)| {
-            let read = state.positions_in(id).into_iter();
+            let read = state.positions_in(*id).into_iter();
             let read = read.chain(it.identity.end).map(|it| it.offset).max();
             read.max(it.identity.size).unwrap_or(0)
         });
-        let open = self.generations.values();
-        let copied = open.filter(|it| it.left == Some((file.inode, file.birth)));
-        known.chain(copied.map(|it| it.size)).max().unwrap_or(0)
+        known.max().unwrap_or(0)
     }
 
     /// Whether a file was met at a name that rotation gives to another one that is read.

@@ -1,6 +1,7 @@
 //! The layout: what is written reads back, whatever is cut off or damaged.
 
 use super::super::entry::*;
+use super::super::identity::{Identity, OwnFile};
 use super::super::looks::Unopened;
 use super::super::state::State;
 use super::*;
@@ -30,6 +31,10 @@ pub(in crate::journal) fn identity(number: u64) -> Identity {
         skipped: number / 2,
         is_gone: number % 2 == 1,
         missed: (number % 3 == 1).then_some(number),
+        left: (number % 5 == 1).then_some(OwnFile {
+            inode: number,
+            birth: Time(4),
+        }),
     }
 }
 

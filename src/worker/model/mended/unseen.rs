@@ -200,3 +200,34 @@ fn a_log_that_was_read_in_its_copy_by_two_runs_goes_on_in_its_own_file_too() {
         ],
     );
 }
+
+#[test]
+fn a_log_that_was_read_to_its_end_in_its_copy_is_known_by_a_later_run() {
+    let restart = |away| stop(labels(false, 0), false, away);
+    assert_well(
+        setup(false, 0, 700),
+        vec![
+            append(0, 1, 0),
+            pass(1),
+            Act::Deny { log: 0 },
+            restart(vec![append(0, 1, 0), Act::Copy { log: 0 }]),
+            restart(vec![]),
+        ],
+    );
+}
+
+#[test]
+fn a_log_that_nobody_could_open_any_more_is_not_lost_once_it_was_read_in_its_copy() {
+    let restart = |away| stop(labels(false, 0), false, away);
+    let deleted = vec![Act::DeleteOldest { log: 0 }, Act::Delete { log: 0 }];
+    assert_well(
+        setup(true, 0, 700),
+        vec![
+            append(0, 1, 0),
+            pass(1),
+            Act::Deny { log: 0 },
+            restart(vec![Act::Copy { log: 0 }]),
+            restart(deleted),
+        ],
+    );
+}
