@@ -37,8 +37,10 @@ pub(super) struct Backend {
     pub(super) taken_back: HashSet<String>,
     /// Refused records go to the dead letters although nothing of their stream is taken.
     pub(super) writes_all: bool,
-    /// Batches of which the agent was not told that they are done.
+    /// Batches that the agent is to know of.
     unheard: BTreeSet<BatchId>,
+    /// Those of them of which it was told that they are done.
+    told: BTreeSet<BatchId>,
     given_up: HashSet<BatchId>,
     store: Store,
 }
@@ -144,16 +146,26 @@ impl Backend {
         self.waiting.clear();
     }
 
+    /// Another agent begins, which knows what is in the journal.
+    pub(super) fn begin(&mut self, state: &State) {
+        self.forget_waiting();
+        self.told.clear();
+        let handed = self.handed.keys().copied();
+        self.unheard = handed.filter(|id| state.seal_of(*id).is_some()).collect();
+    }
+
     /// What the agent no longer knows of, though it was never told that it is done, is given up: it
     /// is read again.
     pub(super) fn note_given_up(&mut self, output: usize, state: &State) {
         let is_known = |id: &BatchId| state.seal_of(*id).is_some();
-        let (known, given_up) = std::mem::take(&mut self.unheard)
+        let (known, over): (_, BTreeSet<_>) = std::mem::take(&mut self.unheard)
             .into_iter()
             .partition(is_known);
         self.unheard = known;
-        let given_up: BTreeSet<_> = given_up;
-        for id in given_up {
+        for id in over {
+            if self.told.remove(&id) {
+                continue;
+            }
             self.given_up.insert(id);
             let Some(handed) = self.handed.get(&id) else {
                 continue;
@@ -208,7 +220,7 @@ impl Backend {
             told
         };
         for id in queue.done() {
-            self.unheard.remove(&id);
+            self.told.insert(id);
             reports.push(Report::Done(name(id)));
         }
         if queue.batches.is_empty() {

@@ -164,7 +164,9 @@ impl Stage {
         let (journal, recovery) =
             Journal::open(&self.dir.path().join("state"), self.at.now).unwrap();
         assert!(recovery.findings.is_empty(), "{:?}", recovery.findings);
-        self.forget_waiting();
+        for backend in &mut self.backends {
+            backend.begin(journal.state());
+        }
         let (mailbox, inbox) = Mailbox::new().unwrap();
         let (settings, outgoing) = self.settings(labels);
         let health = Arc::new(Health::new());
@@ -191,15 +193,11 @@ impl Stage {
         }
         let (settings, outgoing) = self.settings(labels);
         let agent = self.agent.take().unwrap();
-        self.forget_waiting();
+        // Whoever sent batches sends none any more.
+        self.backends.iter_mut().for_each(Backend::forget_waiting);
         agent.mailbox.send(Message::Change(Box::new(settings)));
         self.agent = Some(Agent { outgoing, ..agent });
         self.turn();
-    }
-
-    /// Whoever sent batches sends none any more.
-    fn forget_waiting(&mut self) {
-        self.backends.iter_mut().for_each(Backend::forget_waiting);
     }
 
     /// The agent does what there is to do at this moment. Returns whether it has ended.
