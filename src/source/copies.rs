@@ -62,7 +62,7 @@ impl Source {
         at: Moment,
     ) -> Original {
         let shorter = self
-            .left_unopened(input, path, opened, journal)
+            .left_unopened(input, opened, journal)
             .or_else(|| self.put_in_place_of(input, path, opened));
         if let Some(shorter) = shorter {
             return Original::Shorter(shorter);
@@ -141,19 +141,14 @@ impl Source {
     fn left_unopened(
         &self,
         input: usize,
-        path: &Path,
         opened: &Opened,
         journal: &Journal,
     ) -> Option<GenerationId> {
         self.unopened(input, &opened.metadata, journal)?;
         let file = opened.file();
         let mut open = self.generations.values();
-        let left = open.find(|it| {
-            it.input == input
-                && it.origin.as_os_str() == path.as_os_str()
-                && it.place != Place::Gone
-                && it.left == Some(file)
-        })?;
+        let left =
+            open.find(|it| it.input == input && it.left == Some(file) && it.place != Place::Gone)?;
         // Less may be nothing but a banner.
         (left.size >= PROOF_ENOUGH && is_wholly_in(left, opened)).then_some(left.id)
     }

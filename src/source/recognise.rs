@@ -148,6 +148,7 @@ impl Source {
             && self.boot.is_later_than(generation.modified())
             && !beyond.is_empty();
         self.note_cut(&generation, journal);
+        self.note_compressed(&generation, journal);
         self.by_key.insert((input, generation.key), id);
         self.generations.insert(id, Box::new(generation));
         self.note_identity(id, journal, at);

@@ -9,6 +9,7 @@ use std::path::{Path, PathBuf};
 
 use super::Source;
 use super::file::{FileKey, birth_of};
+use super::generation::Generation;
 use super::missing::{Folder, Folders};
 use crate::journal::{Journal, Unopened};
 
@@ -16,6 +17,8 @@ use crate::journal::{Journal, Unopened};
 #[derive(Debug, Default)]
 pub(super) struct Unread {
     files: BTreeMap<Unopened, Seen>,
+    /// How much of one a compressed file can hold that was read, in bytes: it may be deleted by now.
+    compressed: BTreeMap<Unopened, u64>,
     /// Whether one is no more where it was since they were last looked for.
     has_lost_one: bool,
 }
@@ -75,11 +78,32 @@ impl Source {
         seen.map(|(_, seen)| seen.len)
     }
 
+    /// A generation was opened: in a compressed file it may be what a file held that nobody could open.
+    pub(super) fn note_compressed(&mut self, generation: &Generation, journal: &Journal) {
+        if !generation.content.is_whole() {
+            return;
+        }
+        let input = &self.inputs[generation.input].name;
+        let lineage = self.links.lineage_of(&generation.path);
+        let files = journal.state().looks.unopened.keys();
+        let held = files.filter(|it| {
+            it.input == *input
+                && lineage.can_come_from(&it.path)
+                && !self.clock.is_older(generation.birth, it.birth)
+        });
+        for file in held {
+            let len = self.unread.compressed.entry(file.clone()).or_default();
+            *len = generation.size.max(*len);
+        }
+    }
+
     /// All of them are about to be looked for. Forgets those that could be opened, or are remembered no
     /// more.
     pub(crate) fn begin_look_for_unread(&mut self, journal: &Journal) {
         let unopened = &journal.state().looks.unopened;
         self.unread.files.retain(|it, _| unopened.contains_key(it));
+        let compressed = &mut self.unread.compressed;
+        compressed.retain(|it, _| unopened.contains_key(it));
         self.unread.has_lost_one = false;
     }
 
@@ -120,6 +144,8 @@ impl Source {
             held = held.max(self.held_by_others((file, &seen), folder));
         }
         let held = held.max(Self::held_by_itself(file, journal));
+        let compressed = self.unread.compressed.get(file).copied();
+        let held = held.max(compressed.unwrap_or(0));
         let lost = if self.may_be_copy(file, journal) {
             0
         } else {

@@ -11,8 +11,9 @@ use crate::worker::Worker;
 /// When such files are looked for.
 #[derive(Debug)]
 pub(super) struct Unread {
-    /// Those that the last look did not find, each with when that was first so.
-    gone: BTreeMap<Unopened, Instant>,
+    /// Those that the last look did not find, each with when that was first so, and how many bytes
+    /// no other file can hold by the look that found most of them.
+    gone: BTreeMap<Unopened, (Instant, u64)>,
     next_look: Instant,
 }
 
@@ -56,12 +57,13 @@ impl Worker {
                 Became::There(len) if len == noted => {}
                 Became::There(len) => self.journal.append(&Entry::Unopened(file, len)),
                 Became::Deleted { lost, is_denied } => {
-                    let since = gone.get(&file).copied().unwrap_or(at.now);
+                    let (since, least) = gone.get(&file).copied().unwrap_or((at.now, lost));
+                    let lost = lost.min(least);
                     if at.now >= since + LOOK_AGAIN_AFTER {
                         self.tell_unread(&file, lost, is_denied, at);
                         self.journal.append(&Entry::OpenedAfterAll(file));
                     } else {
-                        self.missing.unread.gone.insert(file, since);
+                        self.missing.unread.gone.insert(file, (since, lost));
                         next_look = next_look.min(since + LOOK_AGAIN_AFTER);
                     }
                 }

@@ -231,3 +231,38 @@ fn a_log_that_nobody_could_open_any_more_is_not_lost_once_it_was_read_in_its_cop
         ],
     );
 }
+
+#[test]
+fn a_log_that_was_read_in_its_copy_is_known_under_a_rotated_name() {
+    let restart = |away| stop(labels(false, 0), false, away);
+    for means_all in [false, true] {
+        assert_well(
+            setup(means_all, 0, 700),
+            vec![
+                restart(vec![append(0, 1, 0)]),
+                Act::Deny { log: 0 },
+                restart(vec![Act::Copy { log: 0 }, append(0, 1, 0)]),
+                restart(vec![rename()]),
+            ],
+        );
+    }
+}
+
+#[test]
+fn a_log_that_nobody_could_open_is_not_lost_once_it_was_compressed_and_read() {
+    for means_all in [false, true] {
+        assert_well(
+            setup(means_all, 0, 700),
+            vec![
+                append(0, 1, 0),
+                Act::Deny { log: 0 },
+                pass(1),
+                rename(),
+                super::gzip(0, false),
+                Act::AnswerAll { output: 0 },
+                Act::DeleteOldest { log: 0 },
+                append(0, 1, 0),
+            ],
+        );
+    }
+}
