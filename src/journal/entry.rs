@@ -7,8 +7,7 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use super::identity::Identity;
-use super::looks::Unopened;
+use super::identity::{Identity, Unopened};
 use super::text;
 use crate::batch::parts::Fate;
 use crate::batch::{BatchId, Share, StreamName};

@@ -1,4 +1,4 @@
-//! By what a generation is recognised again: values, and how they stand in an entry.
+//! By what a generation or a file is recognised again: values, and how they stand in an entry.
 
 use std::path::PathBuf;
 
@@ -79,4 +79,30 @@ pub(crate) struct OwnFile {
 )]
 fn is_none(bytes: &u64) -> bool {
     *bytes == 0
+}
+
+/// A file that lay at a name that is meant, or was news under one that rotation gives, and could not
+/// be opened.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub(crate) struct Unopened {
+    /// Inode.
+    pub(crate) inode: u64,
+    /// When it was made.
+    #[serde(with = "text::time")]
+    pub(crate) birth: Time,
+    /// Name of the input that means it.
+    pub(crate) input: String,
+    /// Where it was met.
+    #[serde(with = "text::path")]
+    pub(crate) path: PathBuf,
+}
+
+impl Unopened {
+    /// Which file it is.
+    pub(crate) fn file(&self) -> OwnFile {
+        OwnFile {
+            inode: self.inode,
+            birth: self.birth,
+        }
+    }
 }

@@ -4,41 +4,12 @@
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 
-use serde::{Deserialize, Serialize};
-
 use super::entry::Entry;
-use super::identity::OwnFile;
-use super::text;
+use super::identity::Unopened;
 use crate::record::Time;
 
 /// So many files that could not be opened are remembered.
 pub(crate) const MOST_UNOPENED: usize = 1000;
-
-/// A file that lay at a name that is meant, or was news under one that rotation gives, and could not
-/// be opened.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
-pub(crate) struct Unopened {
-    /// Inode.
-    pub(crate) inode: u64,
-    /// When it was made.
-    #[serde(with = "text::time")]
-    pub(crate) birth: Time,
-    /// Name of the input that means it.
-    pub(crate) input: String,
-    /// Where it was met.
-    #[serde(with = "text::path")]
-    pub(crate) path: PathBuf,
-}
-
-impl Unopened {
-    /// Which file it is.
-    pub(crate) fn file(&self) -> OwnFile {
-        OwnFile {
-            inode: self.inode,
-            birth: self.birth,
-        }
-    }
-}
 
 /// What the looks of all runs came to.
 #[derive(Debug, Clone, Default, PartialEq)]

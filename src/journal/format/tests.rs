@@ -1,8 +1,7 @@
 //! The layout: what is written reads back, whatever is cut off or damaged.
 
 use super::super::entry::*;
-use super::super::identity::{Identity, OwnFile};
-use super::super::looks::Unopened;
+use super::super::identity::{Identity, OwnFile, Unopened};
 use super::super::state::State;
 use super::*;
 use crate::batch::Share;
