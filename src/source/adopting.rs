@@ -11,8 +11,9 @@ use super::Source;
 use super::beside::Listing;
 use super::copies::{note_copy, note_end};
 use super::file::{FileKey, birth_of, modified};
-use super::generation::{Generation, Place};
+use super::generation::Generation;
 use super::opened::Opened;
+use super::place::Place;
 use crate::journal::Journal;
 use crate::span::{GenerationId, Position};
 

@@ -5,9 +5,9 @@ use std::io;
 use std::path::Path;
 use std::sync::Arc;
 
-use super::generation::Place;
 use super::names::Name;
 use super::opened::Opened;
+use super::place::Place;
 use super::{Change, Moment, Source};
 use crate::journal::Journal;
 use crate::span::{GenerationId, Position};

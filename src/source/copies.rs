@@ -8,8 +8,9 @@ use std::path::{Path, PathBuf};
 
 use super::elsewhere::is_rotated_before;
 use super::file::{FileKey, birth_of, modified};
-use super::generation::{Generation, Place};
+use super::generation::Generation;
 use super::opened::Opened;
+use super::place::Place;
 use super::writers::Writer;
 use super::{Moment, Source, reader};
 use crate::journal::{Entry, Journal};

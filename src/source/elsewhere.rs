@@ -7,7 +7,8 @@ use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 
 use super::file::{FileKey, birth_of};
-use super::generation::{Generation, Place};
+use super::generation::Generation;
+use super::place::Place;
 use super::rotation::is_of_later_rotation;
 use crate::journal::{Journal, Known};
 use crate::span::GenerationId;

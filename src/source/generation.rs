@@ -11,6 +11,7 @@ use std::time::{Duration, Instant};
 use super::content::Content;
 use super::file::{FileKey, Stat, birth_of, modified};
 use super::opened::Opened;
+use super::place::Place;
 use super::reader;
 use super::times::TimeMarks;
 use super::writers::Writer;
@@ -27,34 +28,6 @@ const CLOCK_STEP: i64 = 20_000_000;
 const TRAIL: usize = 8;
 /// How far back the beginning of the last line is looked for.
 const LAST_LINE: u64 = 64 * 1024;
-
-/// Where the content stands.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Place {
-    /// At the name under which it was first seen.
-    Home,
-    /// At another name that is meant too.
-    Moved,
-    /// At no name that is meant.
-    Rotated,
-    /// At no name at all.
-    Deleted,
-    /// Nowhere: it was truncated away.
-    Gone,
-}
-
-impl Place {
-    /// The word for people.
-    pub(crate) fn name(self) -> &'static str {
-        match self {
-            Self::Home => "home",
-            Self::Moved => "moved",
-            Self::Rotated => "rotated",
-            Self::Deleted => "deleted",
-            Self::Gone => "gone",
-        }
-    }
-}
 
 /// A generation whose file is open.
 #[derive(Debug)]

@@ -7,7 +7,8 @@ use std::path::Path;
 use std::sync::Arc;
 
 use super::file::{FileKey, Stat};
-use super::generation::{Look, Place};
+use super::generation::Look;
+use super::place::Place;
 use super::{Change, Moment, Source};
 use crate::journal::Journal;
 use crate::span::GenerationId;

@@ -8,8 +8,8 @@ use std::path::Path;
 use std::sync::Arc;
 
 use super::file::{FileKey, birth_of, modified};
-use super::generation::Place;
 use super::opened::Opened;
+use super::place::Place;
 use super::recognise::Identified;
 use super::{Change, Moment, Name, Source, names, rotation};
 use crate::journal::Journal;

@@ -7,6 +7,10 @@ fn rename() -> Act {
     Act::Rename { log: 0 }
 }
 
+fn restart(away: Vec<Act>) -> Act {
+    stop(labels(false, 0), false, away)
+}
+
 fn away(is_empty: bool, meanwhile: Vec<Act>) -> Act {
     Act::FolderFlickers {
         millis: 60_000,
@@ -186,7 +190,6 @@ fn two_logs_that_begin_and_end_alike_are_two_where_both_are_met_under_rotated_na
 
 #[test]
 fn a_log_that_was_read_in_its_copy_by_two_runs_goes_on_in_its_own_file_too() {
-    let restart = |away| stop(labels(false, 0), false, away);
     assert_well(
         setup(true, 0, 700),
         vec![
@@ -203,7 +206,6 @@ fn a_log_that_was_read_in_its_copy_by_two_runs_goes_on_in_its_own_file_too() {
 
 #[test]
 fn a_log_that_was_read_to_its_end_in_its_copy_is_known_by_a_later_run() {
-    let restart = |away| stop(labels(false, 0), false, away);
     assert_well(
         setup(false, 0, 700),
         vec![
@@ -218,7 +220,6 @@ fn a_log_that_was_read_to_its_end_in_its_copy_is_known_by_a_later_run() {
 
 #[test]
 fn a_log_that_nobody_could_open_any_more_is_not_lost_once_it_was_read_in_its_copy() {
-    let restart = |away| stop(labels(false, 0), false, away);
     let deleted = vec![Act::DeleteOldest { log: 0 }, Act::Delete { log: 0 }];
     assert_well(
         setup(true, 0, 700),
@@ -234,7 +235,6 @@ fn a_log_that_nobody_could_open_any_more_is_not_lost_once_it_was_read_in_its_cop
 
 #[test]
 fn a_log_that_was_read_in_its_copy_is_known_under_a_rotated_name() {
-    let restart = |away| stop(labels(false, 0), false, away);
     for means_all in [false, true] {
         assert_well(
             setup(means_all, 0, 700),
