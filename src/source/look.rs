@@ -8,6 +8,8 @@ use std::sync::Arc;
 
 use super::file::{FileKey, Stat};
 use super::generation::Look;
+#[cfg(test)]
+use super::meanwhile;
 use super::place::Place;
 use super::{Change, Moment, Source};
 use crate::journal::Journal;
@@ -52,6 +54,8 @@ impl Source {
         if !metadata.is_file() {
             return;
         }
+        #[cfg(test)]
+        meanwhile::happen(meanwhile::After::Asking);
         let key = FileKey::of(&metadata);
         let id = match self.by_key.get(&(input, key)).copied() {
             Some(id) => id,

@@ -6,6 +6,8 @@ use std::cell::RefCell;
 /// Behind which step it happens.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum After {
+    /// The system was asked which file a name leads to, and nobody has opened it yet.
+    Asking,
     /// A file was opened, and nobody has looked yet at what it is.
     Opening,
     /// The names of a folder were read, and nobody has looked yet where they lead.

@@ -33,8 +33,8 @@ pub(super) enum Identified {
 
 impl Source {
     /// Opens a file that an input means, and finds out which generation it is: a new one, one of
-    /// an earlier run, or one that goes on in it. Nothing when it is a copy of one, or when that
-    /// cannot be told yet.
+    /// an earlier run, one that goes on in it, or one that is open and was given this name just
+    /// now. Nothing when it is a copy of one, or when that cannot be told yet.
     pub(super) fn open(
         &mut self,
         input: usize,
@@ -49,6 +49,10 @@ impl Source {
             Err(error) => return Err(error),
         };
         let metadata = opened.metadata.clone();
+        // The name was given to another file since the system was asked which one it leads to.
+        if let Some(id) = self.by_key.get(&(input, FileKey::of(&metadata))) {
+            return Ok(Some(*id));
+        }
         let known = match self.identify(input, path, &opened, journal, at) {
             Identified::Copy(of) => {
                 self.note_alias(input, path, &opened, of, journal);

@@ -28,3 +28,30 @@ fn a_copy_that_is_renamed_while_it_is_looked_for_is_found() {
         assert_eq!(**path, *bench.path("a.log.2"), "{after:?}");
     }
 }
+
+/// Between the question which file a name leads to and its opening, a rotation gives the name to one
+/// that is open: nobody reads it a second time.
+#[test]
+fn a_file_that_is_given_the_name_of_another_while_that_is_opened_has_one_reader() {
+    let mut bench = bench(&["app.log*"]);
+    bench.write("app.log.1", "one\n");
+    let id = bench.opened();
+    bench.events();
+    bench.write("app.log.2", "two\n");
+    let [one, two, three] = ["app.log.1", "app.log.2", "app.log.3"].map(|name| bench.path(name));
+    meanwhile::let_happen(meanwhile::After::Asking, move || {
+        fs::rename(&two, three).unwrap();
+        fs::rename(one, two).unwrap();
+    });
+    assert_eq!(bench.events(), []);
+    assert_eq!(bench.source.generations().count(), 1, "{:?}", bench.shown());
+    assert_eq!(bench.events().len(), 1);
+    assert_eq!(
+        bench.shown(),
+        [
+            row("app.log.1", "app.log.2", Place::Moved, 4),
+            row("app.log.3", "app.log.3", Place::Home, 4),
+        ]
+    );
+    assert!(bench.source.get(id).is_some());
+}
