@@ -151,7 +151,9 @@ impl Source {
         let left =
             open.find(|it| it.input == input && it.left == Some(file) && it.place != Place::Gone)?;
         // Less may be nothing but a banner.
-        (left.size >= PROOF_ENOUGH && is_wholly_in(left, opened)).then_some(left.id)
+        let is_enough =
+            left.size >= PROOF_ENOUGH || holds_what_was_read_behind(left, opened, journal);
+        (is_enough && is_wholly_in(left, opened)).then_some(left.id)
     }
 
     /// The generation that this name held until now, if the file was put in its place with all
@@ -325,6 +327,14 @@ fn is_proven_by(opened: &Opened, generation: &Generation, journal: &Journal) -> 
     let read = || journal.state().positions_in(generation.id).into_iter();
     let mut enough = read().filter(|it| it.offset >= PROOF_ENOUGH);
     generation.size >= PROOF_ENOUGH || enough.any(|it| opened.proves(it))
+}
+
+/// Whether something was read behind the end of the copy in which a generation lies, and a file holds
+/// that too: then it is no other one with its banner.
+fn holds_what_was_read_behind(generation: &Generation, opened: &Opened, journal: &Journal) -> bool {
+    let read = journal.state().positions_in(generation.id).into_iter();
+    let mut behind = read.filter(|it| it.offset > generation.size).peekable();
+    behind.peek().is_some() && behind.all(|it| opened.proves(it))
 }
 
 /// Lets the journal remember the copy in which a generation lies.

@@ -1,6 +1,6 @@
 //! The same where a folder or a file could not be looked at for a while.
 
-use super::super::acts::Act;
+use super::super::acts::{Act, Labels, Setup};
 use super::{append, assert_well, labels, pass, setup, stop};
 
 fn rename() -> Act {
@@ -86,7 +86,7 @@ fn a_log_that_could_not_be_opened_is_owed_under_a_rotated_name() {
 #[test]
 fn what_was_filled_anew_and_rotated_while_no_agent_ran_and_nobody_could_open_it_is_read() {
     assert_well(
-        super::super::acts::Setup {
+        Setup {
             own_lines: 0,
             ..setup(false, 0, 700)
         },
@@ -155,7 +155,7 @@ fn a_record_that_was_begun_in_a_copy_goes_on_in_the_log_once_that_can_be_opened(
         ),
     ];
     for (own_lines, before, away) in lives {
-        let setup = super::super::acts::Setup {
+        let setup = Setup {
             max_wait: 50,
             has_records: true,
             own_lines,
@@ -176,7 +176,7 @@ fn two_logs_that_begin_and_end_alike_are_two_where_both_are_met_under_rotated_na
     };
     let same = |lines| Act::AppendSame { log: 0, lines };
     assert_well(
-        super::super::acts::Setup {
+        Setup {
             max_wait: 50,
             has_records: true,
             ..setup(false, 16, 700)
@@ -264,5 +264,61 @@ fn a_log_that_nobody_could_open_is_not_lost_once_it_was_compressed_and_read() {
                 append(0, 1, 0),
             ],
         );
+    }
+}
+
+#[test]
+fn a_log_that_goes_on_in_the_copy_of_another_banner_is_known_by_what_was_read_behind_it() {
+    let setup = Setup {
+        own_lines: 0,
+        max_wait: 50,
+        has_records: true,
+        ..setup(false, 16, 700)
+    };
+    // As it was, or emptied and filled anew behind its banner.
+    for meanwhile in [vec![], vec![Act::Truncate { log: 0, lines: 1 }]] {
+        assert_well(
+            setup,
+            vec![
+                restart(vec![append(0, 1, 0)]),
+                rename(),
+                append(0, 3, 0),
+                Act::CopyTruncate { log: 0 },
+                Act::Turn,
+                append(0, 1, 0),
+                Act::Deny { log: 0 },
+                stop(labels(false, 1), false, meanwhile),
+                append(0, 1, 0),
+            ],
+        );
+    }
+}
+
+#[test]
+fn a_short_log_that_was_written_on_and_rotated_beside_its_copy_arrives_once() {
+    let setup = Setup {
+        own_lines: 0,
+        ..setup(false, 0, 700)
+    };
+    let loki_alone = Labels {
+        version: 1,
+        ..super::to_loki_alone()
+    };
+    // Every output has read all of the copy, or one of them less.
+    for lines in [1, 10] {
+        for labels in [loki_alone, labels(false, 1)] {
+            assert_well(
+                setup,
+                vec![
+                    restart(vec![append(0, lines, 200)]),
+                    Act::Deny { log: 0 },
+                    Act::Copy { log: 0 },
+                    pass(1),
+                    append(0, 1, 0),
+                    rename(),
+                    stop(labels, false, vec![]),
+                ],
+            );
+        }
     }
 }
