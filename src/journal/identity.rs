@@ -53,6 +53,10 @@ pub(crate) struct Identity {
     /// than the others.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) left: Option<OwnFile>,
+    /// Files that nobody could open when it was met in a file of its own, which may be a copy of one of
+    /// them, or hold it compressed. Of a later version than the others.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub(crate) may_be_of: Vec<OwnFile>,
 }
 
 impl Identity {

@@ -153,10 +153,12 @@ impl Source {
             && self.boot.is_later_than(generation.modified())
             && !beyond.is_empty();
         self.note_cut(&generation, journal);
-        self.note_compressed(&generation, journal);
         self.by_key.insert((input, generation.key), id);
         self.generations.insert(id, Box::new(generation));
         self.note_identity(id, journal, at);
+        if known.is_none() {
+            self.note_may_be_of_unread(id, journal);
+        }
         id
     }
 
@@ -225,6 +227,7 @@ impl Source {
             is_gone: false,
             missed: known.and_then(|known| known.identity.missed),
             left: generation.left,
+            may_be_of: known.map_or_else(Vec::new, |known| known.identity.may_be_of.clone()),
         }
     }
 

@@ -9,16 +9,14 @@ use std::path::{Path, PathBuf};
 
 use super::Source;
 use super::file::{FileKey, birth_of};
-use super::generation::Generation;
 use super::missing::{Folder, Folders};
-use crate::journal::{Journal, Unopened};
+use crate::journal::{Entry, Identity, Journal, Unopened};
+use crate::span::GenerationId;
 
 /// What this run saw of such files.
 #[derive(Debug, Default)]
 pub(super) struct Unread {
     files: BTreeMap<Unopened, Seen>,
-    /// How much of one a compressed file can hold that was read, in bytes: it may be deleted by now.
-    compressed: BTreeMap<Unopened, u64>,
     /// Whether one is no more where it was since they were last looked for.
     has_lost_one: bool,
 }
@@ -78,22 +76,29 @@ impl Source {
         seen.map(|(_, seen)| seen.len)
     }
 
-    /// A generation was opened: in a compressed file it may be what a file held that nobody could open.
-    pub(super) fn note_compressed(&mut self, generation: &Generation, journal: &Journal) {
-        if !generation.content.is_whole() {
+    /// A new content was met: under a rotated name its file may be a copy of one that nobody could
+    /// open, or hold it compressed. That is noted, since it may be deleted before that one is missed.
+    pub(super) fn note_may_be_of_unread(&self, id: GenerationId, journal: &mut Journal) {
+        let state = journal.state();
+        let generation = self.generations.get(&id);
+        let known = state.generations.get(&id);
+        let Some((generation, known)) = generation.zip(known) else {
             return;
-        }
-        let input = &self.inputs[generation.input].name;
+        };
         let lineage = self.links.lineage_of(&generation.path);
-        let files = journal.state().looks.unopened.keys();
-        let held = files.filter(|it| {
-            it.input == *input
+        let unread = state.looks.unopened.keys().filter(|it| {
+            it.input == known.identity.input
+                && it.file() != generation.file()
                 && lineage.can_come_from(&it.path)
                 && !self.clock.is_older(generation.birth, it.birth)
         });
-        for file in held {
-            let len = self.unread.compressed.entry(file.clone()).or_default();
-            *len = generation.size.max(*len);
+        let may_be_of: Vec<_> = unread.map(Unopened::file).collect();
+        if !may_be_of.is_empty() {
+            let identity = Identity {
+                may_be_of,
+                ..known.identity.clone()
+            };
+            journal.append(&Entry::Generation(id, identity));
         }
     }
 
@@ -102,8 +107,6 @@ impl Source {
     pub(crate) fn begin_look_for_unread(&mut self, journal: &Journal) {
         let unopened = &journal.state().looks.unopened;
         self.unread.files.retain(|it, _| unopened.contains_key(it));
-        let compressed = &mut self.unread.compressed;
-        compressed.retain(|it, _| unopened.contains_key(it));
         self.unread.has_lost_one = false;
     }
 
@@ -143,9 +146,7 @@ impl Source {
             }
             held = held.max(self.held_by_others((file, &seen), folder));
         }
-        let held = held.max(Self::held_by_itself(file, journal));
-        let compressed = self.unread.compressed.get(file).copied();
-        let held = held.max(compressed.unwrap_or(0));
+        let held = held.max(Self::held_by_known(file, journal));
         let lost = if self.may_be_copy(file, journal) {
             0
         } else {
@@ -187,14 +188,14 @@ impl Source {
         held.max().unwrap_or(0)
     }
 
-    /// How much of it is known from a time at which it could be opened, or from a copy that was read:
-    /// what is owed of that is another matter.
-    fn held_by_itself(file: &Unopened, journal: &Journal) -> u64 {
+    /// How much of it is known from a time at which it could be opened, or can be from a copy or a
+    /// compressed file that was read: what is owed of that is another matter.
+    fn held_by_known(file: &Unopened, journal: &Journal) -> u64 {
         let (state, own) = (journal.state(), file.file());
         let known = state.generations.iter().filter(|(_, it)| {
             let it = &it.identity;
             let is_it = it.file() == own || it.left == Some(own);
-            it.input == file.input && is_it && !it.is_gone
+            it.input == file.input && (is_it && !it.is_gone || it.may_be_of.contains(&own))
         });
         let known = known.map(|(id, it)| {
             let read = state.positions_in(*id).into_iter();

@@ -34,6 +34,12 @@ pub(in crate::journal) fn identity(number: u64) -> Identity {
             inode: number,
             birth: Time(4),
         }),
+        may_be_of: (0..number % 3)
+            .map(|inode| OwnFile {
+                inode,
+                birth: Time(5),
+            })
+            .collect(),
     }
 }
 

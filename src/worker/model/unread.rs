@@ -105,9 +105,18 @@ fn it_is_not_counted_while_it_may_lie_elsewhere() {
         }),
     ];
     for (what, meanwhile) in table {
-        let (mut stage, log, text) = unopened();
-        meanwhile(&mut stage, &log, &text);
-        assert_eq!(said(stage), 0, "{what}");
+        for is_restarted in [false, true] {
+            let (mut stage, log, text) = unopened();
+            meanwhile(&mut stage, &log, &text);
+            if is_restarted {
+                // What holds it is delivered by then.
+                stage.pass(SOON);
+                stage.answer_all(0);
+                stage.kill();
+                stage.start(setup().labels());
+            }
+            assert_eq!(said(stage), 0, "{what}, restarted: {is_restarted}");
+        }
     }
 }
 

@@ -322,3 +322,18 @@ fn a_short_log_that_was_written_on_and_rotated_beside_its_copy_arrives_once() {
         }
     }
 }
+
+#[test]
+fn a_log_that_nobody_could_open_is_not_lost_for_the_next_run_once_it_was_compressed() {
+    assert_well(
+        setup(false, 0, 700),
+        vec![
+            append(0, 1, 0),
+            Act::Deny { log: 0 },
+            pass(1),
+            rename(),
+            super::gzip(0, false),
+            restart(vec![]),
+        ],
+    );
+}
