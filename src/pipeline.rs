@@ -27,6 +27,7 @@ use crate::worker::{InputFacts, Lane, Left, Mailbox, Message, Settings, Worker};
 #[derive(Debug)]
 pub(crate) struct Pipeline {
     mailbox: Mailbox,
+    begun: Option<oneshot::Receiver<()>>,
     ended: oneshot::Receiver<Vec<Left>>,
     deliveries: JoinSet<()>,
     healths: Vec<Arc<OutputHealth>>,
@@ -58,15 +59,17 @@ impl Pipeline {
             Arc::clone(&observer.health),
             Arc::clone(&observer.metrics),
         );
+        let (tell_begun, begun) = oneshot::channel();
         let (tell, ended) = oneshot::channel();
         std::thread::Builder::new()
             .name("pinnace-read".to_owned())
             .spawn(move || {
                 // Nobody waits any more when the process ends at once.
-                let _ = tell.send(worker.run());
+                let _ = tell.send(worker.run(|| _ = tell_begun.send(())));
             })?;
         let pipeline = Self {
             mailbox,
+            begun: Some(begun),
             ended,
             deliveries,
             healths,
@@ -107,6 +110,18 @@ impl Pipeline {
     /// What is known of each output.
     pub(crate) fn outputs(&self) -> &[Arc<OutputHealth>] {
         &self.healths
+    }
+
+    /// Waits until all that is there was looked at and that is noted; only once.
+    pub(crate) async fn begun(&mut self) {
+        let has_begun = match &mut self.begun {
+            Some(begun) => begun.await.is_ok(),
+            None => false,
+        };
+        self.begun = None;
+        if !has_begun {
+            std::future::pending::<()>().await;
+        }
     }
 
     /// Delivers what is there and what still comes for a moment, and ends. Returns what is left.

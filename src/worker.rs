@@ -17,7 +17,7 @@ use crate::crash_point;
 use crate::dead_letters::DeadLetters;
 use crate::deliver::{Ahead, Report};
 use crate::dispatch::Dispatcher;
-use crate::journal::{Entry, Journal};
+use crate::journal::Journal;
 use crate::observe::health::Health;
 use crate::observe::metrics::Metrics;
 use crate::observe::snapshot::WorkerView;
@@ -29,6 +29,7 @@ mod changes;
 mod ending;
 mod holding;
 mod idle;
+mod looks;
 mod losses;
 mod missing;
 #[cfg(test)]
@@ -56,8 +57,6 @@ pub(crate) use settings::{InputFacts, Settings};
 const TIDY_EVERY: Duration = Duration::from_secs(1);
 /// Nothing to do for this long: buffers go back to the system.
 const IDLE_AFTER: Duration = Duration::from_secs(2);
-/// A look is noted when the one noted is older than this, in nanoseconds.
-const NOTE_LOOK_AFTER: i64 = 5_000_000_000;
 /// The loop turns at least this often, as health asks.
 const LONGEST_WAIT: Duration = Duration::from_secs(10);
 
@@ -197,11 +196,12 @@ impl Worker {
 
     fn starting(
         inbox: Inbox,
-        journal: Journal,
+        mut journal: Journal,
         settings: Settings,
         (health, metrics): (Arc<Health>, Arc<Metrics>),
         at: Moment,
     ) -> Self {
+        looks::note_first_start(&mut journal, at);
         Self {
             inbox,
             source: Source::new(settings.patterns(), at),
@@ -229,9 +229,11 @@ impl Worker {
         }
     }
 
-    /// Reads until it is stopped. Returns what is left undelivered.
-    pub(crate) fn run(mut self) -> Vec<Left> {
+    /// Reads until it is stopped. Says when the first look is noted: from then on nothing that is
+    /// there can slip away. Returns what is left undelivered.
+    pub(crate) fn run(mut self, has_begun: impl FnOnce()) -> Vec<Left> {
         self.begin(Moment::now());
+        has_begun();
         loop {
             match self.turn(Moment::now()) {
                 Turn::Busy => {}
@@ -296,6 +298,8 @@ impl Worker {
             .first_look_done(&mut self.journal, &self.outputs);
         self.miss_what_was_open(at.now);
         self.say_what_removed_outputs_miss();
+        self.note_look();
+        self.journal.commit(at.now);
     }
 
     fn read_mail(&mut self, at: Moment) {
@@ -371,21 +375,6 @@ impl Worker {
     fn makes_batches(&self, now: Instant) -> bool {
         let ending = self.ending.as_ref();
         self.pause.is_none() && !ending.is_some_and(|ending| ending.is_closing(now))
-    }
-
-    /// Tells the journal when all names were last looked at: the first time, and with other news,
-    /// never for itself.
-    fn note_look(&mut self) {
-        let Some(looked_at) = self.source.looked_at() else {
-            return;
-        };
-        let noted = self.journal.state().looks.at;
-        let later = noted.map_or(-1, |noted| looked_at.nanos_since(noted));
-        // Earlier than noted: the clock was set back. Should it be put forward again before another
-        // run looks, what is made by then would count as seen.
-        if later < 0 || later > NOTE_LOOK_AFTER && self.journal.has_news() {
-            self.journal.append(&Entry::Looked(looked_at));
-        }
     }
 
     fn shrink_when_idle(&mut self, now: Instant) {

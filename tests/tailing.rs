@@ -34,3 +34,5 @@ mod replaced;
 mod rotation;
 #[path = "tailing/small.rs"]
 mod small;
+#[path = "tailing/storm.rs"]
+mod storm;

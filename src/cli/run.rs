@@ -163,6 +163,10 @@ async fn agent(arguments: &Arguments, on_error: OnError) -> Result<u8, Fault> {
             loop {
                 let reason = tokio::select! {
                     () = stop.asked() => break,
+                    () = pipeline.begun() => {
+                        say_started(&config);
+                        continue;
+                    }
                     reason = changes.next() => reason,
                     () = observer.health.asked_to_begin_anew() => {
                         tracing::warn!("the clock was set back: what was sealed ahead of it is too new for its destination, and is read again");
@@ -230,6 +234,11 @@ async fn start(
         code: exit::FAILED,
         sentence: error.to_string(),
     })?;
+    Ok((pipeline, config))
+}
+
+/// All that is there was looked at: whatever becomes of it from now on, it is delivered.
+fn say_started(config: &Config) {
     tracing::info!(
         version = env!("CARGO_PKG_VERSION"),
         inputs = config.inputs.len(),
@@ -237,7 +246,6 @@ async fn start(
         state_dir = %config.state_dir.display(),
         "started"
     );
-    Ok((pipeline, config))
 }
 
 /// What is served before the configuration is known, so that it can be asked what is wrong.

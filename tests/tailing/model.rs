@@ -23,7 +23,7 @@ mod more;
 #[path = "model/trouble.rs"]
 mod trouble;
 
-use dice::Dice;
+pub(super) use dice::{Dice, seeds};
 use more::{KEYS, More};
 
 /// Sequences of a usual run.
@@ -429,20 +429,7 @@ fn live(seed: u64) {
 
 #[test]
 fn whatever_happens_to_the_files_each_line_arrives_once() {
-    let variable = |name: &str| std::env::var(name).ok().and_then(|it| it.parse().ok());
-    let seeds = match (
-        variable("PINNACE_TEST_SEED"),
-        variable("PINNACE_TEST_SEQUENCES"),
-    ) {
-        (Some(seed), _) => seed..seed + 1,
-        (None, Some(count)) => {
-            let now = std::time::SystemTime::UNIX_EPOCH.elapsed().unwrap();
-            let first = now.as_secs();
-            first..first + count
-        }
-        (None, None) => 0..SEQUENCES,
-    };
-    let next = Mutex::new(seeds);
+    let next = Mutex::new(seeds("PINNACE_TEST_SEQUENCES", SEQUENCES));
     // They mostly wait, so several go on at once.
     std::thread::scope(|scope| {
         for _ in 0..AT_ONCE {

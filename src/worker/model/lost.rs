@@ -251,3 +251,21 @@ fn what_is_written_anew_as_it_was_after_it_was_cut_off_is_not_counted() {
     let (said, unread) = end(stage, &text);
     assert_eq!((said, unread), (0, 0));
 }
+
+#[test]
+fn what_was_made_and_rotated_under_an_agent_that_died_before_its_first_look_is_read() {
+    let mut stage = stage();
+    stage.kill();
+    fs::remove_dir_all(stage.folder("state")).unwrap();
+    stage.launch(setup().labels());
+    let (log, text) = (stage.path("a.log"), lines("one", 10));
+    append(&log, &text);
+    stamp(&stage, &fs::File::open(&log).unwrap(), true);
+    fs::rename(&log, stage.path("a.log.1")).unwrap();
+    stage.kill();
+    stage.pass(LATER);
+    stage.start(setup().labels());
+    stage.pass(LATER);
+    let (said, unread) = end(stage, &text);
+    assert_eq!((said, unread), (0, 0));
+}

@@ -161,6 +161,15 @@ impl Stage {
 
     /// Starts the agent with this configuration.
     pub(super) fn start(&mut self, labels: Labels) {
+        self.launch(labels);
+        if let Some(agent) = &mut self.agent {
+            agent.worker.begin(self.at);
+        }
+        self.turn();
+    }
+
+    /// An agent comes up, which has not looked at anything yet.
+    pub(super) fn launch(&mut self, labels: Labels) {
         let (journal, recovery) =
             Journal::open(&self.dir.path().join("state"), self.at.now).unwrap();
         assert!(recovery.findings.is_empty(), "{:?}", recovery.findings);
@@ -171,14 +180,12 @@ impl Stage {
         let (settings, outgoing) = self.settings(labels);
         let health = Arc::new(Health::new());
         let metrics = Arc::new(Metrics::new());
-        let mut worker = Worker::starting(inbox, journal, settings, (health, metrics), self.at);
-        worker.begin(self.at);
+        let worker = Worker::starting(inbox, journal, settings, (health, metrics), self.at);
         self.agent = Some(Agent {
             worker,
             mailbox,
             outgoing,
         });
-        self.turn();
     }
 
     /// The agent goes on by another configuration.
