@@ -2,7 +2,6 @@
 //! and where it stands: at a name that is meant, rotated away, or deleted.
 
 use std::cell::{Cell, RefCell};
-use std::fs::Metadata;
 use std::io;
 use std::path::Path;
 use std::sync::Arc;
@@ -17,14 +16,18 @@ use super::times::TimeMarks;
 use super::writers::Writer;
 use crate::journal::OwnFile;
 use crate::record::Time;
-use crate::span::{Anchor, GenerationId, Head, PROOF_ENOUGH, Position};
+use crate::span::{Anchor, GenerationId, Head, PROOF_BYTES, PROOF_ENOUGH, Position};
+
+mod growth;
+
+pub(super) use growth::Look;
 
 /// A rotated file whose writer has been still for this long gets no more bytes to its last line.
 pub(super) const QUIET: Duration = Duration::from_secs(2);
 /// A modification time that is younger than this, in nanoseconds, may stand for two writes: the
 /// system's clock for files moves in steps.
 const CLOCK_STEP: i64 = 20_000_000;
-/// So many ends of what was read are remembered.
+/// So many ends of what was read or seen are remembered.
 const TRAIL: usize = 8;
 /// How far back the beginning of the last line is looked for.
 const LAST_LINE: u64 = 64 * 1024;
@@ -68,7 +71,8 @@ pub(crate) struct Generation {
     pub(crate) has_lost_end: bool,
     /// The furthest that any output has read, or that a copy was seen to hold.
     reached: Cell<Position>,
-    /// Earlier ends of what was read: a copy that was made before the last of them proves these.
+    /// Earlier ends of what was read, or seen where that proved more: a copy that was made before the
+    /// last of them proves these.
     trail: RefCell<Vec<Position>>,
     /// Where it ended when that proved more than what was read: a banner proves little.
     end: Position,
@@ -81,19 +85,6 @@ pub(crate) struct Generation {
     placed: Instant,
     /// The modification time when last seen, and when that was.
     modified: (Time, Time),
-}
-
-/// What a look at a generation came to.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Look {
-    /// Nothing new.
-    Same,
-    /// There is more of it.
-    Grew,
-    /// There is less of it, or it begins differently.
-    Shrunk,
-    /// It may have been written, and is no longer and no shorter than before.
-    Touched,
 }
 
 impl Generation {
@@ -162,55 +153,6 @@ impl Generation {
         metadata.is_ok_and(|it| self.is_unchanged(&Stat::of(&it)))
     }
 
-    /// Takes note of what the system says of the file. Bytes that are new are from `time`.
-    pub(super) fn look(&mut self, metadata: &Metadata, now: Instant, time: Time) -> Look {
-        let (size, modified) = (self.content.len(metadata.len()), modified(metadata));
-        let (before, seen) = std::mem::replace(&mut self.modified, (modified, time));
-        if size == self.size {
-            // Emptied and filled to the very same length, or only touched: the content tells.
-            let is_same =
-                modified == before && (time == seen || seen.nanos_since(before) > CLOCK_STEP);
-            return if is_same { Look::Same } else { Look::Touched };
-        }
-        // What is read after the size says whose size it is: it may have been emptied, and filled
-        // further.
-        let was_emptied = || self.proves(self.known()).is_ok_and(|it| !it);
-        let look = if size < self.size || was_emptied() {
-            Look::Shrunk
-        } else {
-            Look::Grew
-        };
-        self.size = size;
-        self.last_change = now;
-        self.last_write = now;
-        if look == Look::Shrunk {
-            self.times.cut(size);
-        } else {
-            self.seen = size;
-            if self.reached.get().offset < PROOF_ENOUGH {
-                self.end = self.position(size).unwrap_or_default();
-            }
-        }
-        self.times.note(size, time);
-        look
-    }
-
-    /// Hashes more of the beginning once there is more. `None` when the file now begins
-    /// differently.
-    pub(super) fn grow_head(&mut self) -> io::Result<Option<bool>> {
-        if self.head.is_full() || u64::from(self.head.len) >= self.size {
-            return Ok(Some(false));
-        }
-        let bytes = reader::read_head(&self.content)?;
-        if !self.head.matches(&bytes) {
-            return Ok(None);
-        }
-        let head = Head::of(&bytes);
-        let is_longer = head != self.head;
-        self.head = head;
-        Ok(Some(is_longer))
-    }
-
     /// Whether the file still stands at its name, which its writer fills.
     pub(crate) fn is_at_home(&self) -> bool {
         self.place == Place::Home
@@ -268,12 +210,15 @@ impl Generation {
         self.position(offset)
     }
 
-    /// An offset with the proof of what lies before it.
+    /// An offset with the proof of what lies before it; an error where it does not reach that far.
     pub(crate) fn position(&self, offset: u64) -> io::Result<Position> {
         if let Some(end) = self.content.known_end().filter(|end| end.offset == offset) {
             return Ok(end);
         }
         let before = reader::read_before(&self.content, offset)?;
+        if (before.len() as u64) < offset.min(PROOF_BYTES as u64) {
+            return Err(io::ErrorKind::UnexpectedEof.into());
+        }
         Ok(Position {
             offset,
             anchor: Anchor::at_end_of(&before),
@@ -317,12 +262,17 @@ impl Generation {
         if position.offset > before.offset {
             self.reached.set(position);
             if before.offset >= PROOF_ENOUGH {
-                let mut trail = self.trail.borrow_mut();
-                let too_many = trail.len() >= TRAIL;
-                trail.drain(..usize::from(too_many));
-                trail.push(before);
+                self.leave_behind(before);
             }
         }
+    }
+
+    /// What was known of it until now is not the furthest any more.
+    fn leave_behind(&self, position: Position) {
+        let mut trail = self.trail.borrow_mut();
+        let too_many = trail.len() >= TRAIL;
+        trail.drain(..usize::from(too_many));
+        trail.push(position);
     }
 
     /// The furthest that any output has read.
@@ -339,7 +289,8 @@ impl Generation {
 
     /// How long it is at this moment.
     pub(super) fn len_now(&self) -> io::Result<u64> {
-        Ok(self.content.len(self.content.file().metadata()?.len()))
+        let len = self.content.len(self.content.file().metadata()?.len());
+        Ok(len)
     }
 
     /// Whether the file still holds what was last seen of it.
@@ -392,12 +343,14 @@ impl Generation {
         self.head.matches(&opened.head) && known.iter().all(|it| opened.proves(*it))
     }
 
-    /// Whether another file is a copy of this one that was overtaken: it holds what was read some
-    /// time ago, and nothing behind what was read since.
+    /// Whether another file is a copy of this one that was overtaken: it holds what was known of it
+    /// some time ago, and nothing behind what was read or seen since.
     pub(super) fn has_overtaken(&self, opened: &Opened) -> bool {
+        let (reached, len) = (self.reached.get(), opened.len());
         let trail = self.trail.borrow();
-        opened.len() < self.reached.get().offset
+        len < self.known().offset
             && self.head.matches(&opened.head)
+            && (len < reached.offset || opened.proves(reached))
             && trail.iter().rev().any(|it| opened.proves(*it))
     }
 

@@ -111,28 +111,19 @@ impl Source {
         let Some(generation) = self.generations.get_mut(&id) else {
             return;
         };
-        let mut look = generation.look(metadata, at.now, at.time);
-        let mut is_better_known = false;
-        if look == Look::Grew {
-            match generation.grow_head() {
-                Ok(Some(false)) | Err(_) => {}
-                Ok(Some(true)) => is_better_known = true,
-                Ok(None) => look = Look::Shrunk,
-            }
-        }
-        if is_better_known {
-            self.note_identity(id, journal, at);
-        }
-        if look == Look::Grew
-            && let Some(generation) = self.generations.get_mut(&id)
-            && generation.is_at_home()
-        {
+        let look = generation.look(metadata, at.now, at.time);
+        if matches!(look, Look::Grew { .. }) && generation.is_at_home() {
             // It was taken for past, and its writer goes on.
             generation.is_over = self.has_ended;
         }
+        if let Look::Grew { is_better_known } = look
+            && is_better_known
+        {
+            self.note_identity(id, journal, at);
+        }
         match look {
             Look::Same => {}
-            Look::Grew => changes.push(Change::Grew(id)),
+            Look::Grew { .. } => changes.push(Change::Grew(id)),
             Look::Shrunk => changes.push(Change::Shrunk(id)),
             Look::Touched => changes.push(Change::Touched(id)),
         }
