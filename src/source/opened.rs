@@ -63,14 +63,19 @@ impl Opened {
             return Err(io::Error::other("it is not a regular file"));
         }
         let content = Content::of(file, may_be_gzip)?;
-        let head = reader::read_head(&content)?;
-        let mut end = content.known_end();
+        let (mut head, mut end) = (Vec::new(), content.known_end());
+        if end.is_some() {
+            head = reader::read_head(&content)?;
+        }
         for _ in 0..SETTLES_WITHIN {
             if end.is_some() {
                 break;
             }
-            // There is less of it when it is emptied just now: then it is what it is by now.
+            // There is less of it when it is emptied just now: then it is what it is by now. What is
+            // read before its size is known may be less than is in it.
             metadata = content.file().metadata()?;
+            head = reader::read_head(&content)?;
+            head.truncate(usize::try_from(metadata.len()).unwrap_or(usize::MAX));
             end = end_of(&content, metadata.len())?;
         }
         #[cfg(test)]
