@@ -216,12 +216,11 @@ impl Source {
     }
 }
 
-/// The files that hold known generations or held them.
+/// The files that hold known generations or held them, also those that were left for a copy.
 pub(super) fn known_files(journal: &Journal) -> BTreeSet<(u64, Time)> {
     let known = journal.state().generations.values();
-    known
-        .map(|known| (known.identity.inode, known.identity.birth))
-        .collect()
+    let files = known.flat_map(|it| [Some(it.identity.file()), it.identity.left]);
+    files.flatten().map(|it| (it.inode, it.birth)).collect()
 }
 
 /// Whether a file is one that an earlier run knew, by inode and birth.
