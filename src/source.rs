@@ -54,7 +54,7 @@ mod lease;
 mod links;
 mod look;
 #[cfg(test)]
-mod meanwhile;
+pub(crate) mod meanwhile;
 mod missing;
 mod moment;
 mod names;

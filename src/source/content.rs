@@ -8,6 +8,8 @@ use std::os::unix::fs::FileExt as _;
 
 use flate2::read::MultiGzDecoder;
 
+#[cfg(test)]
+use super::meanwhile;
 use crate::span::{Anchor, PROOF_BYTES, Position};
 
 /// What every gzip begins with.
@@ -76,7 +78,11 @@ impl Content {
         // One call: a file that is emptied and filled between two would give a mixture.
         loop {
             match file.read_at(buffer, offset) {
-                Ok(len) => return Ok((len, len < buffer.len())),
+                Ok(len) => {
+                    #[cfg(test)]
+                    meanwhile::happen(meanwhile::After::Reading);
+                    return Ok((len, len < buffer.len()));
+                }
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
                 Err(error) => return Err(error),
             }

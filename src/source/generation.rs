@@ -9,6 +9,8 @@ use std::time::{Duration, Instant};
 
 use super::content::Content;
 use super::file::{FileKey, Stat, birth_of, modified};
+#[cfg(test)]
+use super::meanwhile;
 use super::opened::Opened;
 use super::place::Place;
 use super::reader;
@@ -290,6 +292,8 @@ impl Generation {
     /// How long it is at this moment.
     pub(super) fn len_now(&self) -> io::Result<u64> {
         let len = self.content.len(self.content.file().metadata()?.len());
+        #[cfg(test)]
+        meanwhile::happen(meanwhile::After::Asking);
         Ok(len)
     }
 

@@ -212,6 +212,8 @@ impl Source {
         let Ok(metadata) = generation.content.file().metadata() else {
             return;
         };
+        #[cfg(test)]
+        meanwhile::happen(meanwhile::After::Asking);
         let place = if metadata.nlink() == 0 {
             Place::Deleted
         } else {

@@ -12,9 +12,12 @@ pub(super) enum After {
     Opening,
     /// The names of a folder were read, and nobody has looked yet where they lead.
     Listing,
+    /// Some bytes of a file were read.
+    Reading,
 }
 
-type Event = (After, Box<dyn FnOnce()>);
+/// What is to happen, and behind which step; or behind so many more of any kind.
+type Event = (Result<After, usize>, Box<dyn FnOnce()>);
 
 std::thread_local! {
     static NEXT: RefCell<Option<Event>> = const { RefCell::new(None) };
@@ -22,11 +25,28 @@ std::thread_local! {
 
 /// Lets it happen behind the next such step.
 pub(super) fn let_happen(after: After, event: impl FnOnce() + 'static) {
-    NEXT.with_borrow_mut(|next| *next = Some((after, Box::new(event))));
+    NEXT.with_borrow_mut(|next| *next = Some((Ok(after), Box::new(event))));
+}
+
+/// Lets it happen when so many steps more are behind.
+pub(crate) fn let_happen_behind(steps: usize, event: impl FnOnce() + 'static) {
+    NEXT.with_borrow_mut(|next| *next = Some((Err(steps), Box::new(event))));
+}
+
+/// Nothing happens any more.
+pub(crate) fn forget() {
+    NEXT.with_borrow_mut(|next| *next = None);
 }
 
 pub(super) fn happen(after: After) {
-    let is_it = |next: &mut Event| next.0 == after;
+    let is_it = |next: &mut Event| match &mut next.0 {
+        Ok(wanted) => *wanted == after,
+        Err(0) => true,
+        Err(steps) => {
+            *steps -= 1;
+            false
+        }
+    };
     if let Some((_, event)) = NEXT.with_borrow_mut(|next| next.take_if(is_it)) {
         event();
     }

@@ -9,6 +9,8 @@ use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 
 use super::file::{self, FileKey};
+#[cfg(test)]
+use super::meanwhile;
 use super::rotation::Age;
 use super::{Change, Moment, Source};
 use crate::journal::Journal;
@@ -171,6 +173,8 @@ impl Source {
         };
         let others = others.into_iter().map(|name| {
             let metadata = name.path().and_then(|path| std::fs::metadata(path).ok());
+            #[cfg(test)]
+            meanwhile::happen(meanwhile::After::Asking);
             let age = name.path().map(Age::of);
             (metadata, age, name)
         });

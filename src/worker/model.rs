@@ -10,7 +10,7 @@ use std::fmt;
 use proptest::prelude::*;
 use proptest::test_runner::RngSeed;
 
-use acts::{Act, Setup, act, setup};
+use acts::{Act, Setup, act, act_at_any_step, setup};
 use world::World;
 
 mod account;
@@ -23,6 +23,7 @@ mod held;
 mod kept;
 mod lost;
 mod mended;
+mod midst;
 mod records;
 mod stage;
 mod toll;
@@ -65,13 +66,13 @@ fn live(setup: Setup, life: &Life) -> Result<(), TestCaseError> {
 
 /// Lives of contents with so many lines of their own behind the banner.
 macro_rules! lives {
-    ($($name:ident: $lives:expr, $means_all:expr, $own_lines:expr;)*) => {$(
+    ($($name:ident: $lives:expr, $means_all:expr, $own_lines:expr, $act:expr;)*) => {$(
         proptest! {
             #![proptest_config(lives($lives))]
             #[test]
             fn $name(
                 setup in setup($means_all, $own_lines),
-                life in proptest::collection::vec(act(), 1..60).prop_map(Life),
+                life in proptest::collection::vec($act, 1..60).prop_map(Life),
             ) {
                 live(setup, &life)?;
             }
@@ -82,8 +83,10 @@ macro_rules! lives {
 // Twelve lines are more than the 4 KiB that prove what a content is. What is known of shorter ones is
 // excused in `account.rs`; that nothing else goes wrong with them is less certain.
 lives! {
-    whatever_happens_to_a_log_each_line_arrives_once: 1000, false, 12;
-    whatever_happens_when_rotated_names_are_meant_too_each_line_arrives_once: 1000, true, 12;
-    whatever_happens_to_small_logs_each_line_arrives_once: 500, false, 0;
-    whatever_happens_to_small_logs_when_rotated_names_are_meant_too: 500, true, 0;
+    whatever_happens_to_a_log_each_line_arrives_once: 1000, false, 12, act();
+    whatever_happens_when_rotated_names_are_meant_too_each_line_arrives_once: 1000, true, 12, act();
+    whatever_happens_to_small_logs_each_line_arrives_once: 500, false, 0, act();
+    whatever_happens_to_small_logs_when_rotated_names_are_meant_too: 500, true, 0, act();
+    whatever_happens_in_the_midst_of_a_look_each_line_arrives_once: 250, false, 12, act_at_any_step();
+    whatever_happens_in_the_midst_when_rotated_names_are_meant_too: 250, true, 12, act_at_any_step();
 }

@@ -154,6 +154,23 @@ pub(super) enum Act {
         is_kill: bool,
         away: Vec<Act>,
     },
+    /// This happens while the agent is at work, when it has asked the system so often.
+    Midst {
+        steps: usize,
+        work: Work,
+        meanwhile: Vec<Act>,
+    },
+}
+
+/// What the agent does while something happens.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Work {
+    /// What there is to do.
+    Turn,
+    /// The same, for so many milliseconds.
+    Pass(u64),
+    /// It was killed, and is started.
+    Start,
 }
 
 pub(super) fn setup(means_all: bool, own_lines: usize) -> impl Strategy<Value = Setup> {
@@ -289,5 +306,50 @@ pub(super) fn act() -> impl Strategy<Value = Act> {
         1 => labels().prop_map(|labels| Act::Reload { labels }),
         3 => (labels(), any::<bool>(), away)
             .prop_map(|(labels, is_kill, away)| Act::Stop { labels, is_kill, away }),
+    ]
+}
+
+/// What happens to files while the agent looks at them.
+fn in_the_midst() -> impl Strategy<Value = Act> {
+    let width = width();
+    prop_oneof![
+        6 => (log(), 1usize..12, width).prop_map(|(log, lines, width)| Act::Append { log, lines, width }),
+        1 => (log(), 2usize..20).prop_map(|(log, lines)| Act::AppendSame { log, lines }),
+        6 => log().prop_map(|log| Act::Rename { log }),
+        3 => log().prop_map(|log| Act::CopyTruncate { log }),
+        1 => (log(), 0usize..12).prop_map(|(log, lines)| Act::Truncate { log, lines }),
+        1 => log().prop_map(|log| Act::Refill { log }),
+        1 => log().prop_map(|log| Act::DeleteOldest { log }),
+        3 => (log(), 0usize..3).prop_map(|(log, which)| Act::Gzip { log, which, is_slow: false }),
+        1 => Just(Act::NewDay),
+    ]
+}
+
+fn has_link(act: &Act) -> bool {
+    match act {
+        Act::Link { .. } => true,
+        Act::Stop { away: acts, .. } => acts.iter().any(has_link),
+        _ => false,
+    }
+}
+
+/// Any act, and often one in the midst of a look.
+pub(super) fn act_at_any_step() -> impl Strategy<Value = Act> {
+    let work = prop_oneof![
+        4 => Just(Work::Turn),
+        1 => Just(Work::Pass(1100)),
+        1 => Just(Work::Pass(12_000)),
+        1 => Just(Work::Start),
+    ];
+    let steps = prop_oneof![3 => 0usize..8, 2 => 8usize..60];
+    let meanwhile = proptest::collection::vec(in_the_midst(), 1..5);
+    prop_oneof![
+        // A file with two names is known by that which is met first.
+        4 => act().prop_filter("links", |act| !has_link(act)),
+        2 => (steps, work, meanwhile).prop_map(|(steps, work, meanwhile)| Act::Midst {
+            steps,
+            work,
+            meanwhile,
+        }),
     ]
 }

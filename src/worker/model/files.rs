@@ -103,6 +103,12 @@ impl Content {
         self.partial.is_none() && self.lacking.is_none()
     }
 
+    /// What its last record lacks may come when nobody waits for it any more.
+    fn may_be_divided(&mut self) {
+        let before = |since: Instant| since.checked_sub(records::WAIT).unwrap_or(since);
+        self.lacking = self.lacking.map(before);
+    }
+
     /// How many bytes its line without an end has.
     pub(super) fn begun_len(&self) -> u64 {
         self.partial.as_ref().map_or(0, |it| it.len() as u64)
@@ -249,11 +255,14 @@ impl Files {
             }
         }
         if let Some(text) = self.contents[id].partial.take() {
-            self.write(stage, name, " and done\n");
+            let rest = " and done";
+            self.write(stage, name, &format!("{rest}\n"));
             let content = &mut self.contents[id];
-            content
-                .lines
-                .push((format!("{text} and done"), content.len));
+            content.lines.push((format!("{text}{rest}"), content.len));
+            if content.is_copied {
+                // Who can open nothing but the copy takes the line for over there.
+                self.divided.note_line([text, rest.to_owned()]);
+            }
         }
     }
 
@@ -337,6 +346,11 @@ impl Files {
             let content = &mut self.contents[place.content];
             content.is_seen |= place.len > 0 && stage.has_seen(place.inode);
         }
+    }
+
+    /// What is written from now on is written at nobody knows which moment of what the agent does.
+    pub(super) fn lose_time(&mut self) {
+        self.contents.iter_mut().for_each(Content::may_be_divided);
     }
 
     /// What the agent held is closed.

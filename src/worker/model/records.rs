@@ -38,6 +38,11 @@ impl Divided {
         self.0.insert(parts.join("\n"), parts);
     }
 
+    /// The same of a line, whose beginning is all that was in a copy.
+    pub(super) fn note_line(&mut self, parts: [String; 2]) {
+        self.0.insert(parts.concat(), parts);
+    }
+
     /// Whether a record was written in two parts.
     pub(super) fn has(&self, whole: &str) -> bool {
         self.0.contains_key(whole)

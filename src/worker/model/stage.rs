@@ -1,6 +1,7 @@
 //! A reading thread on real files with made-up clocks, and the backends that take its batches.
 
 use std::path::PathBuf;
+use std::rc::Rc;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -34,7 +35,7 @@ const MOST_TURNS: usize = 5000;
 /// The agent and what surrounds it.
 #[derive(Debug)]
 pub(super) struct Stage {
-    dir: TempDir,
+    dir: Rc<TempDir>,
     setup: Setup,
     /// Where the folder of the logs is, and whether another one is in its place.
     logs: (&'static str, bool),
@@ -69,7 +70,7 @@ impl Stage {
         let dir = dir.unwrap();
         std::fs::create_dir(dir.path().join(LOGS)).unwrap();
         let mut stage = Self {
-            dir,
+            dir: Rc::new(dir),
             setup,
             logs: (LOGS, false),
             at: Moment {
@@ -82,6 +83,23 @@ impl Stage {
         };
         stage.start(setup.labels());
         stage
+    }
+
+    /// The same place at the same time, without an agent: for what happens while that is at work.
+    pub(super) fn without_agent(&self) -> Self {
+        Self {
+            dir: Rc::clone(&self.dir),
+            agent: None,
+            said_lost: 0,
+            backends: Default::default(),
+            ..*self
+        }
+    }
+
+    /// It is as late as at the other place.
+    pub(super) fn catch_up(&mut self, other: &Self) {
+        let ahead = other.at.now.saturating_duration_since(self.at.now);
+        self.advance(ahead);
     }
 
     /// A line that is the same everywhere.

@@ -5,8 +5,9 @@ use std::time::Duration;
 use proptest::prelude::*;
 
 use super::account::Excused;
-use super::acts::{Act, Labels, Setup};
+use super::acts::{Act, Labels, Setup, Work};
 use super::files::Files;
+use super::midst;
 use super::stage::Stage;
 use super::toll::Toll;
 
@@ -47,17 +48,6 @@ impl World {
         } = self;
         let takers = labels.takers;
         match *act {
-            Act::Append { log, lines, width } => files.append(stage, log, lines, width),
-            Act::AppendSame { log, lines } => files.append_same(stage, log, lines),
-            Act::AppendBad { log, lines, mask } => files.append_bad(stage, log, lines, mask),
-            Act::AppendTrace {
-                log,
-                lines,
-                is_whole,
-            } => files.append_trace(stage, log, lines, is_whole),
-            Act::AppendPart { log } => files.append_part(stage, log),
-            Act::AppendToRotated { log } => files.append_to_rotated(stage, log),
-            Act::Rename { log } => files.rename(stage, log),
             Act::Copy { log } if files.is_seen(log) && !files.is_linked(log) => {
                 excused.note_beginning(files.copy(stage, log));
                 excused.note_doubled(files, files.lies_in(log), &stage.backends);
@@ -65,32 +55,22 @@ impl World {
             Act::Copy { .. } => {}
             Act::CopyTruncate { log } => {
                 excused.note_gone(files, files.lies_in(log), &stage.backends);
-                files.copy(stage, log);
                 excused.note_doubled(files, files.lies_in(log), &stage.backends);
-                files.truncate(stage, log);
+                midst::happen(files, stage, act);
             }
-            Act::Truncate { log, lines } => {
+            Act::Truncate { log, .. } | Act::Refill { log } => {
                 excused.note_gone(files, files.lies_in(log), &stage.backends);
                 toll.note_emptied(files, log, stage, takers);
-                files.truncate(stage, log);
-                if lines > 0 {
-                    files.append(stage, log, lines, 20);
-                }
+                midst::happen(files, stage, act);
             }
-            Act::Refill { log } => {
-                excused.note_gone(files, files.lies_in(log), &stage.backends);
-                toll.note_emptied(files, log, stage, takers);
-                files.refill(stage, log);
-            }
-            Act::Link { log } => files.link(stage, log),
             Act::Delete { log } => {
                 excused.note_gone(files, files.lies_in(log), &stage.backends);
                 toll.note_deleted(files, log, stage);
-                files.delete(stage, log);
+                midst::happen(files, stage, act);
             }
             Act::DeleteOldest { log } => {
                 excused.note_gone(files, files.lies_in_oldest(log), &stage.backends);
-                files.delete_oldest(stage, log);
+                midst::happen(files, stage, act);
             }
             Act::Gzip {
                 log,
@@ -100,7 +80,6 @@ impl World {
                 let compressed = files.gzip(stage, log, which, is_slow);
                 excused.note_doubled(files, compressed, &stage.backends);
             }
-            Act::NewDay => files.new_day(),
             Act::FolderFlickers {
                 millis,
                 is_empty,
@@ -163,11 +142,37 @@ impl World {
                 self.stage.start(labels);
                 self.meet(labels);
             }
+            Act::Midst {
+                steps,
+                work,
+                ref meanwhile,
+            } => {
+                if work == Work::Start {
+                    toll.interrupt(stage.now());
+                    stage.kill();
+                    files.let_go();
+                    excused.note_losses(files, stage, takers);
+                }
+                let labels = *labels;
+                midst::work((files, stage), steps, meanwhile, |stage| match work {
+                    Work::Turn => _ = stage.turn(),
+                    Work::Pass(millis) => _ = stage.pass(Duration::from_millis(millis)),
+                    Work::Start => stage.start(labels),
+                });
+                if work == Work::Start {
+                    self.meet(labels);
+                }
+            }
+            _ => midst::happen(files, stage, act),
         }
         // Only then did the agent look.
         if matches!(
             act,
-            Act::Turn | Act::Pass { .. } | Act::Stop { .. } | Act::Reload { .. }
+            Act::Turn
+                | Act::Pass { .. }
+                | Act::Stop { .. }
+                | Act::Reload { .. }
+                | Act::Midst { .. }
         ) {
             self.files.note_seen(&self.stage);
         }

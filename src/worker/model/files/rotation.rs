@@ -5,9 +5,9 @@ use std::fs::{self, File, OpenOptions};
 use std::io::Write as _;
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
-use super::super::records;
+use super::super::acts::Act;
 use super::super::stage::Stage;
 use super::{Content, Files, Lies, Place, stamp};
 use crate::source::denied;
@@ -80,8 +80,7 @@ impl Files {
             return None;
         }
         // Who can open nothing but the copy has no more of the last record than is in it.
-        let before = |since: Instant| since.checked_sub(records::WAIT).unwrap_or(since);
-        content.lacking = content.lacking.map(before);
+        content.may_be_divided();
         stage.blink();
         self.shift(stage, log);
         let to = self.rotated(log, 1, "");
@@ -166,6 +165,16 @@ impl Files {
     pub(in super::super) fn is_linked(&self, log: usize) -> bool {
         let place = self.places.get(&self.name(log));
         place.is_some_and(|it| self.links(it.inode) > 1)
+    }
+
+    /// What was copied is emptied and not renamed: who does both leaves it to chance what is found in
+    /// the midst of a look.
+    pub(in super::super) fn is_doubtful(&self, act: &Act) -> bool {
+        let Act::Rename { log } = *act else {
+            return false;
+        };
+        let place = self.places.get(&self.name(log));
+        place.is_some_and(|it| self.contents[it.content].is_copied)
     }
 
     /// How many names a file has.

@@ -337,3 +337,19 @@ fn a_log_that_nobody_could_open_is_not_lost_for_the_next_run_once_it_was_compres
         ],
     );
 }
+
+#[test]
+fn a_line_that_was_begun_when_a_log_was_copied_that_cannot_be_opened_arrives_in_parts() {
+    assert_well(
+        setup(true, 0, 700),
+        vec![
+            append(0, 1, 0),
+            pass(1),
+            Act::Deny { log: 0 },
+            Act::AppendPart { log: 0 },
+            pass(1),
+            restart(vec![Act::Copy { log: 0 }]),
+            Act::Jump { seconds: -1 },
+        ],
+    );
+}
