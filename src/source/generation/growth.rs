@@ -59,7 +59,8 @@ impl Generation {
                 (self.size, self.seen, self.head) = (grown.size, grown.size, grown.head);
                 if let Some(end) = grown.end {
                     let before = std::mem::replace(&mut self.end, end);
-                    if before.offset > 0 {
+                    // Less may be a banner, which other contents have too.
+                    if before.offset >= PROOF_ENOUGH {
                         self.leave_behind(before);
                     }
                 }

@@ -376,3 +376,21 @@ fn a_log_that_one_output_has_read_further_than_its_copy_is_known_once_it_is_comp
         ],
     );
 }
+
+#[test]
+fn a_log_that_was_emptied_does_not_go_on_in_an_older_one_with_the_same_banner() {
+    assert_well(
+        setup(false, 16, 700),
+        vec![
+            Act::AppendSame { log: 0, lines: 2 },
+            Act::DeleteOldest { log: 0 },
+            Act::AnswerAll { output: 1 },
+            Act::CopyTruncate { log: 0 },
+            stop(labels(false, 0), false, vec![append(0, 9, 0)]),
+            gzip(0, false),
+            append(0, 1, 200),
+            pass(1),
+            Act::Truncate { log: 0, lines: 0 },
+        ],
+    );
+}
