@@ -86,10 +86,15 @@ impl Generation {
     /// What is known of it now that so much was in it; nothing when it holds another content. It may
     /// be emptied, and filled further, before and behind each step: only what is still proven when
     /// all of it was read is of this content. Of one of which nothing is known yet that is what is
-    /// there by then.
+    /// there by then. Of one that is well known its proof is enough.
     fn grown(&self, mut size: u64) -> io::Result<Option<Grown>> {
+        let proves_little = self.reached.get().offset < PROOF_ENOUGH;
+        if self.head.is_full() && !proves_little {
+            let (head, end) = (self.head, None);
+            let is_same = self.proves(self.known())?;
+            return Ok(is_same.then_some(Grown { size, head, end }));
+        }
         while size >= self.size {
-            let proves_little = self.reached.get().offset < PROOF_ENOUGH;
             let end = proves_little.then(|| self.position(size)).transpose();
             let head = if self.head.is_full() {
                 self.head
