@@ -12,6 +12,13 @@ use pinnace::receiver::Backend;
 
 use crate::harness::{Agent, Config, Numbered, Scene, append, eventually, lines_of};
 
+/// Makes a gzip of a file beside it.
+pub(crate) fn gzip(plain: &Path, compressed: &Path) {
+    let mut encoder = GzEncoder::new(File::create(compressed).unwrap(), Compression::fast());
+    io::copy(&mut File::open(plain).unwrap(), &mut encoder).unwrap();
+    encoder.finish().unwrap();
+}
+
 /// A log that `links` links lead to, as its runtime treats it.
 struct Container {
     scene: Scene,
@@ -75,9 +82,7 @@ impl Container {
         let plain = &self.rotated[which];
         let compressed = PathBuf::from(format!("{}.gz", plain.display()));
         let temporary = PathBuf::from(format!("{}.tmp", plain.display()));
-        let mut encoder = GzEncoder::new(File::create(&temporary).unwrap(), Compression::fast());
-        io::copy(&mut File::open(plain).unwrap(), &mut encoder).unwrap();
-        encoder.finish().unwrap();
+        gzip(plain, &temporary);
         fs::rename(&temporary, &compressed).unwrap();
         fs::remove_file(plain).unwrap();
         self.rotated[which] = compressed;

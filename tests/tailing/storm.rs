@@ -6,13 +6,12 @@
 
 use std::fmt::Write as _;
 use std::fs::{self, File};
-use std::io;
 use std::path::Path;
 use std::time::Duration;
 
-use flate2::{Compression, write::GzEncoder};
 use pinnace::receiver::Backend;
 
+use super::containers::gzip;
 use super::model::{Dice, seeds};
 use crate::harness::{Account, Agent, Config, Numbered, PATIENCE, Scene, lines_of};
 
@@ -140,17 +139,11 @@ impl Storm {
         if let Way::Compressed = self.way
             && rotated > 0
         {
-            compress(&numbered(2, ""), &numbered(2, ".gz"));
+            let plain = numbered(2, "");
+            gzip(&plain, &numbered(2, ".gz"));
+            fs::remove_file(plain).unwrap();
         }
     }
-}
-
-/// Compresses a file as `gzip` does.
-fn compress(plain: &Path, compressed: &Path) {
-    let mut encoder = GzEncoder::new(File::create(compressed).unwrap(), Compression::fast());
-    io::copy(&mut File::open(plain).unwrap(), &mut encoder).unwrap();
-    encoder.finish().unwrap();
-    fs::remove_file(plain).unwrap();
 }
 
 #[test]

@@ -15,6 +15,12 @@ fn midst(steps: usize, work: Work, meanwhile: Vec<Act>) -> Act {
     }
 }
 
+fn reload() -> Act {
+    Act::Reload {
+        labels: labels(false, 0),
+    }
+}
+
 #[test]
 fn a_log_that_is_copied_and_emptied_before_anybody_saw_it_is_not_lost() {
     assert_well(
@@ -77,12 +83,6 @@ fn an_empty_log_that_is_filled_while_it_is_opened_is_known_by_what_was_read_of_i
             copy_and_empty(),
         ],
     );
-}
-
-fn reload() -> Act {
-    Act::Reload {
-        labels: labels(false, 0),
-    }
 }
 
 #[test]
