@@ -53,6 +53,14 @@ impl Toll {
         }
     }
 
+    /// No file is there: another folder may stand in for the one that is meant, so nothing is decided
+    /// for as long.
+    pub(super) fn wait(&mut self, now: Instant) {
+        for (since, _) in &mut self.fresh {
+            *since = now;
+        }
+    }
+
     /// The agent ends, or its files cannot be looked at: what it has not told by now it need not
     /// know.
     pub(super) fn interrupt(&mut self, now: Instant) {

@@ -176,6 +176,9 @@ impl World {
         ) {
             self.files.note_seen(&self.stage);
         }
+        if self.files.is_empty() {
+            self.toll.wait(self.stage.now());
+        }
         self.excused.note_read(&self.files, &self.stage);
         self.note_losses();
         Ok(())

@@ -353,3 +353,23 @@ fn a_line_that_was_begun_when_a_log_was_copied_that_cannot_be_opened_arrives_in_
         ],
     );
 }
+
+#[test]
+fn a_log_that_was_never_opened_may_be_away_as_long_as_its_folder_is_empty() {
+    assert_well(
+        setup(true, 0, 700),
+        vec![
+            append(0, 1, 0),
+            Act::Deny { log: 0 },
+            pass(1),
+            Act::Delete { log: 0 },
+            pass(5000),
+            append(0, 1, 0),
+            Act::FolderFlickers {
+                millis: 700,
+                is_empty: false,
+                meanwhile: vec![rename()],
+            },
+        ],
+    );
+}
