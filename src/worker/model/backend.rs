@@ -22,6 +22,8 @@ use crate::deliver::{Acknowledgement, Refused, Report};
 use crate::journal::State;
 use crate::record::Time;
 
+mod given_up;
+
 /// One destination.
 #[derive(Debug, Default)]
 pub(super) struct Backend {
@@ -152,37 +154,6 @@ impl Backend {
         self.told.clear();
         let handed = self.handed.keys().copied();
         self.unheard = handed.filter(|id| state.seal_of(*id).is_some()).collect();
-    }
-
-    /// What the agent no longer knows of, though it was never told that it is done, is given up: it
-    /// is read again.
-    pub(super) fn note_given_up(&mut self, output: usize, state: &State) {
-        let is_known = |id: &BatchId| state.seal_of(*id).is_some();
-        let (known, over): (_, BTreeSet<_>) = std::mem::take(&mut self.unheard)
-            .into_iter()
-            .partition(is_known);
-        self.unheard = known;
-        for id in over {
-            if self.told.remove(&id) {
-                continue;
-            }
-            self.given_up.insert(id);
-            let Some(handed) = self.handed.get(&id) else {
-                continue;
-            };
-            for (number, (_, line)) in (0..).zip(&*handed.records) {
-                let is_stored = self.store.known.contains(&(id, number));
-                // A bad one may be in the dead letters by now.
-                if is_stored || refuses(output, line) {
-                    *self.come_again.entry(line.clone()).or_default() += 1;
-                }
-                if !is_stored && let Some(count) = self.sealed.get_mut(line) {
-                    *count -= 1;
-                    self.taken_back.insert(line.clone());
-                }
-            }
-        }
-        self.sealed.retain(|_, count| *count > 0);
     }
 
     /// The streams with something on its way.
