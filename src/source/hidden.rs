@@ -168,14 +168,19 @@ impl Hidden {
             .or(self.begin.filter(|_| key.is_none()))
     }
 
-    /// Whether what is not found in a folder may be away: it is out of sight, or another one that was at
-    /// its place is, or nothing is in it. One that was deleted takes with it what was in it.
+    /// Whether what is not found in a folder may be away: it is out of sight, or nothing was in it.
     pub(super) fn may_hide(&self, folder: &Path) -> bool {
+        let is_empty = self.here.get(folder).is_some_and(|it| it.is_empty);
+        is_empty || self.is_out_of_sight(folder)
+    }
+
+    /// Whether a folder is out of sight, or another one that was at its place. One that was deleted
+    /// takes with it what was in it.
+    pub(super) fn is_out_of_sight(&self, folder: &Path) -> bool {
         let from = (folder.to_owned(), None);
         let of_folder = self.out.range(from..);
         let mut of_folder = of_folder.take_while(|((path, _), _)| path == folder);
-        let is_empty = self.here.get(folder).is_some_and(|it| it.is_empty);
-        is_empty || of_folder.any(|(_, out)| out.back_at.is_none())
+        of_folder.any(|(_, out)| out.back_at.is_none())
     }
 
     /// The key of the folder that lies at this path, as far as the last walk knows.

@@ -43,7 +43,7 @@ impl Source {
             Ok(metadata) => metadata,
             Err(error) if error.kind() == io::ErrorKind::NotFound => {
                 self.by_path.remove(input, path);
-                self.unread.note_nothing_at(path);
+                self.unread.note_left(path);
                 return;
             }
             Err(error) => {
@@ -93,6 +93,7 @@ impl Source {
         if self.by_path.get(input, path) == Some(id) {
             return;
         }
+        self.unread.note_left(path);
         let generation = self.generations.get(&id);
         let known = generation.filter(|it| it.path.as_os_str() == path.as_os_str());
         let path = known.map_or_else(|| path.into(), |it| Arc::clone(&it.path));

@@ -52,6 +52,7 @@ impl Folders {
 
 #[derive(Debug)]
 pub(super) struct Folder {
+    pub(super) key: FileKey,
     pub(super) listing: Listing,
     /// The names of each file, by inode and birth.
     of_file: BTreeMap<(u64, Time), Vec<PathBuf>>,
@@ -62,6 +63,7 @@ pub(super) struct Folder {
 impl Folder {
     /// Nothing when it cannot be listed.
     fn of(path: &Path, links: &Links) -> Option<Self> {
+        let key = FileKey::of(&std::fs::metadata(path).ok()?);
         let listing = Listing::of(path, |_| true).ok()?;
         let mut of_file: BTreeMap<_, Vec<_>> = BTreeMap::new();
         let mut of_name: BTreeMap<PathBuf, Vec<_>> = BTreeMap::new();
@@ -78,6 +80,7 @@ impl Folder {
             }
         }
         Some(Self {
+            key,
             listing,
             of_file,
             of_name,

@@ -47,6 +47,9 @@ pub(crate) enum Became {
 impl Unread {
     /// A file could not be opened, at this path.
     pub(super) fn note(&mut self, file: &Unopened, path: &Path, len: u64, error: &io::Error) {
+        if !self.files.contains_key(file) {
+            self.note_left(path);
+        }
         let seen = Seen {
             len,
             path: path.to_owned(),
@@ -55,8 +58,8 @@ impl Unread {
         self.files.insert(file.clone(), seen);
     }
 
-    /// There is nothing at this path.
-    pub(super) fn note_nothing_at(&mut self, path: &Path) {
+    /// There is nothing at this path, or another file than before.
+    pub(super) fn note_left(&mut self, path: &Path) {
         let mut seen = self.files.values();
         self.has_lost_one |= seen.any(|it| it.path.as_os_str() == path.as_os_str());
     }
@@ -135,9 +138,13 @@ impl Source {
         folders.extend(seen.path.parent().map(Path::to_owned));
         let mut held = 0;
         for path in folders {
-            let is_hidden = self.hidden.may_hide(&path);
+            // Another folder may stand in for the one that is known. That there was nothing in it when
+            // all were listed says nothing: it has been listed since.
+            let known = self.hidden.key_of(&path);
+            let is_out = self.hidden.is_out_of_sight(&path);
             let folder = looked_in.at(path, &self.links);
-            let Some(folder) = folder.filter(|it| !is_hidden && it.listing.is_certain) else {
+            let is_all = |it: &&Folder| !is_out && Some(it.key) == known && it.listing.is_certain;
+            let Some(folder) = folder.filter(is_all) else {
                 return Became::There(seen.len);
             };
             if let Some(name) = folder.names_of((file.inode, file.birth)).first() {

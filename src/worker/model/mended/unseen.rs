@@ -373,3 +373,27 @@ fn a_log_that_was_never_opened_may_be_away_as_long_as_its_folder_is_empty() {
         ],
     );
 }
+
+#[test]
+fn a_log_that_was_never_opened_is_lost_though_its_folder_was_empty_when_all_were_listed() {
+    for empty_for in [1, 1100] {
+        assert_well(
+            setup(true, 0, 700),
+            vec![
+                append(0, 1, 0),
+                Act::Deny { log: 0 },
+                pass(1),
+                Act::Delete { log: 0 },
+                pass(empty_for),
+                append(0, 1, 0),
+                pass(2500),
+                pass(2500),
+                Act::FolderFlickers {
+                    millis: 700,
+                    is_empty: false,
+                    meanwhile: vec![rename()],
+                },
+            ],
+        );
+    }
+}
