@@ -97,7 +97,15 @@ impl Source {
         let identified = match self.original_of(input, path, opened, journal, at) {
             Original::Is(original) => Identified::Copy(original),
             Original::Unsettled => Identified::Later,
-            Original::Shorter(id) => Identified::Longer(id),
+            Original::Shorter(id) => match self.recognise(input, path, opened, journal) {
+                // Another run of a job that writes the same may begin with all of that, and end here.
+                known @ (Identified::Known(known_id) | Identified::Copy(known_id))
+                    if known_id != id && ends_at(known_id, opened.len(), journal) =>
+                {
+                    known
+                }
+                _ => Identified::Longer(id),
+            },
             Original::None => match self.without_its_end(input, opened, journal) {
                 // Cursors go back to its end once nothing moves them forward.
                 Some(id) if journal.is_on_its_way(id) => Identified::Later,
@@ -336,4 +344,13 @@ impl Source {
         let open = self.generations.get(&id);
         open.is_none_or(|it| it.place == Place::Gone)
     }
+}
+
+/// Whether what is known of a generation goes up to this offset.
+fn ends_at(id: GenerationId, offset: u64, journal: &Journal) -> bool {
+    let state = journal.state();
+    let known = state.generations.get(&id);
+    let seen = known.and_then(|it| it.identity.end);
+    let mut known = state.positions_in(id).into_iter().chain(seen);
+    known.any(|it| it.offset == offset)
 }

@@ -394,3 +394,27 @@ fn a_log_that_was_emptied_does_not_go_on_in_an_older_one_with_the_same_banner() 
         ],
     );
 }
+
+#[test]
+fn the_copy_of_a_run_that_wrote_all_that_the_one_before_did_is_its_own() {
+    let same = |lines| Act::AppendSame { log: 0, lines };
+    let restart = || stop(labels(false, 1), false, vec![Act::CopyTruncate { log: 0 }]);
+    assert_well(
+        super::super::acts::Setup {
+            max_wait: 50,
+            has_records: true,
+            ..setup(false, 30, 700)
+        },
+        vec![
+            Act::FolderFlickers {
+                millis: 700,
+                is_empty: false,
+                meanwhile: vec![same(7)],
+            },
+            restart(),
+            Act::AppendToRotated { log: 0 },
+            same(9),
+            restart(),
+        ],
+    );
+}
