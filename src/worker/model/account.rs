@@ -220,7 +220,7 @@ impl Excused {
         }
         let excused = self.excused(files, output);
         let can_lack = |whole: &String| excused.contains_key(whole);
-        files.divided.join(&mut arrived, can_lack);
+        is_all_there &= files.divided.join(&mut arrived, can_lack);
         let again = self.doubled.iter().flat_map(|it| {
             let lines = files.contents[it.content].lines.iter();
             let first = lines.filter(|(_, end)| *end <= it.len.min(enough()));
@@ -228,6 +228,15 @@ impl Excused {
         });
         let again = count(again);
         let last_words = files.last_words();
+        for (line, most) in &written {
+            let got = arrived.get(line).copied().unwrap_or(0);
+            if got != *most {
+                eprintln!(
+                    "ARRIVED {name} {got} of {most} {:?}",
+                    line.get(..70).unwrap_or(line)
+                );
+            }
+        }
         for (line, most) in &written {
             let got = arrived.remove(line).unwrap_or(0) + refused.remove(line).unwrap_or(0);
             is_all_there &= got >= *most;

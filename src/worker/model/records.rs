@@ -58,12 +58,13 @@ impl Divided {
     }
 
     /// Takes the parts of a record for the whole of it, and where that did not arrive the first alone if
-    /// the rest `can_lack`.
+    /// the rest `can_lack`. Says whether none lacks it.
     pub(super) fn join<'a>(
         &'a self,
         arrived: &mut BTreeMap<&'a String, usize>,
         can_lack: impl Fn(&String) -> bool,
-    ) {
+    ) -> bool {
+        let mut is_all_there = true;
         for (whole, [first, rest]) in &self.0 {
             let is_there = |part| arrived.get(part).is_some_and(|count| *count > 0);
             let has_rest = is_there(rest);
@@ -75,7 +76,9 @@ impl Divided {
                 arrived.entry(part).and_modify(|left| *left -= 1);
             }
             *arrived.entry(whole).or_default() += 1;
+            is_all_there &= has_rest;
         }
+        is_all_there
     }
 }
 

@@ -35,3 +35,22 @@ fn a_log_that_was_emptied_and_renamed_before_a_kill_is_read_when_its_writer_goes
         ],
     );
 }
+
+#[test]
+fn the_end_of_a_line_that_was_begun_when_its_log_was_copied_is_lost_when_that_is_emptied() {
+    let flicker = Act::FolderFlickers {
+        millis: 700,
+        is_empty: false,
+        meanwhile: vec![],
+    };
+    assert_well(
+        setup(false, 0, 700),
+        vec![
+            stop(labels(false, 0), false, vec![Act::AppendPart { log: 1 }]),
+            Act::Copy { log: 1 },
+            flicker,
+            Act::CopyTruncate { log: 1 },
+            append(0, 1, 0),
+        ],
+    );
+}
