@@ -222,6 +222,11 @@ impl Source {
         is_alias
     }
 
+    /// Whether there is a copy of a generation.
+    pub(super) fn has_copy_of(&self, id: GenerationId) -> bool {
+        self.aliases.values().any(|alias| alias.of == id)
+    }
+
     /// A generation no longer holds its bytes: its copies are to be looked at for themselves.
     pub(super) fn release_aliases(&mut self, of: GenerationId) {
         let released = self.aliases.extract_if(|_, alias| alias.of == of);

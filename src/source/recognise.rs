@@ -289,18 +289,21 @@ impl Source {
                 .map(|(id, it)| (*id, &**it))
                 .collect(),
         };
-        // What took the name of a file that lies elsewhere is another one, however alike they are,
-        // and so is what was rotated after it.
+        // What took the name of a file that lies elsewhere, or whose content does, is another one, however
+        // alike they are, and so is what was rotated after it.
         let key = FileKey::of(&opened.metadata);
         let file = opened.file();
         let is_unopened = self.unopened(input, &opened.metadata, journal).is_some();
         known.retain(|(id, it)| {
+            let is_own = it.identity.file() == file;
             // When its own file could not be opened, a copy of it may have been met before.
-            let is_itself =
-                is_unopened && [Some(it.identity.file()), it.identity.left].contains(&Some(file));
+            let is_itself = is_unopened && (is_own || it.identity.left == Some(file));
+            let has_its_name = it.identity.path.as_os_str() == path.as_os_str();
             it.identity.input == *name
                 && self.has_no_bytes(*id)
-                && (is_itself || !self.elsewhere.excludes((*id, it), path, key))
+                && (is_itself
+                    || !(self.elsewhere.excludes((*id, it), path, key)
+                        || has_its_name && !is_own && self.has_copy_of(*id)))
         });
         // A copy that was met before its original was read further, and emptied.
         let copied = known.iter().find(|(id, known)| {

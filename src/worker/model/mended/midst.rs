@@ -107,3 +107,26 @@ fn a_log_that_was_emptied_and_is_renamed_under_the_first_look_is_read() {
         ],
     );
 }
+
+#[test]
+fn a_log_that_begins_and_ends_like_one_that_was_compressed_is_read() {
+    let same = |lines| Act::AppendSame { log: 0, lines };
+    let rotated = || midst(0, Work::Pass(1100), vec![Act::Rename { log: 0 }, same(16)]);
+    assert_well(
+        Setup {
+            max_wait: 50,
+            has_records: true,
+            ..setup(false, 16, 700)
+        },
+        vec![
+            append(0, 1, 0),
+            rotated(),
+            copy_and_empty(),
+            super::gzip(0, true),
+            append(0, 1, 0),
+            Act::CopyTruncate { log: 1 },
+            stop(labels(false, 0), false, vec![append(0, 1, 0)]),
+            rotated(),
+        ],
+    );
+}
