@@ -147,13 +147,15 @@ impl Source {
     ) -> Option<GenerationId> {
         self.unopened(input, &opened.metadata, journal)?;
         let file = opened.file();
-        let mut open = self.generations.values();
-        let left =
-            open.find(|it| it.input == input && it.left == Some(file) && it.place != Place::Gone)?;
-        // Less may be nothing but a banner.
-        let is_enough =
-            left.size >= PROOF_ENOUGH || holds_what_was_read_behind(left, opened, journal);
-        (is_enough && is_wholly_in(left, opened)).then_some(left.id)
+        let open = self.generations.values();
+        // Its file may have held another one before, which went on in a copy too.
+        let mut left = open
+            .filter(|it| it.input == input && it.left == Some(file) && it.place != Place::Gone)
+            // Less may be nothing but a banner.
+            .filter(|it| {
+                it.size >= PROOF_ENOUGH || holds_what_was_read_behind(it, opened, journal)
+            });
+        left.find(|it| is_wholly_in(it, opened)).map(|it| it.id)
     }
 
     /// The generation that this name held until now, if the file was put in its place with all

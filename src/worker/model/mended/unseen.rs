@@ -397,3 +397,22 @@ fn a_log_that_was_never_opened_is_lost_though_its_folder_was_empty_when_all_were
         );
     }
 }
+
+#[test]
+fn a_log_that_was_emptied_and_cannot_be_opened_is_known_by_the_copy_of_what_it_holds() {
+    let empty = Act::CopyTruncate { log: 0 };
+    assert_well(
+        setup(false, 0, 700),
+        vec![
+            append(0, 1, 0),
+            Act::AppendPart { log: 0 },
+            pass(1),
+            restart(vec![empty, append(0, 1, 0)]),
+            Act::Deny { log: 0 },
+            Act::Copy { log: 0 },
+            stop(labels(false, 0), true, vec![]),
+            Act::DeleteOldest { log: 0 },
+            append(0, 1, 0),
+        ],
+    );
+}
