@@ -8,8 +8,15 @@ use xxhash_rust::xxh3::xxh3_64;
 
 use crate::record::cut::Learned;
 
-/// How many bytes a proof looks at: the head of a file, and what lies just before a cursor.
-pub(crate) const PROOF_BYTES: usize = 1024;
+/// How many bytes of the beginning of a file are hashed.
+pub(crate) const HEAD_BYTES: usize = 1024;
+
+/// How many bytes just before an offset are hashed: as many as most reports have that a job without
+/// times writes at each run, of which two may differ by nothing but a word in their midst. Tests have
+/// longer files for less.
+pub(crate) const ANCHOR_BYTES: usize = if cfg!(test) { 1024 } else { 16 * 1024 };
+
+const _: () = assert!(ANCHOR_BYTES <= u16::MAX as usize && HEAD_BYTES <= ANCHOR_BYTES);
 
 /// With less than this before the furthest cursor, equal bytes prove little: they may be a banner
 /// that every file begins with.
@@ -26,7 +33,7 @@ impl fmt::Display for GenerationId {
     }
 }
 
-/// A hash of the bytes just before an offset (up to [`PROOF_BYTES`]): whoever finds the same
+/// A hash of the bytes just before an offset (up to [`ANCHOR_BYTES`]): whoever finds the same
 /// bytes there again stands in the same content.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub(crate) struct Anchor {
@@ -38,9 +45,9 @@ pub(crate) struct Anchor {
 
 impl Anchor {
     /// The anchor of the offset at the end of `before`, of which only the last
-    /// [`PROOF_BYTES`] count.
+    /// [`ANCHOR_BYTES`] count.
     pub(crate) fn at_end_of(before: &[u8]) -> Self {
-        let from = before.len().saturating_sub(PROOF_BYTES);
+        let from = before.len().saturating_sub(ANCHOR_BYTES);
         let bytes = &before[from..];
         if bytes.is_empty() {
             return Self::default();
@@ -58,7 +65,7 @@ impl Anchor {
     }
 }
 
-/// The beginning of a file, hashed: up to [`PROOF_BYTES`], growing until that many are there.
+/// The beginning of a file, hashed: up to [`HEAD_BYTES`], growing until that many are there.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub(crate) struct Head {
     /// How many bytes are hashed.
@@ -70,7 +77,7 @@ pub(crate) struct Head {
 impl Head {
     /// The head of content that begins with `bytes`.
     pub(crate) fn of(bytes: &[u8]) -> Self {
-        let anchor = Anchor::at_end_of(&bytes[..bytes.len().min(PROOF_BYTES)]);
+        let anchor = Anchor::at_end_of(&bytes[..bytes.len().min(HEAD_BYTES)]);
         Self {
             len: anchor.len,
             hash: anchor.hash,
@@ -85,7 +92,7 @@ impl Head {
 
     /// Whether the head is as long as it will ever be.
     pub(crate) fn is_full(self) -> bool {
-        usize::from(self.len) == PROOF_BYTES
+        usize::from(self.len) == HEAD_BYTES
     }
 }
 
@@ -102,7 +109,7 @@ impl Position {
     /// Whether the content with this head begins with NULs and has NULs before the position, as
     /// far as both tell: no record ends so.
     pub(crate) fn is_behind_nuls(self, head: Head) -> bool {
-        const NULS: [u8; PROOF_BYTES] = [0; PROOF_BYTES];
+        const NULS: [u8; ANCHOR_BYTES] = [0; ANCHOR_BYTES];
         head.matches(&NULS) && self.anchor.holds(&NULS)
     }
 }

@@ -10,7 +10,7 @@ use flate2::read::MultiGzDecoder;
 
 #[cfg(test)]
 use super::meanwhile;
-use crate::span::{Anchor, PROOF_BYTES, Position};
+use crate::span::{ANCHOR_BYTES, Anchor, HEAD_BYTES, Position};
 
 /// What every gzip begins with.
 const GZIP_MAGIC: [u8; 2] = [0x1F, 0x8B];
@@ -90,10 +90,10 @@ impl Content {
     }
 }
 
-/// The first bytes of what a file holds, up to [`PROOF_BYTES`]: of a gzip without looking through it.
+/// The first bytes of what a file holds, up to [`HEAD_BYTES`]: of a gzip without looking through it.
 pub(super) fn head_of(file: File, may_be_gzip: bool) -> io::Result<Vec<u8>> {
     let mut head = Vec::new();
-    let most = PROOF_BYTES as u64;
+    let most = HEAD_BYTES as u64;
     if may_be_gzip && is_gzip(&file)? {
         decoder_of(&file)?.take(most).read_to_end(&mut head)?;
     } else {
@@ -130,8 +130,8 @@ impl Gzip {
                 Ok(0) => break,
                 Ok(more) => {
                     len += more as u64;
-                    let new = &buffer[more.saturating_sub(PROOF_BYTES)..more];
-                    let too_many = (tail.len() + new.len()).saturating_sub(PROOF_BYTES);
+                    let new = &buffer[more.saturating_sub(ANCHOR_BYTES)..more];
+                    let too_many = (tail.len() + new.len()).saturating_sub(ANCHOR_BYTES);
                     tail.drain(..too_many);
                     tail.extend_from_slice(new);
                 }

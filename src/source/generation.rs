@@ -18,7 +18,7 @@ use super::times::TimeMarks;
 use super::writers::Writer;
 use crate::journal::OwnFile;
 use crate::record::Time;
-use crate::span::{Anchor, GenerationId, Head, PROOF_BYTES, PROOF_ENOUGH, Position};
+use crate::span::{ANCHOR_BYTES, Anchor, GenerationId, Head, PROOF_ENOUGH, Position};
 
 mod growth;
 
@@ -218,7 +218,7 @@ impl Generation {
             return Ok(end);
         }
         let before = reader::read_before(&self.content, offset)?;
-        if (before.len() as u64) < offset.min(PROOF_BYTES as u64) {
+        if (before.len() as u64) < offset.min(ANCHOR_BYTES as u64) {
             return Err(io::ErrorKind::UnexpectedEof.into());
         }
         Ok(Position {

@@ -11,7 +11,7 @@ use super::reader;
 #[cfg(test)]
 use super::{denied, meanwhile};
 use crate::journal::OwnFile;
-use crate::span::{Anchor, PROOF_BYTES, Position};
+use crate::span::{ANCHOR_BYTES, Anchor, Position};
 
 /// A file that is found shorter than the system has just said is asked again so often.
 const SETTLES_WITHIN: u8 = 8;
@@ -141,7 +141,7 @@ impl Opened {
 /// An end with the proof of what lies before; nothing where the content does not reach that far.
 fn end_of(content: &Content, offset: u64) -> io::Result<Option<Position>> {
     let before = reader::read_before(content, offset)?;
-    let is_there = before.len() as u64 == offset.min(PROOF_BYTES as u64);
+    let is_there = before.len() as u64 == offset.min(ANCHOR_BYTES as u64);
     let anchor = Anchor::at_end_of(&before);
     Ok(is_there.then_some(Position { offset, anchor }))
 }

@@ -4,14 +4,14 @@
 use std::io;
 
 use super::content::Content;
-use crate::span::{Anchor, Head, PROOF_BYTES, Position};
+use crate::span::{ANCHOR_BYTES, Anchor, HEAD_BYTES, Head, Position};
 
 /// How much is read at once, in bytes: enough to make the call cheap, and small enough to stay
 /// in the processor's cache while it is encoded.
 pub(crate) const CHUNK: usize = 256 * 1024;
 
 /// How much of what was read is looked at again: what proves the position, and the page behind it.
-const LOOK_AGAIN: usize = PROOF_BYTES + 4096;
+const LOOK_AGAIN: usize = ANCHOR_BYTES + 4096;
 
 /// So many bytes of two files are compared, from the first on.
 const MOST_COMPARED: u64 = 8 * 1024 * 1024;
@@ -91,8 +91,8 @@ impl Reader {
         let is_same = if furthest.offset > position.offset {
             content.is_whole() || holds(content, furthest)?
         } else {
-            let again = &mut [0; LOOK_AGAIN][..len.min(LOOK_AGAIN)];
-            let (len_again, _) = content.read_at(again, from)?;
+            let mut again = vec![0; len.min(LOOK_AGAIN)];
+            let (len_again, _) = content.read_at(&mut again, from)?;
             again[..len_again] == read[..again.len()]
         };
         if !is_same {
@@ -114,9 +114,9 @@ impl Reader {
 
 /// Whether the bytes before `position` are what they were.
 pub(crate) fn holds(content: &Content, position: Position) -> io::Result<bool> {
-    let before = &mut [0; PROOF_BYTES][..usize::from(position.anchor.len)];
+    let mut before = vec![0; usize::from(position.anchor.len)];
     let from = position.offset.saturating_sub(before.len() as u64);
-    let (len, _) = content.read_at(before, from)?;
+    let (len, _) = content.read_at(&mut before, from)?;
     Ok(position.anchor.holds(&before[..len]))
 }
 
@@ -142,18 +142,18 @@ pub(crate) fn begin_alike(one: &Content, other: &Content, len: u64) -> io::Resul
     Ok(true)
 }
 
-/// The first bytes of a file, up to [`PROOF_BYTES`].
+/// The first bytes of a file, up to [`HEAD_BYTES`].
 pub(crate) fn read_head(content: &Content) -> io::Result<Vec<u8>> {
-    let mut buffer = vec![0; PROOF_BYTES];
+    let mut buffer = vec![0; HEAD_BYTES];
     let (len, _) = content.read_at(&mut buffer, 0)?;
     buffer.truncate(len);
     Ok(buffer)
 }
 
-/// The bytes just before `offset`, up to [`PROOF_BYTES`]; fewer where the file is shorter.
+/// The bytes just before `offset`, up to [`ANCHOR_BYTES`]; fewer where the file is shorter.
 pub(crate) fn read_before(content: &Content, offset: u64) -> io::Result<Vec<u8>> {
-    let want = offset.min(PROOF_BYTES as u64);
-    let mut buffer = vec![0; usize::try_from(want).unwrap_or(PROOF_BYTES)];
+    let want = offset.min(ANCHOR_BYTES as u64);
+    let mut buffer = vec![0; usize::try_from(want).unwrap_or(ANCHOR_BYTES)];
     let (len, _) = content.read_at(&mut buffer, offset - want)?;
     buffer.truncate(len);
     Ok(buffer)

@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 
 use crate::journal::Identity;
 use crate::record::Time;
-use crate::span::{GenerationId, PROOF_BYTES, PROOF_ENOUGH};
+use crate::span::{GenerationId, PROOF_ENOUGH};
 
 /// What is known of a file that is to be recognised.
 #[derive(Debug)]
@@ -21,7 +21,7 @@ pub(crate) struct Candidate<'a> {
     pub(crate) birth: Time,
     /// Its size in bytes.
     pub(crate) size: u64,
-    /// Its first bytes, up to [`PROOF_BYTES`].
+    /// Its first bytes, up to [`HEAD_BYTES`](crate::span::HEAD_BYTES).
     pub(crate) head: &'a [u8],
 }
 
@@ -312,8 +312,6 @@ fn is_rotation_mark(mark: &[u8]) -> bool {
             .iter()
             .all(|byte| byte.is_ascii_digit() || b"-_.:TZ".contains(byte))
 }
-
-const _: () = assert!(PROOF_BYTES <= u16::MAX as usize);
 
 #[cfg(test)]
 mod tests {
