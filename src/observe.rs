@@ -90,6 +90,7 @@ impl Observer {
                     troubles.extend(view.problems);
                     troubles.extend(view.journal_trouble);
                     status.losses = view.losses;
+                    status.unmatched = view.unmatched;
                     status.refused = view.refused;
                     status.dead_letters = view.dead_letters;
                     status.files = view.files;

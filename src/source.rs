@@ -27,6 +27,7 @@ use names::Name;
 pub(crate) use place::Place;
 use problems::Problems;
 pub(crate) use problems::permission_mending;
+pub(crate) use unmatched::matches_nothing;
 pub(crate) use unread::Became;
 pub(crate) use writers::Writer;
 
@@ -74,6 +75,7 @@ pub(crate) mod sight;
 pub(crate) mod stock;
 mod times;
 pub(crate) mod twice;
+mod unmatched;
 mod unread;
 mod volume;
 mod walk;
@@ -144,6 +146,7 @@ pub(crate) struct Source {
     hidden: hidden::Hidden,
     problems: Problems,
     unread: unread::Unread,
+    unmatched: unmatched::Unmatched,
     next_walk: Instant,
     next_retired: Instant,
     writers: writers::Writers,
@@ -186,6 +189,7 @@ impl Source {
             rest: rest::Rest::default(),
             hidden: hidden::Hidden::default(),
             problems: Problems::default(),
+            unmatched: unmatched::Unmatched::default(),
             unread: unread::Unread::default(),
             next_walk: at.now,
             next_retired: at.now + RETIRED_EVERY,

@@ -14,6 +14,7 @@ use super::source::{Source, permissions};
 use super::units::ByteSize;
 use super::variables::TEXT_VARIABLE;
 use super::{Auth, CloudWatchLogs, Input, Loaded, OutputKind, Secret, Tls, variables};
+use crate::source::matches_nothing;
 
 /// Folders looked into at most: a glob such as `/**/*.log` is not worth a walk over the disk.
 const MAX_FOLDERS: usize = 2_000;
@@ -174,10 +175,7 @@ fn files(input: &Input, found: &mut Vec<String>) {
             ),
             None => String::new(),
         };
-        found.push(format!(
-            "input {}: {glob} matches no file right now{why}",
-            input.name
-        ));
+        found.push(matches_nothing(&input.name, glob) + &why);
     }
 }
 

@@ -31,6 +31,8 @@ pub(crate) struct WorkerView {
     pub(crate) problems: Vec<String>,
     /// What was lost last.
     pub(crate) losses: Vec<String>,
+    /// Globs that match no file.
+    pub(crate) unmatched: Vec<String>,
     /// Why the journal is not written.
     pub(crate) journal_trouble: Option<String>,
 }
@@ -89,6 +91,9 @@ pub(crate) struct Status {
     /// What was lost last, in sentences.
     #[serde(default)]
     pub(crate) losses: Vec<String>,
+    /// Globs that match no file right now, in sentences. That may be as it should be.
+    #[serde(default)]
+    pub(crate) unmatched: Vec<String>,
     /// What each output refused in this run.
     #[serde(default)]
     pub(crate) refused: Vec<RefusedStatus>,
@@ -188,7 +193,8 @@ impl Status {
         for trouble in self.troubles.iter().cloned().chain(refused) {
             writeln!(out, "  ! {trouble}")?;
         }
-        for sentence in self.losses.iter().chain(&self.dead_letters) {
+        let notes = self.losses.iter().chain(&self.dead_letters);
+        for sentence in notes.chain(&self.unmatched) {
             writeln!(out, "  - {sentence}")?;
         }
         writeln!(out)?;

@@ -64,6 +64,11 @@ impl Globs {
                 .any(|glob| fast_glob::glob_match(glob, path))
     }
 
+    /// What to include, as it was written.
+    pub(super) fn included(&self) -> impl Iterator<Item = &str> {
+        self.include.iter().map(|pattern| pattern.glob.as_str())
+    }
+
     /// The folders above the first wildcards.
     pub(crate) fn bases(&self) -> impl Iterator<Item = &Path> {
         self.include.iter().map(|pattern| pattern.base.as_path())

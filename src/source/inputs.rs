@@ -65,6 +65,7 @@ impl Source {
         self.deferred.clear();
         self.unfinished.clear();
         self.examined.clear();
+        self.unmatched.forget();
         self.room.forget();
         self.has_walked = false;
         dropped

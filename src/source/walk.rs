@@ -7,6 +7,7 @@ use super::discover::Found;
 use super::links::Links;
 use super::names::Name;
 use super::rest::Rest;
+use super::unmatched::globs_without;
 use super::{Change, Moment, POLL_EVERY, RECONCILE_EVERY, Source};
 use crate::journal::Journal;
 
@@ -18,6 +19,8 @@ struct Listed {
     folders: BTreeSet<PathBuf>,
     /// Those that could not be listed.
     failed: BTreeSet<PathBuf>,
+    /// Globs that match nothing, with the input of each.
+    unmatched: Vec<(usize, String)>,
 }
 
 impl Source {
@@ -44,6 +47,7 @@ impl Source {
             if is_first {
                 self.begin_looks(journal, at);
             }
+            self.see_unmatched(std::mem::take(&mut listed.unmatched), is_first);
             self.see_folders(&listed.folders, &listed.failed, at);
             let names = self.names_of_listed(&mut listed, is_first, &new_folders, journal);
             (names, Some(listed))
@@ -87,6 +91,8 @@ impl Source {
             for (index, input) in self.inputs.iter().enumerate() {
                 let mut found = Found::default();
                 input.globs.walk(&mut found);
+                let unmatched = globs_without(index, &input.globs, &found.files);
+                listed.unmatched.extend(unmatched);
                 let files = found.files.into_iter().map(|file| (index, file));
                 listed.files.extend(files);
                 listed.folders.extend(found.folders);

@@ -37,6 +37,11 @@ impl Worker {
             dead_letters_bytes: self.dead_letters.len(),
             dead_letters: self.dead_letters.sentence(),
             refused: self.refused.statuses(),
+            unmatched: if with_files {
+                self.source.unmatched().collect()
+            } else {
+                Vec::new()
+            },
             losses: self.losses.last().map(str::to_owned).collect(),
             inputs: self.input_views(),
             problems: {

@@ -183,6 +183,43 @@ fn an_unfinished_line_is_lag_in_bytes_and_of_no_age_but_a_record_that_is_held_ba
 }
 
 #[test]
+fn a_glob_that_matches_nothing_is_told_once_and_is_in_the_status_until_it_matches() {
+    let scene = Scene::new();
+    let mut config = scene.loki_config();
+    let later = |name: &str| scene.dir().join("logs/later").join(name);
+    config.inputs = vec![scene.input("app", &["*.log", "later/*.txt"], "")];
+    append(&scene.log("app.log"), "one\n");
+    let agent = scene.start(&config);
+    let sentence_of = |glob: &str| {
+        let glob = scene.log(glob).display().to_string();
+        format!("input app: {glob} matches no file right now")
+    };
+    let [waited_for, mistyped] = ["later/*.txt", "typo/*.log"].map(sentence_of);
+    let told = agent.wait_for_log(&waited_for);
+    assert!(told.contains("WARN"), "{told}");
+    let (code, text) = config.status_text();
+    assert!(text.contains(&format!("  - {waited_for}\n")), "{text}");
+    assert_eq!(code, Some(0), "{text}");
+
+    let globs = ["*.log", "later/*.txt", "typo/*.log"];
+    config.inputs = vec![scene.input("app", &globs, "")];
+    let from = agent.log_len();
+    scene.change(&agent, &config);
+    agent.wait_for_log_after(from, &mistyped);
+    fs::create_dir_all(later("")).unwrap();
+    append(&later("app.txt"), "two\n");
+    scene.wait_for_stored(Backend::Loki, 2);
+    let status = config.status_json();
+    assert_eq!(
+        status["unmatched"],
+        serde_json::json!([mistyped]),
+        "{status:#}"
+    );
+    let log = agent.stop_well();
+    assert_eq!(log.matches("matches no file").count(), 2, "{log}");
+}
+
+#[test]
 fn the_help_of_status_explains_every_column() {
     let scene = Scene::new();
     let config = scene.loki_config();
