@@ -87,6 +87,7 @@ fn inputs(fields: &Fields<'_>, notes: &mut Notes) -> Vec<Input> {
         .into_iter()
         .filter_map(|(path, node)| {
             let fields = Fields::open(section, &path, node, notes)?;
+            notes.inputs.push(path);
             Some(input(&fields, notes))
         })
         .collect()
@@ -145,6 +146,7 @@ fn outputs(fields: &Fields<'_>, inputs: &[Input], notes: &mut Notes) -> Vec<Outp
         .filter_map(|(path, node)| {
             let (kind, section) = section_by_type(sections, &path, node, notes)?;
             let fields = Fields::open(section, &path, node, notes)?;
+            notes.outputs.push(path);
             Some(output(kind, &fields, inputs, notes))
         })
         .collect()

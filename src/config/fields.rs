@@ -17,6 +17,10 @@ pub(crate) struct Notes {
     pub(crate) secrets: BTreeMap<String, String>,
     /// By full key: where its value stands.
     pub(crate) places: BTreeMap<String, Place>,
+    /// The full key of each input of the decoded configuration: one that is no mapping is not in it.
+    pub(crate) inputs: Vec<String>,
+    /// The same of each output: one whose type is not known is not in it.
+    pub(crate) outputs: Vec<String>,
 }
 
 impl Notes {

@@ -1,7 +1,7 @@
 //! Rules between keys: names that must be unique or known, limits that depend on one another.
 //! Looks at a decoded configuration; reads no tree and no file.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::fields::Notes;
 use super::keys::CLOUDWATCH_MAX_EVENT;
@@ -24,37 +24,46 @@ pub(crate) fn check(config: &Config, notes: &mut Notes) {
         .iter()
         .map(|output| output.name.as_str())
         .collect();
-    unique_names("inputs", &inputs, notes);
-    unique_names("outputs", &outputs, notes);
+    let keys = Keys {
+        inputs: std::mem::take(&mut notes.inputs),
+        outputs: std::mem::take(&mut notes.outputs),
+    };
+    unique_names("inputs", &keys.inputs, &inputs, notes);
+    unique_names("outputs", &keys.outputs, &outputs, notes);
     shutdown(config, notes);
-    for (index, output) in config.outputs.iter().enumerate() {
-        let path = format!("outputs[{index}]");
-        known_inputs(&path, output, &inputs, notes);
+    for (path, output) in keys.outputs.iter().zip(&config.outputs) {
+        known_inputs(path, output, &inputs, notes);
         let taken: Vec<&Input> = config
             .inputs
             .iter()
             .filter(|input| output.inputs.contains(&input.name))
             .collect();
-        transport::check(&path, output, notes);
-        templates(&path, output, &taken, notes);
-        longest_line(&path, output, config, notes);
+        transport::check(path, output, notes);
+        templates(path, output, &taken, notes);
+        longest_line(path, output, config, &keys, notes);
     }
     memory(config, notes);
 }
 
-fn unique_names(list: &str, names: &[&str], notes: &mut Notes) {
+/// The full keys of what was decoded.
+struct Keys {
+    inputs: Vec<String>,
+    outputs: Vec<String>,
+}
+
+fn unique_names(list: &str, keys: &[String], names: &[&str], notes: &mut Notes) {
     for (index, name) in names.iter().enumerate() {
         let Some(first) = names[..index].iter().position(|other| other == name) else {
             continue;
         };
-        let path = format!("{list}[{index}].name");
+        let path = format!("{}.name", keys[index]);
         if name.is_empty() {
             continue;
         }
         note(
             notes,
             Problem::new(&path, notes.place(&path), "is a name that another one has")
-                .found(format!("\"{name}\", also the name of {list}[{first}]"))
+                .found(format!("\"{name}\", also the name of {}", keys[first]))
                 .expected(format!("a name that no other of the {list} has"))
                 .mend("give one of the two another name"),
         );
@@ -91,11 +100,12 @@ fn known_inputs(path: &str, output: &Output, inputs: &[&str], notes: &mut Notes)
                     .mend("take one of the two out"),
             );
         } else if !inputs.contains(&name.as_str()) {
-            let known: Vec<&str> = inputs
+            let known: BTreeSet<&str> = inputs
                 .iter()
                 .copied()
                 .filter(|name| !name.is_empty())
                 .collect();
+            let known: Vec<&str> = known.into_iter().collect();
             note(
                 notes,
                 Problem::new(&path, place, "names an input that there is not")
@@ -206,11 +216,7 @@ fn names_known(
             continue;
         }
         // Known for one input only, it would be empty for the lines of the others.
-        let Some((at, without)) = taken
-            .iter()
-            .enumerate()
-            .find(|(_, input)| !knows(input, name))
-        else {
+        let Some(without) = taken.iter().find(|input| !knows(input, name)) else {
             continue;
         };
         let fields = || {
@@ -247,13 +253,13 @@ fn names_known(
             Problem::new(path, notes.place(path), what)
                 .found(format!("{{{name}}}"))
                 .expected(format!("one of {}, or a field of every input of this output", unique.join(", ")))
-                .mend(format!("add `{name}` to the fields of the input (inputs[{at}].fields), or double the braces if they are meant"))
+                .mend(format!("add `{name}` to the fields of the input {}, or double the braces if they are meant", without.name))
                 .near(near),
         );
     }
 }
 
-fn longest_line(path: &str, output: &Output, config: &Config, notes: &mut Notes) {
+fn longest_line(path: &str, output: &Output, config: &Config, keys: &Keys, notes: &mut Notes) {
     let key = format!("{path}.batch.max_bytes");
     let max_bytes = output.kind.batch().max_bytes.0;
     if notes.is_broken(&key) {
@@ -266,8 +272,8 @@ fn longest_line(path: &str, output: &Output, config: &Config, notes: &mut Notes)
             (most, "its batch.max_bytes less 26")
         }
     };
-    for (index, input) in config.inputs.iter().enumerate() {
-        let line = format!("inputs[{index}].max_line");
+    for (input_key, input) in keys.inputs.iter().zip(&config.inputs) {
+        let line = format!("{input_key}.max_line");
         let is_taken = output.inputs.contains(&input.name);
         if !is_taken || input.max_line.0 <= most || notes.is_broken(&line) {
             continue;
