@@ -249,11 +249,9 @@ fn batch(fields: &Fields<'_>, notes: &mut Notes) -> Batch {
 
 fn default_labels(inputs: &[Input], taken: &[String]) -> BTreeMap<String, Template> {
     let mut named = inputs.iter().filter(|input| taken.contains(&input.name));
-    let service = if named.all(|input| input.fields.contains_key("service")) {
-        "{service}"
-    } else {
-        "{input}"
-    };
+    let has_service = |input: &Input| input.fields.contains_key("service");
+    let is_named = named.next().is_some_and(has_service) && named.all(has_service);
+    let service = if is_named { "{service}" } else { "{input}" };
     // They follow from the path, so they make no more streams than it does.
     let mut of_containers = inputs
         .iter()
@@ -279,8 +277,8 @@ fn kind_of(key: &str) -> Option<&'static Kind> {
     ROOT.key(key).map(|key| &key.kind)
 }
 
-/// The kind that the value of `type` names, and its description; without a usable one nothing more can be
-/// said of the mapping.
+/// The kind that the value of `type` names or seems to mean, and its description; without one nothing
+/// more can be said of the mapping.
 fn section_by_type(
     sections: &[(&'static str, &'static Section)],
     path: &str,
@@ -344,7 +342,10 @@ fn section_by_type(
             .mend(format!("write `type: {}`", near.unwrap_or("loki")))
             .near(near),
     );
-    None
+    sections
+        .iter()
+        .find(|(kind, _)| Some(*kind) == near)
+        .copied()
 }
 
 #[cfg(test)]

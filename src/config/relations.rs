@@ -33,11 +33,7 @@ pub(crate) fn check(config: &Config, notes: &mut Notes) {
     shutdown(config, notes);
     for (path, output) in keys.outputs.iter().zip(&config.outputs) {
         known_inputs(path, output, &inputs, notes);
-        let taken: Vec<&Input> = config
-            .inputs
-            .iter()
-            .filter(|input| output.inputs.contains(&input.name))
-            .collect();
+        let taken = Taken::of(output, config);
         transport::check(path, output, notes);
         templates(path, output, &taken, notes);
         longest_line(path, output, config, &keys, notes);
@@ -49,6 +45,26 @@ pub(crate) fn check(config: &Config, notes: &mut Notes) {
 struct Keys {
     inputs: Vec<String>,
     outputs: Vec<String>,
+}
+
+/// The inputs of an output.
+struct Taken<'c> {
+    inputs: Vec<&'c Input>,
+    /// None of those that it names is known. It may mean any that there is.
+    may_be_any: bool,
+}
+
+impl<'c> Taken<'c> {
+    fn of(output: &Output, config: &'c Config) -> Self {
+        let all = || config.inputs.iter();
+        let is_taken = |input: &&Input| output.inputs.contains(&input.name);
+        let may_be_any = !all().any(|input| is_taken(&input));
+        let inputs = all().filter(|input| may_be_any || is_taken(input));
+        Self {
+            inputs: inputs.collect(),
+            may_be_any,
+        }
+    }
 }
 
 fn unique_names(list: &str, keys: &[String], names: &[&str], notes: &mut Notes) {
@@ -118,7 +134,7 @@ fn known_inputs(path: &str, output: &Output, inputs: &[&str], notes: &mut Notes)
     }
 }
 
-fn templates(path: &str, output: &Output, taken: &[&Input], notes: &mut Notes) {
+fn templates(path: &str, output: &Output, taken: &Taken<'_>, notes: &mut Notes) {
     match &output.kind {
         OutputKind::Loki(loki) => {
             let labels = format!("{path}.labels");
@@ -190,13 +206,14 @@ fn of_a_record(name: &str) -> bool {
 fn each_template(
     path: &str,
     templates: &BTreeMap<String, Template>,
-    taken: &[&Input],
+    taken: &Taken<'_>,
     notes: &mut Notes,
 ) {
     for (name, template) in templates {
         // What has no value is no label and no metadata.
-        let may_lack =
-            |name: &str| OF_CONTAINERS.contains(&name) && taken.iter().any(|it| knows(it, name));
+        let may_lack = |name: &str| {
+            OF_CONTAINERS.contains(&name) && taken.inputs.iter().any(|it| knows(it, name))
+        };
         names_known(&format!("{path}.{name}"), template, taken, may_lack, notes);
     }
 }
@@ -205,7 +222,7 @@ fn each_template(
 fn names_known(
     path: &str,
     template: &Template,
-    taken: &[&Input],
+    taken: &Taken<'_>,
     may_lack: impl Fn(&str) -> bool,
     notes: &mut Notes,
 ) {
@@ -216,17 +233,21 @@ fn names_known(
             continue;
         }
         // Known for one input only, it would be empty for the lines of the others.
-        let Some(without) = taken.iter().find(|input| !knows(input, name)) else {
+        let Some(without) = taken.inputs.iter().find(|input| !knows(input, name)) else {
             continue;
         };
+        if taken.may_be_any && taken.inputs.iter().any(|input| knows(input, name)) {
+            continue;
+        }
         let fields = || {
             taken
+                .inputs
                 .iter()
                 .flat_map(|input| input.fields.keys().map(String::as_str))
         };
         let is_partly_known = fields().any(|known| known == name);
         let mut known: Vec<&str> = built_in()
-            .chain(fields().filter(|field| taken.iter().all(|input| knows(input, field))))
+            .chain(fields().filter(|field| taken.inputs.iter().all(|input| knows(input, field))))
             .collect();
         known.dedup();
         let mut unique: Vec<&str> = Vec::new();
