@@ -37,8 +37,8 @@ enum Sentence {
     OfLength(usize, usize),
     /// The entry of this time; and before which second all are refused.
     At(Time, &'static str, Option<i64>),
-    /// So many were refused in all by those that `At` lists.
-    Total(usize),
+    /// So many were refused in all by those that `At` lists, of so many that were looked at.
+    Total(usize, usize),
 }
 
 /// Finds in the text which of the records are refused.
@@ -63,8 +63,10 @@ pub(crate) fn told(text: &str, pushed: &[Pushed]) -> Told {
                 cutoff = cutoff.max(before);
                 (1, reason, places(pushed, |it| it.time == time))
             }
-            Sentence::Total(count) => {
+            Sentence::Total(count, of) => {
                 total = Some(count);
+                // What was refused before it came to these is told by nobody.
+                is_all &= of == pushed.len();
                 continue;
             }
         };
@@ -184,8 +186,10 @@ fn sentence_at(count: usize, text: &str) -> Option<(Sentence, &str)> {
         return Some((Sentence::At(time, word, before), rest));
     }
     let (_, rest) = text.strip_prefix("user '")?.split_once("total ignored: ")?;
+    let (count, rest) = digits(rest)?;
+    let (of, _) = digits(rest.strip_prefix(" out of ")?)?;
     // The labels end the text.
-    Some((Sentence::Total(digits(rest)?.0), ""))
+    Some((Sentence::Total(count, of), ""))
 }
 
 /// `2026-11-22T10:00:00Z` at the beginning, as seconds.
@@ -302,6 +306,11 @@ mod tests {
                     (5..6, "too_new"),
                 ]),
                 true,
+            ),
+            (
+                exact.replace("out of 6", "out of 5"),
+                rejected(&[(4..5, "too_far_behind")]),
+                false,
             ),
             (exact, rejected(&[(4..5, "too_far_behind")]), true),
             // What follows is not known.
