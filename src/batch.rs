@@ -250,6 +250,15 @@ impl Encoder {
         }
     }
 
+    /// The latest time of a record that is to be in the batch beside those that are.
+    #[inline]
+    pub(crate) fn latest(&self) -> Time {
+        match self {
+            Self::Loki(encoder) => encoder.latest(),
+            Self::CloudWatch(encoder) => encoder.latest(),
+        }
+    }
+
     /// Offers a line. When its `time` is before that of the line before it, the batch is put into
     /// order when it is sealed.
     #[inline]

@@ -120,6 +120,15 @@ impl Encoder {
         self.tally.records == 0
     }
 
+    #[inline]
+    pub(super) fn latest(&self) -> Time {
+        if self.is_empty() {
+            return Time(i64::MAX);
+        }
+        let latest = self.tally.first_time.millis() + MAX_SPAN_MILLIS - 1;
+        Time(latest.saturating_mul(1_000_000))
+    }
+
     pub(super) fn seal(&mut self) -> Sealed {
         if self.tally.is_disordered {
             order::cloudwatch(&mut self.buffer, self.events);

@@ -16,6 +16,11 @@ use sets::Sets;
 mod labels;
 mod sets;
 
+/// A record of a batch may be so much later than its earliest, in nanoseconds. Loki takes nothing that
+/// is an hour behind the newest entry of its stream (with its defaults, `max_chunk_age: 2h`): of a longer
+/// batch that it has stored it would refuse the earlier part when that is sent again.
+const REACH: i64 = 30 * 60 * 1_000_000_000;
+
 /// How the request body is compressed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Compression {
@@ -137,6 +142,14 @@ impl Encoder {
         self.tally.records == 0
     }
 
+    #[inline]
+    pub(super) fn latest(&self) -> Time {
+        if self.is_empty() {
+            return Time(i64::MAX);
+        }
+        Time(self.tally.first_time.0.saturating_add(REACH))
+    }
+
     pub(super) fn seal(&mut self) -> Sealed {
         let is_disordered = self.tally.is_disordered;
         if let Some(sets) = &mut self.sets {
@@ -213,6 +226,19 @@ mod tests {
             bytes: text.as_bytes(),
             is_utf8: true,
             is_cut: false,
+        }
+    }
+
+    #[test]
+    fn a_batch_that_is_sent_again_is_within_what_loki_takes_of_the_past() {
+        let labels = "{a=\"b\"}".to_owned();
+        let mut encoder = Encoder::new(Compression::Snappy, 1 << 20);
+        encoder.begin(&StreamName::Loki { labels });
+        let minutes = |count: i64| Time(1_795_341_600_000_000_000 + count * 60_000_000_000);
+        assert_eq!(encoder.latest(), Time(i64::MAX));
+        for (time, latest) in [(100, 130), (130, 130), (10, 40)] {
+            encoder.push(minutes(time), &line("x"), b"");
+            assert_eq!(encoder.latest(), minutes(latest));
         }
     }
 

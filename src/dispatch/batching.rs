@@ -71,7 +71,7 @@ impl Dispatcher {
         plan.encoder.begin(&stream.name);
         stream.last_time = plan.encoder.clear_of(stream.last_time);
         let mut placing = Placing::new(stream.last_time, plan.encoder.reach());
-        let is_backlog = stream.pending >= plan.max_bytes;
+        let is_backlog = stream.pending >= plan.max_bytes || stream.may_be_of_long(at.now);
         let turns = stream.take_ready().into_iter().map(|origin| {
             let of_path = stream.generations_of(&origin);
             let mut of_path = of_path.iter().filter_map(|id| lanes.get(id));
@@ -163,7 +163,7 @@ impl Dispatcher {
                 }
                 older_time = lane.last_time;
                 lane.next_time = match done.ended {
-                    Ended::Later(time) => Some(time),
+                    Ended::Later(time) | Ended::TooLate(time) => Some(time),
                     _ => None,
                 };
                 let is_drained = matches!(done.ended, Ended::Drained { .. });
@@ -172,7 +172,7 @@ impl Dispatcher {
                 let is_stuck = is_drained && done.end.offset < generation.size;
                 lane.unfinished_at = is_stuck.then_some(generation.size);
                 let pending = match done.ended {
-                    Ended::Full | Ended::Later(_) => {
+                    Ended::Full | Ended::Later(_) | Ended::TooLate(_) => {
                         generation.size.saturating_sub(done.end.offset).max(1)
                     }
                     Ended::Drained { .. } | Ended::OtherContent => 0,
@@ -188,6 +188,10 @@ impl Dispatcher {
                         turns.again(time, Arc::clone(&origin));
                         break;
                     }
+                    Ended::TooLate(_) => {
+                        turns.put_off(Arc::clone(&origin));
+                        break;
+                    }
                     Ended::OtherContent => {
                         troubles.push_back(Next::OtherContent(generation_id));
                     }
@@ -200,10 +204,14 @@ impl Dispatcher {
                 }
             }
         }
+        let is_put_off = turns.has_put_off();
         for origin in turns.left().chain(full) {
             stream.make_ready(&origin);
         }
-        stream.pending_since = stream.has_ready().then_some(at.now);
+        // What belongs to the next batch waits for nothing else.
+        let since = at.now.checked_sub(plan.max_wait).filter(|_| is_put_off);
+        stream.pending_since = (stream.has_ready()).then(|| since.unwrap_or(at.now));
+        stream.is_behind = stream.has_ready();
         let sealed = (!plan.encoder.is_empty()).then(|| plan.encoder.seal());
         if let Some(sealed) = &sealed {
             stream.last_time = sealed.last_time.max(placing.newest());

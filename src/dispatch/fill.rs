@@ -36,6 +36,8 @@ pub(super) enum Ended {
     Full,
     /// The next record is of this time, which is later than asked for.
     Later(Time),
+    /// It is of this time, which is too late for the batch.
+    TooLate(Time),
     /// There is no further complete record. `is_held` says that there is one which may go on.
     Drained { is_held: bool },
     /// The file does not hold the content that the position was taken in.
@@ -146,7 +148,8 @@ impl Filler<'_> {
             // Nothing may have come of all that was read: others have their turn too.
             let is_long = read_in_all >= MOST_AT_ONCE && self.encoder.is_empty();
             let ended = if is_long { Ended::Full } else { ended };
-            if matches!(ended, Ended::Full | Ended::Later(_)) || chunk.is_end {
+            let is_over = matches!(ended, Ended::Full | Ended::Later(_) | Ended::TooLate(_));
+            if is_over || chunk.is_end {
                 return Ok(Filled {
                     end: position,
                     learned: self.reading.cutter.learned(),
@@ -227,6 +230,9 @@ impl Taker<'_> {
             }
             let wished = seen.max(oldest);
             let given = self.placing.place(wished);
+            if given > self.encoder.latest() {
+                return Ended::TooLate(seen);
+            }
             let end = self.at + framed.line.bytes.len();
             let mut line = framed.line;
             let mut is_in_key = cutter.learned().is_in_key(None);
@@ -337,6 +343,9 @@ impl Taker<'_> {
             }
             let wished = time.max(oldest);
             let given = self.placing.place(wished);
+            if given > self.encoder.latest() {
+                return Ended::TooLate(time);
+            }
             let mut line = record.line;
             let has_room = line.bytes.len() + CONTINUED_MARK.len() <= framer.max_line();
             if record.is_continued && has_room {

@@ -14,7 +14,7 @@ const MILLISECOND: i64 = 1_000_000;
 const SECOND: i64 = 1000 * MILLISECOND;
 
 /// At least so far one file is read ahead of the others, in nanoseconds, and at most.
-const AHEAD: (i64, i64) = (SECOND, 3600 * SECOND);
+const AHEAD: (i64, i64) = (SECOND, 1800 * SECOND);
 /// About so many turns the files of a stream take within a batch: each costs a read. After so many,
 /// or when each file had one, the way ahead is doubled.
 const TURNS: usize = 256;
@@ -94,6 +94,8 @@ fn begin_of_millisecond(time: Time) -> i64 {
 pub(super) struct Turns {
     /// Each with a time before which it holds nothing more; the earliest at the end.
     waiting: Vec<(Time, Arc<Path>)>,
+    /// Those of which the next record is too late for the batch.
+    put_off: Vec<Arc<Path>>,
     /// How far a file is read ahead of the others, in nanoseconds; nothing when no order is asked.
     ahead: Option<i64>,
     until_doubled: usize,
@@ -113,6 +115,7 @@ impl Turns {
                 .map(|it| it.clamp(AHEAD.0, AHEAD.1)),
             until_doubled: TURNS.max(waiting.len()),
             waiting,
+            put_off: Vec::new(),
         }
     }
 
@@ -137,9 +140,20 @@ impl Turns {
         self.waiting.insert(at, (time, origin));
     }
 
-    /// Those that had no turn any more, in their order.
+    /// What it has comes too late for the batch.
+    pub(super) fn put_off(&mut self, origin: Arc<Path>) {
+        self.put_off.push(origin);
+    }
+
+    /// Whether one comes too late.
+    pub(super) fn has_put_off(&self) -> bool {
+        !self.put_off.is_empty()
+    }
+
+    /// Those that had no turn any more or come too late, in their order.
     pub(super) fn left(self) -> impl Iterator<Item = Arc<Path>> {
-        self.waiting.into_iter().rev().map(|(_, origin)| origin)
+        let waiting = self.waiting.into_iter().rev().map(|(_, origin)| origin);
+        waiting.chain(self.put_off)
     }
 
     /// How far to read ahead, in nanoseconds, in the batch after one that reached from `first` to

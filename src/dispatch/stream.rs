@@ -5,7 +5,7 @@
 use std::collections::VecDeque;
 use std::path::Path;
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use super::room::Place;
 use crate::batch::{BatchId, StreamName};
@@ -17,6 +17,9 @@ const MAX_IN_FLIGHT: usize = 2;
 /// So many more may be on their way as wait for another record of the stream to be taken.
 const MAX_STUCK: usize = 16;
 
+/// What waits for less is of about the same time.
+const LONG: Duration = Duration::from_mins(5);
+
 /// A stream.
 #[derive(Debug)]
 pub(super) struct Stream {
@@ -27,6 +30,8 @@ pub(super) struct Stream {
     /// How far one file is read ahead of the others while more waits than a batch takes, in
     /// nanoseconds.
     pub(super) ahead: i64,
+    /// Whether more may wait than what was written just now.
+    pub(super) is_behind: bool,
     /// What feeds it, by path: mostly one.
     feeds: Vec<Feed>,
     /// Paths with something to read, in turn.
@@ -65,6 +70,7 @@ impl Stream {
             name,
             last_time: Time::default(),
             ahead: 0,
+            is_behind: true,
             feeds: Vec::new(),
             ready: VecDeque::new(),
             pending: 0,
@@ -82,8 +88,16 @@ impl Stream {
             .binary_search_by(|it| it.origin.as_os_str().cmp(origin))
     }
 
+    /// Whether what waits may be of so long that it takes several batches, however little it is: the
+    /// files are to be read in the order of their times then.
+    pub(super) fn may_be_of_long(&self, now: Instant) -> bool {
+        let since = self.pending_since;
+        self.is_behind || since.is_some_and(|it| now.duration_since(it) > LONG)
+    }
+
     /// Adds a generation; numbers grow with age, so the order is kept by them.
     pub(super) fn add(&mut self, origin: &Arc<Path>, id: GenerationId) {
+        self.is_behind = true;
         let place = self.find(origin).unwrap_or_else(|place| {
             let feed = Feed {
                 origin: Arc::clone(origin),

@@ -134,3 +134,30 @@ fn what_an_earlier_run_may_have_sent_is_no_dead_letter_for_its_age_alone() {
         scene.assert_flawless(backend);
     }
 }
+
+#[test]
+fn what_was_stored_of_half_a_day_is_no_dead_letter_after_a_kill() {
+    for backend in Backend::ALL {
+        let scene = Scene::new();
+        let config = config(&scene, backend, "");
+        let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap();
+        let line = |hours: u64| {
+            let seconds = now.as_secs() - hours * 3600;
+            format!(r#"{{"ts":{seconds},"msg":"{hours} hours ago"}}"#)
+        };
+        let lines: Vec<_> = (0..12).rev().map(line).collect();
+        let [first, rest @ ..] = &lines[..] else {
+            panic!("there are more");
+        };
+        kill_with_a_line_on_its_way(&scene, &config, [first, &rest.join("\n")], true);
+        scene.receiver.set_faults(backend, Faults::default());
+        let agent = scene.start(&config);
+        config.wait_until_no_lag();
+        agent.stop_well();
+        assert_eq!(config.dead_letters(), Vec::<Value>::new(), "{backend}");
+        let mut lines = lines;
+        lines.sort_unstable();
+        assert_eq!(stored(&scene, backend), lines, "{backend}");
+        scene.assert_flawless(backend);
+    }
+}
