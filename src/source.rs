@@ -285,8 +285,8 @@ impl Source {
         self.has_missed |= self.watch.is_polled();
         let deferred = deferred.into_iter().map(|(_, path)| path);
         let paths = touched.names.into_iter().chain(deferred);
-        let names = paths.flat_map(|path| self.names_at(&path)).collect();
-        self.look_at_names(names, journal, at)
+        let names = self.names_at(paths);
+        self.look_at_names(names.into_iter().collect(), journal, at)
     }
 
     /// Looks at everything, or at the files without a name, when it is time.

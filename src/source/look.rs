@@ -1,9 +1,10 @@
 //! A look at one name or at one open file: what became of it since the last look.
 
+use std::collections::BTreeSet;
 use std::fs::Metadata;
 use std::io;
 use std::os::unix::fs::MetadataExt as _;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use super::file::{FileKey, Stat};
@@ -164,12 +165,15 @@ impl Source {
         }
     }
 
-    pub(super) fn retired_in(&self, folder: &Path) -> Vec<GenerationId> {
-        self.generations
-            .values()
-            .filter(|it| it.place == Place::Rotated && it.origin.parent() == Some(folder))
+    /// What was rotated away in these folders.
+    pub(super) fn retired_in(
+        &self,
+        folders: &BTreeSet<PathBuf>,
+    ) -> impl Iterator<Item = GenerationId> {
+        let is_in = |origin: &Path| origin.parent().is_some_and(|it| folders.contains(it));
+        self.generations()
+            .filter(move |it| it.place == Place::Rotated && is_in(&it.origin))
             .map(|it| it.id)
-            .collect()
     }
 
     /// Looks at the files that stand at no name of their own.

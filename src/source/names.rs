@@ -72,16 +72,21 @@ impl PartialEq for Name {
 impl Eq for Name {}
 
 impl Source {
-    /// What a path that changed is to the inputs, with the names that lead to it by links. A file
-    /// that was rotated away in its folder may be concerned too.
-    pub(super) fn names_at(&self, path: &Path) -> Vec<Name> {
-        let mut names = Vec::new();
-        for path in std::iter::once(path).chain(self.links.names_of(path)) {
-            names.extend((0..self.inputs.len()).filter_map(|input| self.name_of(input, path)));
-            if let Some(folder) = path.parent() {
-                names.extend(self.retired_in(folder).into_iter().map(Name::Nameless));
+    /// What paths that changed are to the inputs, with the names that lead to them by links, each
+    /// once. Files that were rotated away in their folders may be concerned too.
+    pub(super) fn names_at(&self, paths: impl Iterator<Item = PathBuf>) -> BTreeSet<Name> {
+        let mut names = BTreeSet::new();
+        let mut folders = BTreeSet::new();
+        for path in paths {
+            for path in std::iter::once(path.as_path()).chain(self.links.names_of(&path)) {
+                names.extend((0..self.inputs.len()).filter_map(|input| self.name_of(input, path)));
+                let folder = path.parent();
+                if let Some(folder) = folder.filter(|it| !folders.contains(*it)) {
+                    folders.insert(folder.to_owned());
+                }
             }
         }
+        names.extend(self.retired_in(&folders).map(Name::Nameless));
         names
     }
 

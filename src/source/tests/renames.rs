@@ -55,3 +55,21 @@ fn a_file_that_is_given_the_name_of_another_while_that_is_opened_has_one_reader(
     );
     assert!(bench.source.get(id).is_some());
 }
+
+#[test]
+fn each_rotated_file_is_looked_at_once_however_many_names_of_its_folder_change() {
+    let mut bench = bench(&["*.log"]);
+    let logs: Vec<_> = (0..20).map(|number| format!("{number}.log")).collect();
+    for log in &logs {
+        bench.write(log, &lines(log, 100));
+    }
+    bench.walk();
+    for log in &logs {
+        bench.rename(log, &format!("{log}.1"));
+        bench.write(log, &lines(&format!("a younger {log}"), 100));
+    }
+    bench.events();
+    let paths = logs.iter().map(|log| bench.path(log));
+    let names = bench.source.names_at(paths);
+    assert_eq!(names.len(), 2 * logs.len(), "{names:?}");
+}
