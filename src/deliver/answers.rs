@@ -97,6 +97,7 @@ const TOO_LARGE: &str = "it is divided by itself; a smaller batch.max_bytes spar
 const QUOTA: &str = "it passes by itself, and less is sent meanwhile; if it lasts for minutes, ask AWS for a higher quota of {action}";
 const AWS_IS_ILL: &str = "it passes by itself; if it lasts for minutes, look at AWS's health page for this region, or at what endpoint_url leads to";
 const CREDENTIALS: &str = "look at the AWS credentials, and at what stands before AWS";
+const NOT_AWS: &str = "it is no answer of CloudWatch Logs, but of a proxy or the like: look at endpoint_url and at what stands before it";
 
 /// The answers of Loki; the first row that fits counts.
 pub(super) static LOKI: [Row; 14] = [
@@ -173,7 +174,7 @@ pub(super) static LOKI: [Row; 14] = [
 ];
 
 /// The answers of CloudWatch Logs; the first row that fits counts.
-pub(super) static CLOUDWATCH: [Row; 18] = [
+pub(super) static CLOUDWATCH: [Row; 19] = [
     codes(&["ThrottlingException"], Class::Retry, "throttled", QUOTA),
     codes(
         &["LimitExceededException"],
@@ -255,23 +256,22 @@ pub(super) static CLOUDWATCH: [Row; 18] = [
     status(one(403), Class::Hold, "credentials", CREDENTIALS),
     status(
         (300, 399),
-        Class::Hold,
+        Class::Open,
         "config",
         "endpoint_url must name the endpoint itself, not a redirect",
     ),
     noted(
         Row {
             codes: NO_CODE,
-            ..status(
-                (400, 499),
-                Class::Hold,
-                "config",
-                "it is no answer of CloudWatch Logs: look at endpoint_url and at what stands before it",
-            )
+            ..status((400, 499), Class::Hold, "config", NOT_AWS)
         },
         "No record goes to the dead letters on the word of something else than AWS.",
     ),
-    status(ANY, Class::Refused, "refused", WHAT_AWS_NAMES),
+    status((400, 499), Class::Refused, "refused", WHAT_AWS_NAMES),
+    noted(
+        status(ANY, Class::Open, "server_error", NOT_AWS),
+        "No record counts as delivered on the word of something else than AWS.",
+    ),
 ];
 
 static WITHOUT: [NoAnswer; 9] = [
@@ -287,7 +287,7 @@ static WITHOUT: [NoAnswer; 9] = [
         class: Class::Open,
         reason: "server_error",
         words: "a success of CloudWatch Logs that cannot be read",
-        mending: "look whether endpoint_url leads to CloudWatch Logs itself, and at what stands before it",
+        mending: NOT_AWS,
     },
     NoAnswer {
         without: Without::Failure(Kind::Settings),
@@ -346,12 +346,8 @@ pub(super) fn find(table: &'static [Row], code: &str, status: u16) -> &'static R
         let (least, most) = row.statuses;
         (row.codes.is_empty() || row.codes.contains(&code)) && (least..=most).contains(&status)
     };
-    table.iter().find(fits).unwrap_or(any_other(table))
-}
-
-/// The row for whatever no other one is for.
-pub(super) fn any_other(table: &'static [Row]) -> &'static Row {
-    &table[table.len() - 1]
+    let any_other = &table[table.len() - 1];
+    table.iter().find(fits).unwrap_or(any_other)
 }
 
 /// What it means that there was no answer.

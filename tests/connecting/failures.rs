@@ -125,7 +125,7 @@ fn cases(scene: &Scene, servers: &Servers, rows: &BTreeMap<String, Row>) -> Vec<
             cloudwatch,
             servers.empty.url("http"),
             "",
-            "PutLogEvents was answered with 200 and something that cannot be read".into(),
+            "PutLogEvents was answered with 200 and nothing".into(),
             &mending(NONSENSE),
         ),
         case(

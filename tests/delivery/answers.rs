@@ -53,7 +53,8 @@ impl Case {
             (Backend::Cloudwatch, Some(code)) => {
                 json!({ "__type": code, "message": WHY }).to_string()
             }
-            // As something answers that stands before AWS.
+            // As something answers that stands before AWS; it may even speak JSON.
+            (Backend::Cloudwatch, None) if self.row.answer == "any other" => "{}".to_owned(),
             (Backend::Cloudwatch, None) => format!("<html>{WHY}</html>"),
         }
     }
@@ -99,8 +100,12 @@ fn cases(row: &Row, earlier: &[Row], backend: Backend) -> Vec<Case> {
         let codes = row.answer.split(", ").map(|it| it.trim_matches('`'));
         return codes.map(|code| case(400, Some(code))).collect();
     };
-    if row.answer == "any other" && backend == Backend::Cloudwatch {
-        return [400, 499].map(|it| case(it, Some(NO_KNOWN_CODE))).into();
+    if backend == Backend::Cloudwatch {
+        match &*row.answer {
+            "400 to 499" => return [400, 499].map(|it| case(it, Some(NO_KNOWN_CODE))).into(),
+            "any other" => return [101, 201, 202, 206, 299].map(|it| case(it, None)).into(),
+            _ => {}
+        }
     }
     let taken: Vec<_> = earlier.iter().filter_map(statuses).collect();
     let is_taken = |status| {

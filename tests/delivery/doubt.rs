@@ -1,11 +1,12 @@
 //! Answers that leave open whether a batch is stored. CloudWatch Logs stores everything again
 //! that is sent again, so the stream is read back before.
 
-use std::time::Duration;
+use std::sync::Mutex;
+use std::time::{Duration, Instant};
 
 use pinnace::receiver::{Action, Backend, Faults, Summary};
 
-use crate::harness::{Agent, Config, Numbered, Scene, get};
+use crate::harness::{Agent, Config, Front, Numbered, Scene, Verdict, get, header};
 
 pub(crate) const PUT: &str = "PutLogEvents";
 
@@ -238,4 +239,54 @@ fn behind_a_mask_nothing_is_lost_and_what_is_there_twice_is_counted() {
     let (scene, doubtful) = ship(faults(false), "");
     let summary = scene.receiver.summary(Backend::Cloudwatch);
     assert_eq!((doubtful, summary.repeated), (0, 0), "nothing was there");
+}
+
+/// A front that stores the second put and answers it with 500, and gives `empty` to whoever reads
+/// back until what is stored must be visible.
+fn front_that_reads_nothing(scene: &Scene, empty: &'static str) -> Front {
+    let puts: Mutex<Vec<Instant>> = Mutex::default();
+    Front::scripted(scene.receiver.address(), move |parts, _| {
+        let target = header(parts, "x-amz-target");
+        let mut puts = puts.lock().unwrap();
+        if target.ends_with(PUT) {
+            puts.push(Instant::now());
+            // The first one finds no stream.
+            if puts.len() == 3 {
+                return Verdict::CarryOutAndAnswer(500, String::new());
+            }
+        }
+        let is_soon = |put: &Instant| put.elapsed() < Duration::from_secs(7);
+        if target.ends_with("GetLogEvents") && puts.last().is_some_and(is_soon) {
+            return Verdict::Answer(200, empty.to_owned());
+        }
+        Verdict::PassOn
+    })
+}
+
+#[test]
+fn a_read_that_is_answered_with_nothing_does_not_mean_that_nothing_is_stored() {
+    for empty in ["", "{}"] {
+        let scene = Scene::new();
+        let front = front_that_reads_nothing(&scene, empty);
+        let output = scene
+            .cloudwatch("log_stream: all, request_timeout: 500ms")
+            .replace(&scene.receiver.cloudwatch_url(), &front.url("http"));
+        let config = Config {
+            outputs: vec![output],
+            ..scene.cloudwatch_config()
+        }
+        .serving();
+        let mut series = Numbered::new("doubt");
+        let agent = scene.start(&config);
+        series.append_to(&scene.log("app.log"), 10);
+        scene.wait_for_stored(Backend::Cloudwatch, series.next);
+        config.wait_until_no_lag();
+        series.append_to(&scene.log("app.log"), 10);
+        scene.wait_for_stored(Backend::Cloudwatch, series.next);
+        config.wait_until_no_lag();
+        agent.stop_well();
+        let summary = scene.receiver.summary(Backend::Cloudwatch);
+        assert_eq!(summary.repeated, 0, "{empty:?}");
+        scene.assert_series_arrived(Backend::Cloudwatch, &series);
+    }
 }

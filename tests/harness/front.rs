@@ -190,10 +190,12 @@ async fn respond(
         Verdict::Hang => std::future::pending().await,
         Verdict::Break => return Err(Broken.into()),
     };
-    // An instance's service says this with its tokens; the others' clients do not mind.
+    // An instance's service says this with its tokens, and AWS with every answer, also through a
+    // proxy that answers otherwise; the others' clients do not mind.
     let mut response = Response::builder()
         .status(status)
-        .header("x-aws-ec2-metadata-token-ttl-seconds", "21600");
+        .header("x-aws-ec2-metadata-token-ttl-seconds", "21600")
+        .header("x-amzn-requestid", "1");
     if let Some(date) = *shared.date.lock().unwrap() {
         response = response.header("date", date);
     }

@@ -81,7 +81,7 @@ Printed from the tables that the program goes by (`src/deliver/answers.rs`); `UP
     let _ = write!(text, "\n## Loki\n\n{}", answers(&LOKI));
     let _ = write!(
         text,
-        "\n## CloudWatch Logs\n\nA success is *delivered*, and *partial* when `rejectedLogEventsInfo` names records.\n\n{}",
+        "\n## CloudWatch Logs\n\nA success is 200 with a JSON object: *delivered*, and *partial* when `rejectedLogEventsInfo` names records.\n\n{}",
         answers(&CLOUDWATCH)
     );
     text.push_str(

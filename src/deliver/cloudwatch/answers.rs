@@ -17,6 +17,11 @@ const TOO_OLD: i64 = 14 * 24 * 3600 * 1_000_000_000;
 /// AWS takes nothing that is further ahead, in nanoseconds.
 const TOO_NEW: i64 = 2 * 3600 * 1_000_000_000;
 
+/// The only status with which AWS says that something is done.
+pub(super) const SUCCESS: u16 = 200;
+/// Stands for a code that says nothing where nothing was put.
+const OF_A_PUT: &str = "of a put";
+
 const OLD: &str =
     "PutLogEvents refused it as too old: CloudWatch Logs takes nothing that is older than 14 days";
 const EXPIRED: &str =
@@ -111,7 +116,7 @@ where
     match error {
         // A page of something that stands before AWS, with a status of success.
         SdkError::ServiceError(service) if service.raw().status().is_success() => {
-            nonsense(action, service.raw())
+            no_success(action, service.raw())
         }
         SdkError::ServiceError(service) => {
             let status = service.raw().status().as_u16();
@@ -130,16 +135,29 @@ where
             answer
         }
         SdkError::TimeoutError(_) => silence(action),
-        SdkError::ResponseError(response) => nonsense(action, response.raw()),
+        SdkError::ResponseError(response) => no_success(action, response.raw()),
         SdkError::DispatchFailure(failure) if failure.is_timeout() => silence(action),
         other => set_up(&causes(other)),
     }
 }
 
-fn nonsense(action: &str, response: &HttpResponse) -> Answer {
+fn no_success(action: &str, response: &HttpResponse) -> Answer {
     let status = response.status().as_u16();
-    let said = format!("{action} was answered with {status} and something that cannot be read");
-    unanswered(Without::Nonsense, &said)
+    if response.status().is_success() && status != SUCCESS {
+        return classify_service(None, None, status, action);
+    }
+    let is_empty = response.body().bytes().is_some_and(<[u8]>::is_empty);
+    let what = if is_empty {
+        "nothing"
+    } else {
+        "something that cannot be read"
+    };
+    nonsense(&format!("{action} was answered with {status} and {what}"))
+}
+
+/// A success that does not say what AWS would say.
+pub(super) fn nonsense(said: &str) -> Answer {
+    unanswered(Without::Nonsense, said)
 }
 
 fn silence(action: &str) -> Answer {
@@ -187,7 +205,7 @@ pub(crate) fn classify_service(
             return Answer::delivered();
         }
         // Only a put can be stored already.
-        row = table::any_other(&table::CLOUDWATCH);
+        row = table::find(&table::CLOUDWATCH, OF_A_PUT, status);
     }
     let mut said = format!("{action} was answered with {status}");
     for part in [
@@ -240,7 +258,9 @@ mod tests {
             ("", 429, Class::Retry, "throttled"),
             ("", 403, Class::Hold, "credentials"),
             ("SomethingNew", 400, Class::Refused, "refused"),
-            ("", 301, Class::Hold, "config"),
+            ("", 101, Class::Open, "server_error"),
+            ("", 202, Class::Open, "server_error"),
+            ("", 301, Class::Open, "config"),
             ("", 400, Class::Hold, "config"),
             ("", 404, Class::Hold, "config"),
             ("", 401, Class::Hold, "credentials"),

@@ -17,6 +17,7 @@ use aws_sdk_cloudwatchlogs::config::{
 
 use super::super::{Answer, Class};
 use super::credentials::{NONE_FOUND, SIGN_IN, signs_in_by_sso};
+use super::genuine::OfAws;
 use crate::config::{AssumeRole, CloudWatchLogs};
 use crate::connect;
 use crate::connect::proxy::is_near;
@@ -105,7 +106,7 @@ impl Session {
 
     async fn make(&self) -> Result<Client, Answer> {
         let shared = self.shared().await?;
-        let mut config = aws_sdk_cloudwatchlogs::config::Builder::from(&shared);
+        let mut config = aws_sdk_cloudwatchlogs::config::Builder::from(&shared).interceptor(OfAws);
         if let Some(url) = &self.endpoint_url {
             config = config.endpoint_url(url);
         }
