@@ -114,8 +114,8 @@ pub(crate) enum Change {
 pub(crate) struct Source {
     inputs: Vec<Input>,
     generations: BTreeMap<GenerationId, Box<Generation>>,
-    /// Whether all of them stand at home, once it is found out.
-    all_at_home: Cell<Option<bool>>,
+    /// Whether all of them stand at home and none ends in NULs, once it is found out.
+    all_settled: Cell<Option<bool>>,
     by_key: HashMap<(usize, FileKey), GenerationId>,
     by_path: Held,
     /// Copies of open generations.
@@ -169,7 +169,7 @@ impl Source {
         Self {
             inputs: inputs.map(Input::new).collect(),
             generations: BTreeMap::new(),
-            all_at_home: Cell::default(),
+            all_settled: Cell::default(),
             by_key: HashMap::new(),
             by_path: Held::default(),
             aliases: HashMap::new(),
@@ -228,19 +228,20 @@ impl Source {
 
     /// When [`Source::look_when_due`] has something to do.
     pub(crate) fn next_due(&self) -> Instant {
-        if self.are_all_at_home() {
+        if self.are_all_settled() {
             self.next_walk
         } else {
             self.next_walk.min(self.next_retired)
         }
     }
 
-    /// Whether every generation stands at the name under which it was first seen. Asked at every
-    /// turn, so it is only found out anew after a look.
-    pub(crate) fn are_all_at_home(&self) -> bool {
-        let all = || self.generations().all(Generation::is_at_home);
-        let known = self.all_at_home.get().unwrap_or_else(all);
-        self.all_at_home.set(Some(known));
+    /// Whether every generation stands at the name under which it was first seen, and is written in
+    /// no way of which nothing tells. Asked at every turn, so it is only found out anew after a look.
+    pub(crate) fn are_all_settled(&self) -> bool {
+        let is_settled = |it: &Generation| it.is_at_home() && !it.content.ends_in_nuls();
+        let all = || self.generations().all(is_settled);
+        let known = self.all_settled.get().unwrap_or_else(all);
+        self.all_settled.set(Some(known));
         known
     }
 
@@ -289,7 +290,7 @@ impl Source {
         self.look_at_names(names.into_iter().collect(), journal, at)
     }
 
-    /// Looks at everything, or at the files without a name, when it is time.
+    /// Looks at everything, or at the files of which no event tells, when it is time.
     pub(crate) fn look_when_due(&mut self, journal: &mut Journal, at: Moment) -> Vec<Change> {
         if at.now >= self.next_walk {
             return self.walk(journal, at);
@@ -297,7 +298,7 @@ impl Source {
         let mut changes = Vec::new();
         if at.now >= self.next_retired {
             self.next_retired = at.now + RETIRED_EVERY;
-            self.all_at_home.set(None);
+            self.all_settled.set(None);
             if self.has_lost_a_folder() {
                 return self.walk(journal, at);
             }
@@ -360,7 +361,7 @@ impl Source {
 
     /// Closes a generation that nobody needs any more.
     pub(crate) fn close(&mut self, id: GenerationId) {
-        self.all_at_home.set(None);
+        self.all_settled.set(None);
         if let Some(generation) = self.generations.remove(&id) {
             self.release(id, generation.input, generation.key, &generation.path);
             self.elsewhere.note_closed(&generation);

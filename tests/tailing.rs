@@ -26,6 +26,8 @@ mod midnight;
 mod model;
 #[path = "tailing/names.rs"]
 mod names;
+#[path = "tailing/preallocated.rs"]
+mod preallocated;
 #[path = "tailing/python.rs"]
 mod python;
 #[path = "tailing/replaced.rs"]

@@ -32,7 +32,7 @@ impl Source {
         journal: &mut Journal,
         at: Moment,
     ) -> Anew {
-        self.all_at_home.set(None);
+        self.all_settled.set(None);
         let mut anew = Anew::default();
         let Some(old) = self.generations.get(&id) else {
             return anew;

@@ -1,5 +1,6 @@
 //! The bytes of a file as its reader means them: those of the file itself, or those inside a
-//! gzip. Offsets are always those of the content.
+//! gzip. Offsets are always those of the content. NULs at the end are none of it: a writer that makes
+//! its file longer beforehand puts its lines over them.
 
 use std::cell::RefCell;
 use std::fs::File;
@@ -8,9 +9,11 @@ use std::os::unix::fs::FileExt as _;
 
 use flate2::read::MultiGzDecoder;
 
-#[cfg(test)]
-use super::meanwhile;
 use crate::span::{ANCHOR_BYTES, Anchor, HEAD_BYTES, Position};
+
+mod plain;
+
+use plain::{Plain, text_len};
 
 /// What every gzip begins with.
 const GZIP_MAGIC: [u8; 2] = [0x1F, 0x8B];
@@ -24,7 +27,7 @@ const MAX_PLACES: usize = 4;
 #[derive(Debug)]
 pub(crate) enum Content {
     /// The file itself.
-    Plain(File),
+    Plain(Plain),
     /// What is compressed in it.
     Gzip(Gzip),
 }
@@ -36,13 +39,13 @@ impl Content {
         if may_be_gzip && is_gzip(&file)? {
             return Ok(Self::Gzip(Gzip::new(file)?));
         }
-        Ok(Self::Plain(file))
+        Ok(Self::Plain(Plain::new(file)))
     }
 
     /// The open file.
     pub(crate) fn file(&self) -> &File {
         match self {
-            Self::Plain(file) => file,
+            Self::Plain(plain) => plain.file(),
             Self::Gzip(gzip) => &gzip.file,
         }
     }
@@ -63,29 +66,26 @@ impl Content {
     /// How long the content is of a file that is so long.
     pub(super) fn len(&self, of_file: u64) -> u64 {
         match self {
-            Self::Plain(_) => of_file,
+            Self::Plain(plain) => plain.len(of_file),
             Self::Gzip(gzip) => gzip.end.offset,
+        }
+    }
+
+    /// Whether it ended in NULs when its length was last asked: what is written over them need not
+    /// change what the system says of the file.
+    pub(super) fn ends_in_nuls(&self) -> bool {
+        match self {
+            Self::Plain(plain) => plain.ends_in_nuls(),
+            Self::Gzip(_) => false,
         }
     }
 
     /// Fills `buffer` from `offset` on. Returns how much there was, and whether the content
     /// ended.
     pub(super) fn read_at(&self, buffer: &mut [u8], offset: u64) -> io::Result<(usize, bool)> {
-        let file = match self {
-            Self::Plain(file) => file,
-            Self::Gzip(gzip) => return gzip.read_at(buffer, offset),
-        };
-        // One call: a file that is emptied and filled between two would give a mixture.
-        loop {
-            match file.read_at(buffer, offset) {
-                Ok(len) => {
-                    #[cfg(test)]
-                    meanwhile::happen(meanwhile::After::Reading);
-                    return Ok((len, len < buffer.len()));
-                }
-                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-                Err(error) => return Err(error),
-            }
+        match self {
+            Self::Plain(plain) => plain.read_at(buffer, offset),
+            Self::Gzip(gzip) => gzip.read_at(buffer, offset),
         }
     }
 }
@@ -125,15 +125,20 @@ impl Gzip {
         let mut decoder = decoder_of(&file)?;
         let mut buffer = vec![0; HISTORY];
         let (mut len, mut tail) = (0, Vec::new());
+        // What was read behind the last byte that is not NUL.
+        let mut nuls: u64 = 0;
         loop {
             match decoder.read(&mut buffer) {
                 Ok(0) => break,
                 Ok(more) => {
-                    len += more as u64;
-                    let new = &buffer[more.saturating_sub(ANCHOR_BYTES)..more];
-                    let too_many = (tail.len() + new.len()).saturating_sub(ANCHOR_BYTES);
-                    tail.drain(..too_many);
-                    tail.extend_from_slice(new);
+                    let text = text_len(&buffer[..more]);
+                    if text > 0 {
+                        len += nuls + text as u64;
+                        push_last(&mut tail, &NULS[..usize_of(nuls).min(ANCHOR_BYTES)]);
+                        push_last(&mut tail, &buffer[..text]);
+                        nuls = 0;
+                    }
+                    nuls += (more - text) as u64;
                 }
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
                 Err(error) => return Err(error),
@@ -150,6 +155,10 @@ impl Gzip {
     }
 
     fn read_at(&self, buffer: &mut [u8], offset: u64) -> io::Result<(usize, bool)> {
+        let left = usize_of(self.end.offset.saturating_sub(offset));
+        let is_end = left < buffer.len();
+        let most = left.min(buffer.len());
+        let buffer = &mut buffer[..most];
         let mut places = self.places.borrow_mut();
         let nearest = places
             .iter()
@@ -161,13 +170,27 @@ impl Gzip {
             Some(index) => places.swap_remove(index),
             None => Place::at_beginning(&self.file)?,
         };
-        let read = place.read_at(buffer, offset)?;
+        let (len, _) = place.read_at(buffer, offset)?;
         if places.len() == MAX_PLACES {
             places.remove(0);
         }
         places.push(place);
-        Ok(read)
+        Ok((len, is_end))
     }
+}
+
+const NULS: [u8; ANCHOR_BYTES] = [0; ANCHOR_BYTES];
+
+/// Adds to the last [`ANCHOR_BYTES`] of a content.
+fn push_last(tail: &mut Vec<u8>, new: &[u8]) {
+    let new = &new[new.len().saturating_sub(ANCHOR_BYTES)..];
+    let too_many = (tail.len() + new.len()).saturating_sub(ANCHOR_BYTES);
+    tail.drain(..too_many);
+    tail.extend_from_slice(new);
+}
+
+fn usize_of(len: u64) -> usize {
+    usize::try_from(len).unwrap_or(usize::MAX)
 }
 
 fn decoder_of(file: &File) -> io::Result<MultiGzDecoder<BufReader<File>>> {
@@ -277,6 +300,29 @@ mod tests {
         ));
         let error = content(b"", true).unwrap_err();
         assert_eq!(error.kind(), io::ErrorKind::UnexpectedEof);
+    }
+
+    #[test]
+    fn nuls_at_the_end_are_no_content_of_a_gzip() {
+        for nuls in [1, 70_000, 300_000] {
+            let text = vec![b'x'; 100_000];
+            let mut with_nuls = text.clone();
+            with_nuls.extend(vec![0; nuls]);
+            let content = content(&gzip_of(&with_nuls), true).unwrap();
+            let end = Position {
+                offset: 100_000,
+                anchor: Anchor::at_end_of(&text),
+            };
+            assert_eq!(content.known_end(), Some(end));
+            let mut buffer = vec![1; 100_001];
+            assert_eq!(content.read_at(&mut buffer, 7).unwrap(), (99_993, true));
+            assert_eq!(content.read_at(&mut buffer, 100_000).unwrap(), (0, true));
+        }
+        let hole = [&vec![0; 200_000][..], b"text", &[0; 9]].concat();
+        let content = content(&gzip_of(&hole), true).unwrap();
+        assert_eq!(content.known_end().unwrap().offset, 200_004);
+        let before = Anchor::at_end_of(&hole[..200_004]);
+        assert_eq!(content.known_end().unwrap().anchor, before);
     }
 
     proptest! {

@@ -30,7 +30,7 @@ impl Source {
         &mut self,
         inputs: impl Iterator<Item = (&'a str, &'a [String], &'a [String])>,
     ) -> Vec<Generation> {
-        self.all_at_home.set(None);
+        self.all_settled.set(None);
         let before = std::mem::replace(&mut self.inputs, inputs.map(Input::new).collect());
         let mut now = HashMap::new();
         for (index, input) in self.inputs.iter().enumerate() {

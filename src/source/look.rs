@@ -176,7 +176,8 @@ impl Source {
             .map(|it| it.id)
     }
 
-    /// Looks at the files that stand at no name of their own.
+    /// Looks at the files that stand at no name of their own, and at those that end in NULs: nothing
+    /// tells of what is written over them in memory.
     pub(super) fn look_at_retired(
         &mut self,
         journal: &mut Journal,
@@ -185,10 +186,18 @@ impl Source {
     ) {
         let ids: Vec<_> = self.generations.keys().copied().collect();
         for id in ids {
-            match self.generations.get(&id).map(|it| it.place) {
-                None | Some(Place::Home | Place::Gone) => continue,
-                Some(Place::Moved) => {}
-                Some(Place::Rotated | Place::Deleted) => {
+            let Some(generation) = self.generations.get(&id) else {
+                continue;
+            };
+            match generation.place {
+                Place::Gone => continue,
+                Place::Home | Place::Moved if generation.content.ends_in_nuls() => {
+                    if let Ok(metadata) = generation.content.file().metadata() {
+                        self.look(id, &metadata, journal, at, changes);
+                    }
+                }
+                Place::Home | Place::Moved => {}
+                Place::Rotated | Place::Deleted => {
                     self.look_at_nameless(id, journal, at, changes);
                 }
             }

@@ -107,7 +107,7 @@ impl Source {
         journal: &mut Journal,
         at: Moment,
     ) -> Vec<Change> {
-        self.all_at_home.set(None);
+        self.all_settled.set(None);
         let mut moved = BTreeSet::new();
         for name in &names {
             match name {

@@ -41,6 +41,7 @@ pub(super) struct Opened {
     pub(super) content: Content,
     pub(super) metadata: Metadata,
     pub(super) head: Vec<u8>,
+    len: u64,
     /// Where it ended then, with the proof of what lay before.
     end: Option<Position>,
 }
@@ -64,6 +65,7 @@ impl Opened {
         }
         let content = Content::of(file, may_be_gzip)?;
         let (mut head, mut end) = (Vec::new(), content.known_end());
+        let mut len = end.map_or(0, |end| end.offset);
         if end.is_some() {
             head = reader::read_head(&content)?;
         }
@@ -74,9 +76,10 @@ impl Opened {
             // There is less of it when it is emptied just now: then it is what it is by now. What is
             // read before its size is known may be less than is in it.
             metadata = content.file().metadata()?;
+            len = content.len(metadata.len());
             head = reader::read_head(&content)?;
-            head.truncate(usize::try_from(metadata.len()).unwrap_or(usize::MAX));
-            end = end_of(&content, metadata.len())?;
+            head.truncate(usize::try_from(len).unwrap_or(usize::MAX));
+            end = end_of(&content, len)?;
         }
         #[cfg(test)]
         meanwhile::happen(meanwhile::After::Opening);
@@ -84,6 +87,7 @@ impl Opened {
             content,
             metadata,
             head,
+            len,
             end,
         })
     }
@@ -108,7 +112,7 @@ impl Opened {
 
     /// How long its content is.
     pub(super) fn len(&self) -> u64 {
-        self.content.len(self.metadata.len())
+        self.len
     }
 
     /// Where it ends, with the proof of what lies before.

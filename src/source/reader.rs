@@ -168,7 +168,7 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("log");
         std::fs::write(&path, "first\nsecond\n").unwrap();
-        let file = Content::Plain(std::fs::File::open(&path).unwrap());
+        let file = Content::of(std::fs::File::open(&path).unwrap(), false).unwrap();
         let mut reader = Reader::default();
         let Read::Bytes(chunk) = reader
             .read(&file, Position::default(), Default::default(), CHUNK)
@@ -209,7 +209,7 @@ mod tests {
         let path = dir.path().join("log");
         let banner = "every file begins like this\n".repeat(80);
         std::fs::write(&path, format!("{banner}first content\n")).unwrap();
-        let file = Content::Plain(std::fs::File::open(&path).unwrap());
+        let file = Content::of(std::fs::File::open(&path).unwrap(), false).unwrap();
         let mut reader = Reader::default();
         let (nothing, known) = (Position::default(), Head::of(&banner.as_bytes()[..99]));
         let Read::Bytes(chunk) = reader
@@ -236,7 +236,7 @@ mod tests {
         use std::os::unix::fs::FileExt as _;
         let file = tempfile::tempfile().unwrap();
         file.write_all_at(b"second, and longer", 0).unwrap();
-        let file = Content::Plain(file);
+        let file = Content::of(file, false).unwrap();
         let seen = (Head::of(b"first"), Position::default());
         let mut reader = Reader::default();
         let read = reader

@@ -26,7 +26,7 @@ struct Listed {
 impl Source {
     /// Looks at everything that the inputs mean.
     pub(crate) fn walk(&mut self, journal: &mut Journal, at: Moment) -> Vec<Change> {
-        self.all_at_home.set(None);
+        self.all_settled.set(None);
         self.clock.note(at);
         self.problems.begin_look();
         self.room.begin_look(&self.hidden);

@@ -293,7 +293,7 @@ impl Worker {
 
     /// When [`Worker::tidy`] has something to do.
     pub(super) fn next_tidy(&self) -> Option<Instant> {
-        let has_loose_ends = !self.source.are_all_at_home();
+        let has_loose_ends = !self.source.are_all_settled();
         let is_waiting = self
             .outputs
             .iter()
