@@ -2,7 +2,7 @@
 //! before what may be a copy of it, and the old comes before the young.
 
 use std::cmp::{Ordering, Reverse};
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::ffi::OsStr;
 use std::fs::Metadata;
 use std::os::unix::fs::MetadataExt as _;
@@ -124,7 +124,14 @@ impl Source {
             }
         }
         let mut changes = Vec::new();
-        for name in self.in_order(names, journal) {
+        let mut names = self.in_order(names, journal);
+        while let Some((name, file)) = names.pop_front() {
+            // It has its place by the file that it led to. The one that it was given to since may be a copy of
+            // what is looked at later.
+            if file.is_some_and(|it| was_given_to_another(&name, it, journal)) {
+                names.push_back((name, None));
+                continue;
+            }
             match name {
                 Name::Meant(input, path) => {
                     let before = self.by_path.get(input, &path);
@@ -164,8 +171,8 @@ impl Source {
         changes
     }
 
-    /// The order in which names are looked at.
-    fn in_order(&self, names: Vec<Name>, journal: &Journal) -> impl Iterator<Item = Name> + use<> {
+    /// The order in which names are looked at, each with the file by which it has its place in it.
+    fn in_order(&self, names: Vec<Name>, journal: &Journal) -> VecDeque<(Name, Option<FileKey>)> {
         let is_held = |name: &Name| match name {
             Name::Meant(input, path) => self.by_path.get(*input, path).is_some(),
             Name::Sibling(..) | Name::Nameless(_) => false,
@@ -204,12 +211,14 @@ impl Source {
                 let by_time = (modified, of_file.clone());
                 // Times by a clock that was set back say less than names do.
                 let by_name = (!by_times).then(|| of_file.clone());
-                (!is_known, by_name, by_time, Reverse(age), name)
+                let place = (!is_known, by_name, by_time, Reverse(age), name);
+                (place, key)
             })
             .collect();
-        others.sort_unstable();
-        let others = others.into_iter().map(|(.., name)| name);
-        held.into_iter().chain(others)
+        others.sort_unstable_by(|(one, _), (other, _)| one.cmp(other));
+        let others = others.into_iter().map(|((.., name), key)| (name, key));
+        let held = held.into_iter().map(|name| (name, None));
+        held.chain(others).collect()
     }
 
     /// Whether a name that holds a generation now leads to a file that is not open.
@@ -223,6 +232,12 @@ impl Source {
                 .is_some_and(|it| it.key != FileKey::of(&metadata))
         })
     }
+}
+
+/// Whether a name leads by now to another file than this one, which nobody knows.
+fn was_given_to_another(name: &Name, file: FileKey, journal: &Journal) -> bool {
+    let metadata = name.path().and_then(|path| std::fs::metadata(path).ok());
+    metadata.is_some_and(|it| FileKey::of(&it) != file && !is_known(&known_files(journal), &it))
 }
 
 /// The files that hold known generations or held them, also those that were left for a copy.

@@ -73,3 +73,49 @@ fn each_rotated_file_is_looked_at_once_however_many_names_of_its_folder_change()
     let names = bench.source.names_at(paths);
     assert_eq!(names.len(), 2 * logs.len(), "{names:?}");
 }
+
+/// Lets it happen when the system was asked twice which file a name leads to.
+fn behind_two_questions(event: impl FnOnce() + 'static) {
+    let asking = meanwhile::After::Asking;
+    meanwhile::let_happen(asking, move || meanwhile::let_happen(asking, event));
+}
+
+/// At the first look of a run a rotation gives the name of an older file, which comes before the log, to
+/// a copy of the log: all of the log is known still, under whichever name it lies.
+#[test]
+fn a_copy_that_is_given_the_name_of_an_older_file_while_names_are_looked_at_is_known() {
+    for glob in ["*.log", "a.log*"] {
+        for is_begun in [true, false] {
+            let mut bench = bench(&[glob]);
+            bench.write("a.log", &lines("zero", 8000));
+            let zero = bench.opened();
+            bench.rename("a.log", "a.log.1");
+            let_the_clock_tick();
+            bench.write("a.log", &lines("one", 8000));
+            let one = bench.opened();
+            bench.deliver(one, 7000);
+
+            bench.restart(&[glob]);
+            let names = ["a.log", "a.log.1", "a.log.2"];
+            let [log, copy, older] = names.map(|name| bench.path(name));
+            behind_two_questions(move || {
+                fs::rename(&copy, older).unwrap();
+                if is_begun {
+                    // Nothing is in it yet.
+                    fs::write(&copy, "").unwrap();
+                    meanwhile::let_happen(meanwhile::After::Opening, move || {
+                        fs::copy(&log, copy).unwrap();
+                        fs::write(log, "").unwrap();
+                    });
+                } else {
+                    fs::copy(log, copy).unwrap();
+                }
+            });
+            bench.settle();
+
+            let open = bench.source.generations();
+            let open: Vec<_> = open.filter(|it| it.size > 0).map(|it| it.id).collect();
+            assert_eq!(open, [zero, one], "{glob}, begun: {is_begun}");
+        }
+    }
+}
