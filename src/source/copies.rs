@@ -2,7 +2,7 @@
 //! the original, and compressed ones. Decides by content; only names that rotation gives to a
 //! meant name are ever looked at.
 
-use std::fs::File;
+use std::fs::{File, Metadata};
 use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 
@@ -166,6 +166,42 @@ impl Source {
         (before.place != Place::Gone && self.holds_more(before, opened)).then_some(before.id)
     }
 
+    /// Whether a file that is written just now can still become a copy of a log that an earlier run read
+    /// further, or that was closed to make room: one that lies at its name and is not open.
+    pub(super) fn may_become_copy(
+        &self,
+        input: usize,
+        path: &Path,
+        opened: &Opened,
+        journal: &Journal,
+        at: Moment,
+    ) -> bool {
+        let lineage = self.links.lineage_from_above(path);
+        let names = lineage.earlier_names().into_iter().flatten();
+        if opened.content.is_whole() || !is_written_now(opened, at) {
+            return false;
+        }
+        let state = journal.state();
+        let mut known = state.known_at(opened.metadata.ino(), names);
+        known.any(|(id, known)| {
+            let it = &known.identity;
+            let is_unopened = |log: Metadata| {
+                let file = (log.ino(), birth_of(&log));
+                let key = (input, FileKey::of(&log));
+                file == (it.inode, it.birth) && !self.by_key.contains_key(&key)
+            };
+            let begins_alike =
+                opened.head.len() < usize::from(it.head.len) || it.head.matches(&opened.head);
+            let mut read = state.positions_in(id).into_iter();
+            it.input == self.inputs[input].name
+                && lineage.can_come_from(&it.path)
+                && begins_alike
+                && read.any(|it| it.offset > opened.len())
+                && !self.generations.contains_key(&id)
+                && std::fs::metadata(&it.path).is_ok_and(is_unopened)
+        })
+    }
+
     /// Whether the file of a generation was deleted, and this one holds all that was in it and more.
     fn is_taken_over(&self, generation: &Generation, opened: &Opened) -> bool {
         let metadata = generation.content.file().metadata();
@@ -292,18 +328,19 @@ impl Source {
         if end > 0 && (!is_doubtful || end >= PROOF_ENOUGH) {
             return Likeness::Same;
         }
-        // What is from the future was written by a clock that was ahead, and not just now.
-        if at
-            .time
-            .nanos_since(modified(&opened.metadata))
-            .saturating_abs()
-            < COPIED_AFTER
-        {
+        if is_written_now(opened, at) {
             Likeness::MayBecome
         } else {
             Likeness::Other
         }
     }
+}
+
+/// Whether a file was written so short a time ago that more may come. What is from the future was written
+/// by a clock that was ahead, and not just now.
+fn is_written_now(opened: &Opened, at: Moment) -> bool {
+    let since = at.time.nanos_since(modified(&opened.metadata));
+    since.saturating_abs() < COPIED_AFTER
 }
 
 /// Whether another file holds all that is in that of a generation now.

@@ -113,11 +113,15 @@ impl Source {
                 None => self.recognise(input, path, opened, journal),
             },
         };
-        if opened.is_as_opened() {
-            identified
-        } else {
+        if !opened.is_as_opened() {
             // It was emptied meanwhile: what it did not prove says nothing.
-            Identified::Later
+            return Identified::Later;
+        }
+        match identified {
+            Identified::New if self.may_become_copy(input, path, opened, journal, at) => {
+                Identified::Later
+            }
+            identified => identified,
         }
     }
 

@@ -78,6 +78,28 @@ fn a_copy_is_not_read_while_its_original_is_there() {
     }
 }
 
+/// Nothing but the journal knows the log: it was closed to make room for others.
+#[test]
+fn a_copy_in_the_making_of_a_log_that_is_not_open_is_waited_for() {
+    let mut bench = bench(&["*.log"]);
+    bench.journal.append(&Entry::Route(crate::journal::Route {
+        input: "app".into(),
+        output: "out".into(),
+    }));
+    bench.write("a.log", &lines("one", 8000));
+    let id = bench.opened();
+    let size = bench.source.get(id).unwrap().size;
+    bench.deliver(id, size);
+    bench.source.put_aside(id);
+    for begun in [0, 500, 2000] {
+        fs::write(bench.path("a.log.1"), &lines("one", 8000)[..begun]).unwrap();
+        assert_eq!(bench.events(), [], "{begun}");
+    }
+    fs::copy(bench.path("a.log"), bench.path("a.log.1")).unwrap();
+    assert_eq!(bench.events(), []);
+    assert_eq!(bench.source.generations().count(), 0);
+}
+
 #[test]
 fn what_was_copied_and_emptied_goes_on_in_the_copy() {
     for (glob, place) in [("*.log", Place::Rotated), ("a.log*", Place::Moved)] {
