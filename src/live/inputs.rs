@@ -38,6 +38,12 @@ pub(super) fn look(input: &Input) -> Section {
         (_, true) => section.holds("match", format!("{count} files match, and all can be read")),
         (_, false) => section.note("match", format!("{count} files match")),
     }
+    for (folder, why) in found.passed_over.iter().take(NAMED) {
+        section.note(
+            "folders",
+            format!("{} is not entered: {why}", folder.display()),
+        );
+    }
     for sentence in closed.iter().take(NAMED) {
         section.fails("permission", sentence);
     }

@@ -1,11 +1,12 @@
 //! What cannot be read at the moment, in sentences with their mending. Tells the log once for
 //! each; only notes, decides nothing.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::io;
 use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 
+use super::discover::PassedOver;
 use crate::span::GenerationId;
 
 /// Files and folders that cannot be read, each with a sentence.
@@ -14,6 +15,10 @@ pub(super) struct Problems {
     sentences: BTreeMap<PathBuf, String>,
     /// Those of the last whole look, which need not be told again.
     earlier: BTreeMap<PathBuf, String>,
+    /// Folders that are not entered though nothing in them is left unread: told, and no problem.
+    spared: BTreeSet<PathBuf>,
+    /// Those of the last whole look.
+    spared_earlier: BTreeSet<PathBuf>,
     /// Open files that cannot be read.
     reading: BTreeMap<GenerationId, String>,
 }
@@ -22,18 +27,38 @@ impl Problems {
     /// A whole look begins: what is not noted again by it is mended.
     pub(super) fn begin_look(&mut self) {
         self.earlier = std::mem::take(&mut self.sentences);
+        self.spared_earlier = std::mem::take(&mut self.spared);
     }
 
     /// Something cannot be done with a file or folder.
     pub(super) fn note(&mut self, path: &Path, action: &str, error: &io::Error) {
         let sentence = sentence(path, action, error);
-        let is_known = [&self.sentences, &self.earlier]
-            .iter()
-            .any(|known| known.get(path) == Some(&sentence));
-        if !is_known {
+        if !self.is_known(path, &sentence) {
             tracing::warn!(problem = sentence, "not all files can be read");
         }
         self.sentences.insert(path.to_owned(), sentence);
+    }
+
+    /// A folder is not entered.
+    pub(super) fn note_passed_over(&mut self, folder: &Path, why: PassedOver) {
+        let sentence = format!("{} is not entered: {why}", folder.display());
+        let is_known = self.is_known(folder, &sentence)
+            || self.spared.contains(folder)
+            || self.spared_earlier.contains(folder);
+        if !is_known {
+            tracing::warn!(problem = sentence, "a folder is not entered");
+        }
+        if why == PassedOver::IsTooDeep {
+            self.sentences.insert(folder.to_owned(), sentence);
+        } else {
+            self.spared.insert(folder.to_owned());
+        }
+    }
+
+    fn is_known(&self, path: &Path, sentence: &str) -> bool {
+        let told = [&self.sentences, &self.earlier];
+        told.iter()
+            .any(|known| known.get(path).is_some_and(|it| it == sentence))
     }
 
     /// An open file cannot be read.
@@ -101,6 +126,18 @@ pub(crate) fn permission_mending(path: &Path) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_folder_is_a_problem_only_where_something_is_left_unread() {
+        let mut problems = Problems::default();
+        let folder = Path::new("/a/b");
+        for why in [PassedOver::LeadsBack, PassedOver::HasManyNames] {
+            problems.note_passed_over(folder, why);
+            assert_eq!(problems.iter().count(), 0, "{why:?}");
+        }
+        problems.note_passed_over(folder, PassedOver::IsTooDeep);
+        assert_eq!(problems.iter().count(), 1);
+    }
 
     #[test]
     fn a_refused_permission_names_the_owner_and_the_mending() {

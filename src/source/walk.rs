@@ -101,6 +101,9 @@ impl Source {
                     self.problems.note(&folder, "list", &error);
                     listed.failed.insert(folder);
                 }
+                for (folder, why) in found.passed_over {
+                    self.problems.note_passed_over(&folder, why);
+                }
             }
             let new = self.watch.set_folders(&listed.folders);
             if new.is_empty() {
