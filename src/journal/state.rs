@@ -2,7 +2,6 @@
 //! gives entries that amount to it.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::path::Path;
 
 use super::bound::Bound;
 use super::cursors::Cursors;
@@ -13,8 +12,10 @@ use crate::batch::parts::Parts;
 use crate::batch::{BatchId, divided};
 use crate::span::{GenerationId, PROOF_ENOUGH, Position, Span};
 pub(crate) use earlier::Earlier;
+use places::places_of;
 
 mod earlier;
+mod places;
 
 /// The state that a list of entries amounts to.
 #[derive(Debug, Clone, Default, PartialEq)]
@@ -223,26 +224,6 @@ impl State {
         released
     }
 
-    /// The generations that have this inode or one of these paths, in their order. There may be
-    /// others among them.
-    pub(crate) fn known_at<'a>(
-        &self,
-        inode: u64,
-        paths: impl Iterator<Item = &'a Path>,
-    ) -> impl Iterator<Item = (GenerationId, &Known)> {
-        let ids: BTreeSet<GenerationId> = paths
-            .map(place_of)
-            .chain([inode])
-            .flat_map(|place| {
-                let all = (place, GenerationId(0))..=(place, GenerationId(u64::MAX));
-                self.by_place.range(all)
-            })
-            .map(|(_, id)| *id)
-            .collect();
-        ids.into_iter()
-            .filter_map(|id| Some((id, &**self.generations.get(&id)?)))
-    }
-
     /// The body of a batch lies here by now.
     pub(super) fn place_body(&mut self, id: BatchId, place: Extent) {
         if let Some(sealed) = self.seals.get_mut(&id) {
@@ -420,15 +401,6 @@ impl State {
             .chain(acknowledged.map(|(id, _)| Entry::Acknowledge(*id)))
             .chain(std::iter::once(Entry::CheckpointEnd(end)))
     }
-}
-
-/// Where a generation is found in the index.
-fn places_of(identity: &Identity) -> [u64; 2] {
-    [identity.inode, place_of(&identity.path)]
-}
-
-fn place_of(path: &Path) -> u64 {
-    xxhash_rust::xxh3::xxh3_64(path.as_os_str().as_encoded_bytes())
 }
 
 #[cfg(test)]

@@ -13,8 +13,7 @@ use super::file::{self, FileKey};
 use super::meanwhile;
 use super::rotation::Age;
 use super::{Change, Moment, Source};
-use crate::journal::Journal;
-use crate::record::Time;
+use crate::journal::{Journal, OwnFile};
 use crate::span::GenerationId;
 
 /// A name to look at. Names are compared by their bytes.
@@ -178,11 +177,6 @@ impl Source {
             Name::Sibling(..) | Name::Nameless(_) => false,
         };
         let (held, others): (Vec<_>, Vec<_>) = names.into_iter().partition(is_held);
-        let known = if others.is_empty() {
-            BTreeSet::new()
-        } else {
-            known_files(journal)
-        };
         let others = others.into_iter().map(|name| {
             let metadata = name.path().and_then(|path| std::fs::metadata(path).ok());
             #[cfg(test)]
@@ -204,7 +198,7 @@ impl Source {
         let mut others: Vec<_> = others
             .into_iter()
             .map(|(metadata, age, name)| {
-                let is_known = metadata.as_ref().is_some_and(|it| is_known(&known, it));
+                let is_known = metadata.as_ref().is_some_and(|it| is_known(it, journal));
                 let modified = metadata.as_ref().map(file::modified);
                 let key = metadata.as_ref().map(FileKey::of);
                 let of_file = key.and_then(|key| youngest.get(&key)).unwrap_or(&age);
@@ -237,17 +231,14 @@ impl Source {
 /// Whether a name leads by now to another file than this one, which nobody knows.
 fn was_given_to_another(name: &Name, file: FileKey, journal: &Journal) -> bool {
     let metadata = name.path().and_then(|path| std::fs::metadata(path).ok());
-    metadata.is_some_and(|it| FileKey::of(&it) != file && !is_known(&known_files(journal), &it))
+    metadata.is_some_and(|it| FileKey::of(&it) != file && !is_known(&it, journal))
 }
 
-/// The files that hold known generations or held them, also those that were left for a copy.
-pub(super) fn known_files(journal: &Journal) -> BTreeSet<(u64, Time)> {
-    let known = journal.state().generations.values();
-    let files = known.flat_map(|it| [Some(it.identity.file()), it.identity.left]);
-    files.flatten().map(|it| (it.inode, it.birth)).collect()
-}
-
-/// Whether a file is one that an earlier run knew, by inode and birth.
-pub(super) fn is_known(known: &BTreeSet<(u64, Time)>, metadata: &Metadata) -> bool {
-    known.contains(&(metadata.ino(), file::birth_of(metadata)))
+/// Whether a file is one that an earlier run knew, by inode and birth: it holds a known generation or
+/// held it, also one that was left for a copy.
+pub(super) fn is_known(metadata: &Metadata, journal: &Journal) -> bool {
+    journal.state().knows_file(OwnFile {
+        inode: metadata.ino(),
+        birth: file::birth_of(metadata),
+    })
 }

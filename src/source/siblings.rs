@@ -81,8 +81,7 @@ impl Source {
         // none yet, its writer may go on.
         let is_unseen = self.is_news(path, birth_of(&metadata))
             || self.unopened(input, &metadata, journal).is_some()
-            || (self.clock.is_first_look()
-                && names::is_known(&names::known_files(journal), &metadata));
+            || (self.clock.is_first_look() && names::is_known(&metadata, journal));
         let origin: Arc<Path> = match known {
             Some(id) if journal.state().is_delivered(id, opened.len()) => {
                 self.elsewhere.note_met(id, path, &metadata, journal);
@@ -129,8 +128,7 @@ impl Source {
         // most often what was made of a file that was read.
         let was_meant = unopened.is_some_and(|it| self.means(&it.input, &it.path));
         // As with one that can be opened, another content in a file that an earlier run knew is news.
-        let is_known =
-            self.clock.is_first_look() && names::is_known(&names::known_files(journal), &metadata);
+        let is_known = self.clock.is_first_look() && names::is_known(&metadata, journal);
         let is_news = unopened.is_some() || is_known || self.is_news(path, birth_of(&metadata));
         if was_meant || is_news && is_being_written(path, at) {
             self.problems.note(path, "open", error);

@@ -2,6 +2,9 @@
 
 use super::super::format::tests::{identity, seal};
 use super::*;
+use crate::journal::OwnFile;
+use crate::record::Time;
+use std::path::Path;
 use std::time::Duration;
 
 #[test]
@@ -181,4 +184,30 @@ fn a_batch_has_the_longest_time_limit_of_all_runs_that_may_have_sent_it() {
     let longest = Duration::from_secs(9).into();
     let known = state.seal_of(BatchId(0)).map(|it| it.request_timeout);
     assert_eq!(known, Some(longest));
+}
+
+#[test]
+fn a_file_is_known_by_its_inode_and_birth_also_when_it_was_left() {
+    let mut state = State::default();
+    let file = |inode, birth| OwnFile {
+        inode,
+        birth: Time(birth),
+    };
+    let own = Identity {
+        inode: 7,
+        birth: Time(1),
+        left: Some(file(8, 2)),
+        ..identity(0)
+    };
+    state.apply(&Entry::Generation(GenerationId(0), own.clone()));
+    let known = |state: &State| {
+        [(7, 1), (8, 2), (7, 2), (8, 1), (9, 1)]
+            .map(|(inode, birth)| state.knows_file(file(inode, birth)))
+    };
+    assert_eq!(known(&state), [true, true, false, false, false]);
+    let at_home = Identity { left: None, ..own };
+    state.apply(&Entry::Generation(GenerationId(0), at_home));
+    assert_eq!(known(&state), [true, false, false, false, false]);
+    state.apply(&Entry::Forget(GenerationId(0)));
+    assert_eq!(known(&state), [false; 5]);
 }
