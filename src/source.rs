@@ -58,6 +58,7 @@ mod look;
 pub(crate) mod meanwhile;
 mod missing;
 mod moment;
+mod named;
 mod names;
 mod news;
 mod opened;
@@ -118,6 +119,8 @@ pub(crate) struct Source {
     all_settled: Cell<Option<bool>>,
     by_key: HashMap<(usize, FileKey), GenerationId>,
     by_path: Held,
+    /// The generations by their names, while many names are looked at.
+    named: Option<named::Named>,
     /// Copies of open generations.
     aliases: HashMap<(usize, FileKey), Alias>,
     /// Files that are not open, and what was found in them.
@@ -172,6 +175,7 @@ impl Source {
             all_settled: Cell::default(),
             by_key: HashMap::new(),
             by_path: Held::default(),
+            named: None,
             aliases: HashMap::new(),
             examined: HashMap::new(),
             elsewhere: Elsewhere::default(),

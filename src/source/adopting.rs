@@ -79,6 +79,7 @@ impl Source {
         self.aliases.remove(&(input, key));
         self.release(id, input, old_key, &home);
         self.by_key.insert((input, key), id);
+        self.note_named(id);
         if place != Place::Rotated {
             self.by_path.insert(input, path, id);
         }

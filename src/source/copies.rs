@@ -79,11 +79,10 @@ impl Source {
         if compressed.is_some_and(|plain| self.deferred.contains(&plain)) {
             return Original::Unsettled;
         }
-        let candidates = self
-            .generations
-            .values()
+        let candidates = self.named_like(&lineage).into_iter();
+        let candidates = candidates
+            .filter_map(|id| self.generations.get(&id))
             .filter(|it| it.input == input && it.place != Place::Gone)
-            .filter(|it| lineage.can_come_from(&it.path) || lineage.can_come_from(&it.origin))
             .filter(|it| !is_rotated_before(it, path, journal));
         let mut is_unsettled = false;
         let mut longer = None;

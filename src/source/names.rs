@@ -123,6 +123,7 @@ impl Source {
             }
         }
         let mut changes = Vec::new();
+        self.begin_names(names.len());
         let mut names = self.in_order(names, journal);
         while let Some((name, file)) = names.pop_front() {
             // It has its place by the file that it led to. The one that it was given to since may be a copy of
@@ -146,6 +147,7 @@ impl Source {
                 Name::Nameless(_) => {}
             }
         }
+        self.named = None;
         let waiting = &self.deferred;
         self.replaced.retain(|name, _| waiting.contains(name));
         for id in moved {

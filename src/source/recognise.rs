@@ -167,6 +167,7 @@ impl Source {
         self.note_cut(&generation, journal);
         self.by_key.insert((input, generation.key), id);
         self.generations.insert(id, Box::new(generation));
+        self.note_named(id);
         self.note_identity(id, journal, at);
         if known.is_none() {
             self.note_may_be_of_unread(id, journal);

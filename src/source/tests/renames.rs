@@ -119,3 +119,28 @@ fn a_copy_that_is_given_the_name_of_an_older_file_while_names_are_looked_at_is_k
         }
     }
 }
+
+#[test]
+fn a_file_is_compared_with_those_alone_that_it_can_come_from_by_its_name() {
+    let mut bench = bench(&["*.log"]);
+    let logs: Vec<_> = (0..20).map(|number| format!("{number}.log")).collect();
+    for log in &logs {
+        bench.write(log, &lines(log, 100));
+    }
+    bench.walk();
+    bench.rename("3.log", "3-20261122.log");
+    bench.events();
+    let named = named::Named::of(bench.source.generations());
+    for log in &logs {
+        for end in ["", ".1", ".gz", ".2.gz", "-20261121", "-20261122.gz"] {
+            let path = bench.path(&format!("{log}{end}"));
+            let lineage = bench.source.links.lineage_of(&path);
+            let can_be = bench
+                .source
+                .generations()
+                .filter(|it| lineage.can_come_from(&it.path) || lineage.can_come_from(&it.origin));
+            let can_be: BTreeSet<_> = can_be.map(|it| it.id).collect();
+            assert_eq!(named.origins_of(&lineage), can_be, "{log}{end}");
+        }
+    }
+}
