@@ -44,7 +44,7 @@ mod view;
 
 use care::Care;
 use ending::Ending;
-pub(crate) use ending::Left;
+pub(crate) use ending::{Left, Unopened};
 use losses::Losses;
 use missing::Missing;
 use opening::Opening;

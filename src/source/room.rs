@@ -1,10 +1,12 @@
 //! How many files are open at once: some descriptors are kept for sockets and the journal. When
 //! there are more files than that, those wait that are not open yet, and files that are delivered
-//! and still are closed to make room. A closed one is opened again as soon as it changes.
+//! and still are closed to make room, also rotated ones where the system tells of what is written to
+//! them. A closed one is opened again as soon as it changes.
 
 use std::collections::{BTreeSet, HashMap};
 use std::fs::Metadata;
 use std::io;
+use std::os::fd::AsRawFd as _;
 use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -13,14 +15,14 @@ use rustix::process::{Resource, getrlimit};
 
 use super::file::{FileKey, Stat, modified};
 use super::hidden::Hidden;
-use super::{Moment, Source};
+use super::{Generation, Moment, Place, Source, Writer};
 use crate::record::Time;
 use crate::span::GenerationId;
 
 /// So many descriptors, and at most half of them, are kept for all that is no file of an input.
 const RESERVE: u64 = 64;
 /// A file that was written a shorter time ago than this, in nanoseconds, is not closed.
-const STILL: i64 = 2_000_000_000;
+pub(crate) const STILL: i64 = 2_000_000_000;
 
 /// Who is open, who waits, and who was closed to make room.
 #[derive(Debug)]
@@ -68,14 +70,34 @@ impl Room {
         self.sentence.as_deref().filter(|_| self.is_short())
     }
 
-    /// All names are about to be looked at: those that still wait will say so again.
-    pub(super) fn begin_look(&mut self, hidden: &Hidden) {
+    /// The names that wait.
+    pub(super) fn names(&self) -> impl Iterator<Item = &(usize, PathBuf)> {
+        self.waiting.iter()
+    }
+
+    /// Whether this file was closed to make room, and was not written since.
+    pub(super) fn holds_parked(&self, key: (usize, FileKey), metadata: &Metadata) -> bool {
+        let parked = self.parked.get(&key);
+        parked.is_some_and(|it| it.state == state_of(metadata))
+    }
+
+    /// All names are about to be looked at: those that still wait will say so again. Returns the names
+    /// of closed files that were written since.
+    pub(super) fn begin_look(&mut self, hidden: &Hidden) -> Vec<(usize, PathBuf)> {
         self.waiting.clear();
+        let mut written = Vec::new();
         self.parked
-            .retain(|(_, key), it| match std::fs::metadata(&it.path) {
-                Ok(metadata) => FileKey::of(&metadata) == *key,
+            .retain(|(input, key), it| match std::fs::metadata(&it.path) {
+                Ok(metadata) => {
+                    let is_it = FileKey::of(&metadata) == *key;
+                    if is_it && it.state != state_of(&metadata) {
+                        written.push((*input, it.path.to_path_buf()));
+                    }
+                    is_it
+                }
                 Err(error) => error.kind() != io::ErrorKind::NotFound || is_away(&it.path, hidden),
             });
+        written
     }
 
     /// The inputs have other numbers now.
@@ -140,23 +162,51 @@ impl Source {
         self.room.is_short()
     }
 
-    /// Files that may be closed to make room for those that wait, if they are delivered: the
-    /// longest unwritten first.
-    pub(crate) fn still_files(&self, at: Moment) -> Vec<GenerationId> {
+    /// Files that were not written for so many nanoseconds and have a name, whatever it is: the longest
+    /// unwritten first.
+    pub(crate) fn still_files(&self, for_nanos: i64, at: Moment) -> Vec<GenerationId> {
         let mut still: Vec<_> = self
             .generations
             .values()
-            .filter(|it| it.has_name())
+            .filter(|it| it.has_name() || it.place == Place::Rotated)
             .filter_map(|it| {
                 let metadata = it.content.file().metadata().ok()?;
                 let stat = Stat::of(&metadata);
                 let still_for = at.time.nanos_since(stat.modified);
-                let is_still = it.is_unchanged(&stat) && still_for >= STILL;
+                let is_still = it.is_unchanged(&stat) && still_for >= for_nanos;
                 is_still.then_some((stat.modified, it.id))
             })
             .collect();
         still.sort_unstable();
         still.into_iter().map(|(_, id)| id).collect()
+    }
+
+    /// Whether a file that is delivered may be closed to make room. A rotated one only where it is told
+    /// when it is written, and not while somebody is seen to have it open for that: he may go on when
+    /// the file is deleted.
+    pub(crate) fn may_put_aside(&self, id: GenerationId) -> bool {
+        self.generations.get(&id).is_some_and(|it| {
+            let is_written = || {
+                let writer = self.writers.of(it.key, it.content.file());
+                matches!(writer, Ok(Writer::There))
+            };
+            it.has_name() || self.told_name_of(it).is_some() && !is_written()
+        })
+    }
+
+    /// What a rotated file is called now, where it is told when it is written under that name.
+    fn told_name_of(&self, generation: &Generation) -> Option<PathBuf> {
+        let descriptor = generation.content.file().as_raw_fd();
+        let path = std::fs::read_link(format!("/proc/self/fd/{descriptor}")).ok()?;
+        let is_it = |it: Metadata| FileKey::of(&it) == generation.key;
+        let is_seen = |folder: &Path| {
+            self.hidden.key_of(folder).is_some() && !self.hidden.is_out_of_sight(folder)
+        };
+        let is_told = !self.watch.is_polled()
+            && path.parent().is_some_and(is_seen)
+            && self.name_of(generation.input, &path).is_some()
+            && std::fs::metadata(&path).is_ok_and(is_it);
+        is_told.then_some(path)
     }
 
     /// How many names wait.
@@ -169,7 +219,16 @@ impl Source {
         let Some(generation) = self.generations.get(&id) else {
             return;
         };
-        if let Ok(metadata) = generation.content.file().metadata() {
+        let told_name = (generation.place == Place::Rotated).then(|| self.told_name_of(generation));
+        let Some(generation) = self.generations.get_mut(&id) else {
+            return;
+        };
+        if let Some(path) = told_name.flatten() {
+            generation.path = path.into();
+        }
+        let metadata = generation.content.file().metadata().ok();
+        // What was written this moment is opened again.
+        if let Some(metadata) = metadata.filter(|it| generation.is_unchanged(&Stat::of(it))) {
             let parked = Parked {
                 generation: id,
                 path: Arc::clone(&generation.path),

@@ -38,6 +38,11 @@ impl Source {
         changes: &mut Vec<Change>,
     ) {
         let name = (input, path.to_owned());
+        let is_parked = std::fs::metadata(path)
+            .is_ok_and(|it| self.is_parked((input, FileKey::of(&it)), path, &it));
+        if is_parked {
+            return;
+        }
         if !self.has_room_for(input, path) {
             return;
         }

@@ -58,6 +58,14 @@ impl Unread {
         self.files.insert(file.clone(), seen);
     }
 
+    /// Those that are still to be opened, with where each of them was.
+    pub(super) fn paths(&self, journal: &Journal) -> impl Iterator<Item = (&Unopened, &Path)> {
+        let unopened = &journal.state().looks.unopened;
+        let files = self.files.iter();
+        let files = files.filter(|(file, _)| unopened.contains_key(file));
+        files.map(|(file, seen)| (file, seen.path.as_path()))
+    }
+
     /// There is nothing at this path, or another file than before.
     pub(super) fn note_left(&mut self, path: &Path) {
         let mut seen = self.files.values();

@@ -29,7 +29,8 @@ impl Source {
         self.all_settled.set(None);
         self.clock.note(at);
         self.problems.begin_look();
-        self.room.begin_look(&self.hidden);
+        let written = self.room.begin_look(&self.hidden);
+        self.deferred.extend(written);
         Self::limit_unopened(journal);
         let is_first = !std::mem::replace(&mut self.has_walked, true);
         if is_first {

@@ -5,6 +5,7 @@ use std::time::{Duration, Instant};
 use super::Worker;
 use super::missing::How;
 use crate::journal::{Entry, Identity};
+use crate::source::room::STILL;
 use crate::source::{Change, Generation, Moment, Place};
 use crate::span::{GenerationId, Position};
 
@@ -222,17 +223,21 @@ impl Worker {
     }
 
     /// Closes delivered files while others wait to be opened.
-    fn make_room(&mut self, at: Moment) {
+    pub(super) fn make_room(&mut self, at: Moment) {
         let waiting = self.source.waiting();
         if waiting == 0 {
             return;
         }
-        let still = self.source.still_files(at).into_iter();
+        // At the end there is no time to wait for who writes on.
+        let for_nanos = if self.ending.is_some() { 0 } else { STILL };
+        let still = self.source.still_files(for_nanos, at).into_iter();
         let is_delivered = |id: &GenerationId| {
             let generation = self.source.get(*id);
             generation.is_some_and(|it| self.is_delivered(it))
         };
-        let aside: Vec<_> = still.filter(is_delivered).take(waiting).collect();
+        let aside = still.filter(is_delivered);
+        let aside = aside.filter(|id| self.source.may_put_aside(*id));
+        let aside: Vec<_> = aside.take(waiting).collect();
         for id in aside {
             self.note_closed(id, at);
             for output in &mut self.outputs {

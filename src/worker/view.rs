@@ -7,11 +7,16 @@ use crate::source::Moment;
 
 impl Worker {
     pub(super) fn view(&self, with_files: bool, at: Moment) -> WorkerView {
+        let outside = self.source.outside(&self.journal);
         let outputs = self
             .outputs
             .iter()
             .map(|output| {
-                let (lag_bytes, oldest) = output.dispatcher.lag(&self.source);
+                let (mut lag_bytes, mut oldest) = output.dispatcher.lag(&self.source);
+                for (file, bytes) in self.owed_outside(output, &outside) {
+                    lag_bytes += bytes;
+                    oldest = Some(oldest.map_or(file.modified, |it| it.min(file.modified)));
+                }
                 let age = oldest.map_or(0, |oldest| at.time.nanos_since(oldest).max(0));
                 let (in_flight_bytes, in_flight_batches) = output.dispatcher.in_flight();
                 OutputView {

@@ -10,7 +10,8 @@ use std::time::{Duration, Instant};
 
 use pinnace::receiver::{Action, Backend, Faults};
 
-use crate::harness::{Account, Config, Numbered, PATIENCE, Scene, append, lines_of, pass};
+use super::degraded::assert_says;
+use crate::harness::{Account, Agent, Config, Numbered, PATIENCE, Scene, append, lines_of, pass};
 
 /// An application that never stops writing, and often writes half a line first.
 struct Writing {
@@ -278,4 +279,98 @@ fn what_is_left_at_the_end_stands_in_the_termination_log_with_the_reason() {
     scene.start(&config).stop_well();
     scene.assert_arrived(Backend::Loki, &series.all());
     assert!(!last_words.exists(), "nothing is left, and nothing is said");
+}
+
+#[test]
+fn files_that_wait_for_room_are_delivered_before_the_end_once_others_were_rotated() {
+    const FILES: u64 = 50;
+    let scene = Scene::new();
+    let config = scene.loki_config().serving();
+    let name = |number: u64| scene.log(&format!("{number:02}.log"));
+    let mut all: Vec<_> = (0..FILES)
+        .map(|number| Numbered::new(&format!("file{number}")))
+        .collect();
+    let mut write = || {
+        for (number, series) in (0..).zip(&mut all) {
+            series.append_to(&name(number), 2);
+        }
+    };
+    write();
+    // So many as may be open.
+    let agent = Agent::with_descriptors(100, &scene.write(&config));
+    scene.wait_for_stored(Backend::Loki, 2 * FILES);
+    for number in 0..FILES {
+        let rotated = name(number).with_extension("log.1");
+        std::fs::rename(name(number), rotated).unwrap();
+    }
+    write();
+    agent.wait_for_log("not all files are read at once");
+    let log = agent.stop_well();
+    assert!(log.contains("every complete line is delivered"), "{log}");
+    for series in &all {
+        scene.assert_series_arrived(Backend::Loki, series);
+    }
+    scene.assert_flawless(Backend::Loki);
+}
+
+#[test]
+fn rotated_files_make_room_for_others_and_are_read_on_when_they_are_written() {
+    const FILES: u64 = 50;
+    let scene = Scene::new();
+    let config = scene.loki_config().serving();
+    let name = |number: u64| scene.log(&format!("{number:02}.log"));
+    let rotated = |number: u64| name(number).with_extension("log.1");
+    let mut all: Vec<_> = (0..FILES)
+        .map(|number| Numbered::new(&format!("file{number}")))
+        .collect();
+    let agent = Agent::with_descriptors(100, &scene.write(&config));
+    for round in 1..=2 {
+        for (number, series) in (0..).zip(&mut all) {
+            series.append_to(&name(number), 2);
+        }
+        scene.wait_for_stored(Backend::Loki, round * 2 * FILES);
+        if round == 1 {
+            for number in 0..FILES {
+                std::fs::rename(name(number), rotated(number)).unwrap();
+            }
+        }
+    }
+    // By a writer who was not told yet.
+    for (number, series) in (0..).zip(&mut all) {
+        series.append_to(&rotated(number), 1);
+    }
+    scene.wait_for_stored(Backend::Loki, 5 * FILES);
+    config.wait_until_no_lag();
+    agent.stop_well();
+    for series in &all {
+        scene.assert_series_arrived(Backend::Loki, series);
+    }
+    scene.assert_flawless(Backend::Loki);
+}
+
+#[test]
+fn what_cannot_be_opened_is_told_at_the_end_and_does_not_hold_it_up() {
+    let scene = Scene::new();
+    let config = scene.loki_config().serving();
+    let path = scene.log("app.log");
+    append(&path, "one\ntwo\n");
+    let closed = std::os::unix::fs::PermissionsExt::from_mode(0o000);
+    std::fs::set_permissions(&path, closed).unwrap();
+    let Some(agent) = scene.launch_powerless(&config, &["--on-error=degrade"]) else {
+        return;
+    };
+    assert_says(&config, "app.log: Permission denied");
+    assert_eq!(config.metric("pinnace_lag_bytes{output=\"loki\"}"), Some(8));
+    let begun = Instant::now();
+    let log = agent.stop_well();
+    assert!(begun.elapsed() < Duration::from_secs(10), "{log}");
+    assert!(!log.contains("every complete line"), "{log}");
+    assert!(
+        log.contains("1 file with 8 bytes cannot be opened"),
+        "{log}"
+    );
+    assert!(
+        log.contains("not delivered: 8 bytes to output loki"),
+        "{log}"
+    );
 }

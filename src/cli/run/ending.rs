@@ -7,8 +7,9 @@ use std::io::{self, Write as _};
 use std::path::Path;
 use std::sync::Arc;
 
-use crate::observe::health::OutputHealth;
-use crate::worker::Left;
+use crate::observe::health::{Blocked, OutputHealth};
+use crate::source::Why;
+use crate::worker::{Left, Unopened};
 
 /// Where Kubernetes looks unless the pod says otherwise.
 const TERMINATION_LOG: &str = "/dev/termination-log";
@@ -21,43 +22,72 @@ pub(super) fn say_what_is_left(
     outputs: &[Arc<OutputHealth>],
     termination_log: Option<&Path>,
 ) {
-    if left.iter().all(|left| !left.has_lines) {
+    let (owed, waiting): (Vec<_>, Vec<_>) = left.iter().partition(|left| left.is_owed());
+    if owed.is_empty() {
         tracing::info!("stopped: every complete line is delivered");
     }
-    let mut last_words = String::new();
-    let mut owed = Vec::new();
-    for left in left {
-        if left.has_lines {
-            let health = outputs.iter().find(|it| it.name == left.output);
-            let why = health
-                .and_then(|it| it.blocked())
-                .map_or_else(|| "the time was up".to_owned(), |it| it.sentence);
-            tracing::warn!(
-                output = left.output,
-                bytes = left.bytes,
-                why,
-                "stopped in time, with lines not yet delivered: they are sent after the next start, if the files are still there"
-            );
-            let _ = writeln!(
-                last_words,
-                "output {}: {} bytes are not delivered: {why}",
-                left.output, left.bytes
-            );
-            owed.push(format!("{} bytes to output {}", left.bytes, left.output));
-        } else {
-            tracing::info!(
-                output = left.output,
-                bytes = left.bytes,
-                "a last line without its line end waits for the rest"
-            );
-        }
+    for left in waiting {
+        tracing::info!(
+            output = left.output,
+            bytes = left.bytes,
+            "a last line without its line end waits for the rest"
+        );
     }
-    if !owed.is_empty() {
+    let mut last_words = String::new();
+    let mut sums = Vec::new();
+    for left in owed {
+        let health = outputs.iter().find(|it| it.name == left.output);
+        let blocked = health.and_then(|it| it.blocked());
+        let why = why_owed(left, blocked);
+        let (output, bytes) = (&left.output, left.all_bytes());
+        tracing::warn!(
+            output,
+            bytes,
+            why,
+            "stopped in time, with lines not yet delivered: they are sent after the next start, if the files are still there"
+        );
+        let _ = writeln!(
+            last_words,
+            "output {output}: {bytes} bytes are not delivered: {why}"
+        );
+        sums.push(format!("{bytes} bytes to output {output}"));
+    }
+    if !sums.is_empty() {
         note(termination_log, &last_words);
         tracing::warn!(
             "stopped, not delivered: {}; no fault of the agent, so the exit code is 0",
-            owed.join(", ")
+            sums.join(", ")
         );
+    }
+}
+
+/// Why not all is delivered to an output.
+fn why_owed(left: &Left, blocked: Option<Blocked>) -> String {
+    let of_open = blocked.map_or_else(|| "the time was up".to_owned(), |it| it.sentence);
+    let of_open = left.has_lines.then_some(of_open);
+    let outside = left.outside.iter();
+    let outside = outside.map(|(why, unopened)| why_not_open(*why, unopened));
+    let all: Vec<_> = of_open.into_iter().chain(outside).collect();
+    all.join("; ")
+}
+
+fn why_not_open(why: Why, unopened: &Unopened) -> String {
+    let Unopened {
+        files,
+        bytes,
+        example,
+    } = unopened;
+    let plural = if *files == 1 { "" } else { "s" };
+    let files = format!("{files} file{plural} with {bytes} bytes");
+    let example = example.display();
+    match why {
+        Why::NoRoom => format!(
+            "{files} waited for others to be closed, {example} among them: raise the limit of open files (ulimit -n, LimitNOFILE)"
+        ),
+        Why::Unjudged => {
+            format!("of {files} it is not known yet whether they are copies: {example} is one")
+        }
+        Why::Fault => format!("{files} cannot be opened, {example} among them"),
     }
 }
 
