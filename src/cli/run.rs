@@ -49,6 +49,9 @@ pub(super) struct Arguments {
 /// A start that takes longer than this after SIGTERM is given up.
 const START_PATIENCE: Duration = Duration::from_secs(2);
 
+/// With fewer open files than this there are none for sockets and the journal beside those of a log.
+const LEAST_FILES: u64 = 64;
+
 /// Why a run ended before it began.
 struct Fault {
     code: u8,
@@ -57,7 +60,15 @@ struct Fault {
 
 pub(super) fn run(arguments: &Arguments) -> u8 {
     start_log();
-    raise_file_limit();
+    let files = raise_file_limit();
+    if files < LEAST_FILES {
+        return tell(&Fault {
+            code: exit::FAILED,
+            sentence: format!(
+                "{files} files may be open at once, and the agent needs {LEAST_FILES}: raise the limit (ulimit -n, LimitNOFILE)"
+            ),
+        });
+    }
     let default = if io::stderr().is_terminal() {
         OnError::Exit
     } else {
@@ -112,13 +123,14 @@ fn start_log() {
         .init();
 }
 
-/// Every tailed file takes a descriptor: as many as the system lets us have.
-fn raise_file_limit() {
+/// Every tailed file takes a descriptor: as many as the system lets us have. Returns how many that is.
+fn raise_file_limit() -> u64 {
     use rustix::process::{Resource, getrlimit, setrlimit};
     let mut limit = getrlimit(Resource::Nofile);
     limit.current = limit.maximum;
     // Without it the usual limit stands.
     let _ = setrlimit(Resource::Nofile, limit);
+    getrlimit(Resource::Nofile).current.unwrap_or(u64::MAX)
 }
 
 /// The signals that end the agent.

@@ -4,8 +4,9 @@
 
 use std::cell::RefCell;
 use std::fs::File;
-use std::io::{self, BufReader, Read as _, Seek as _};
+use std::io::{self, BufReader, Read};
 use std::os::unix::fs::FileExt as _;
+use std::sync::Arc;
 
 use flate2::read::MultiGzDecoder;
 
@@ -95,7 +96,8 @@ pub(super) fn head_of(file: File, may_be_gzip: bool) -> io::Result<Vec<u8>> {
     let mut head = Vec::new();
     let most = HEAD_BYTES as u64;
     if may_be_gzip && is_gzip(&file)? {
-        decoder_of(&file)?.take(most).read_to_end(&mut head)?;
+        let decoder = decoder_of(&Arc::new(file));
+        decoder.take(most).read_to_end(&mut head)?;
     } else {
         file.take(most).read_to_end(&mut head)?;
     }
@@ -114,7 +116,7 @@ pub(super) fn is_gzip(file: &File) -> io::Result<bool> {
 /// A complete gzip.
 #[derive(Debug)]
 pub(crate) struct Gzip {
-    file: File,
+    file: Arc<File>,
     /// Where its content ends.
     end: Position,
     places: RefCell<Vec<Place>>,
@@ -122,7 +124,8 @@ pub(crate) struct Gzip {
 
 impl Gzip {
     fn new(file: File) -> io::Result<Self> {
-        let mut decoder = decoder_of(&file)?;
+        let file = Arc::new(file);
+        let mut decoder = decoder_of(&file);
         let mut buffer = vec![0; HISTORY];
         let (mut len, mut tail) = (0, Vec::new());
         // What was read behind the last byte that is not NUL.
@@ -168,7 +171,7 @@ impl Gzip {
             .map(|(index, _)| index);
         let mut place = match nearest {
             Some(index) => places.swap_remove(index),
-            None => Place::at_beginning(&self.file)?,
+            None => Place::at_beginning(&self.file),
         };
         let (len, _) = place.read_at(buffer, offset)?;
         if places.len() == MAX_PLACES {
@@ -193,21 +196,35 @@ fn usize_of(len: u64) -> usize {
     usize::try_from(len).unwrap_or(usize::MAX)
 }
 
-fn decoder_of(file: &File) -> io::Result<MultiGzDecoder<BufReader<File>>> {
-    // A descriptor of its own has no place of its own: each decoder opens the file anew.
-    let path = format!("/proc/self/fd/{}", {
-        use std::os::fd::AsRawFd as _;
-        file.as_raw_fd()
-    });
-    let mut own = File::open(path)?;
-    own.rewind()?;
-    Ok(MultiGzDecoder::new(BufReader::with_capacity(HISTORY, own)))
+type Decoder = MultiGzDecoder<BufReader<FromBeginning>>;
+
+fn decoder_of(file: &Arc<File>) -> Decoder {
+    let own = FromBeginning {
+        file: Arc::clone(file),
+        offset: 0,
+    };
+    MultiGzDecoder::new(BufReader::with_capacity(HISTORY, own))
+}
+
+/// Reads a file with a place of its own, by the one descriptor that all its readers share.
+#[derive(Debug)]
+struct FromBeginning {
+    file: Arc<File>,
+    offset: u64,
+}
+
+impl Read for FromBeginning {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        let len = self.file.read_at(buffer, self.offset)?;
+        self.offset += len as u64;
+        Ok(len)
+    }
 }
 
 /// Up to where one reader has decoded.
 #[derive(Debug)]
 struct Place {
-    decoder: MultiGzDecoder<BufReader<File>>,
+    decoder: Decoder,
     /// The last bytes decoded.
     history: Vec<u8>,
     /// Where they end in the content.
@@ -215,12 +232,12 @@ struct Place {
 }
 
 impl Place {
-    fn at_beginning(file: &File) -> io::Result<Self> {
-        Ok(Self {
-            decoder: decoder_of(file)?,
+    fn at_beginning(file: &Arc<File>) -> Self {
+        Self {
+            decoder: decoder_of(file),
             history: Vec::new(),
             end: 0,
-        })
+        }
     }
 
     fn start(&self) -> u64 {
@@ -323,6 +340,20 @@ mod tests {
         assert_eq!(content.known_end().unwrap().offset, 200_004);
         let before = Anchor::at_end_of(&hole[..200_004]);
         assert_eq!(content.known_end().unwrap().anchor, before);
+    }
+
+    #[test]
+    fn a_gzip_takes_one_descriptor_however_many_read_it() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("app.log.gz");
+        std::fs::write(&path, gzip_of(&vec![7; 1_000_000])).unwrap();
+        let content = Content::of(File::open(&path).unwrap(), true).unwrap();
+        for offset in [900_000, 0, 500_000, 0] {
+            content.read_at(&mut [0; 10], offset).unwrap();
+        }
+        let descriptors = std::fs::read_dir("/proc/self/fd").unwrap().flatten();
+        let links = descriptors.filter_map(|it| std::fs::read_link(it.path()).ok());
+        assert_eq!(links.filter(|it| *it == path).count(), 1);
     }
 
     proptest! {

@@ -167,6 +167,7 @@ impl Source {
             }
         }
         self.note_out_of_sight(journal);
+        self.problems.tell();
         let doubted = std::mem::take(&mut self.doubted);
         changes.extend(doubted.into_iter().map(Change::Doubted));
         changes

@@ -1,5 +1,5 @@
-//! What cannot be read at the moment, in sentences with their mending. Tells the log once for
-//! each; only notes, decides nothing.
+//! What cannot be read at the moment, in sentences with their mending. Tells the log of each once, and
+//! of many at once in one line; only notes, decides nothing.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::io;
@@ -19,6 +19,8 @@ pub(super) struct Problems {
     spared: BTreeSet<PathBuf>,
     /// Those of the last whole look.
     spared_earlier: BTreeSet<PathBuf>,
+    /// What the log is still to be told, by what is wrong: a sentence, and how many there are.
+    untold: BTreeMap<String, (String, usize)>,
     /// Open files that cannot be read.
     reading: BTreeMap<GenerationId, String>,
 }
@@ -34,7 +36,9 @@ impl Problems {
     pub(super) fn note(&mut self, path: &Path, action: &str, error: &io::Error) {
         let sentence = sentence(path, action, error);
         if !self.is_known(path, &sentence) {
-            tracing::warn!(problem = sentence, "not all files can be read");
+            let untold = self.untold.entry(format!("{action}: {error}"));
+            let (_, count) = untold.or_insert_with(|| (sentence.clone(), 0));
+            *count += 1;
         }
         self.sentences.insert(path.to_owned(), sentence);
     }
@@ -59,6 +63,14 @@ impl Problems {
         let told = [&self.sentences, &self.earlier];
         told.iter()
             .any(|known| known.get(path).is_some_and(|it| it == sentence))
+    }
+
+    /// Tells the log what was noted since the last time.
+    pub(super) fn tell(&mut self) {
+        for (problem, count) in std::mem::take(&mut self.untold).into_values() {
+            let others = (count > 1).then(|| count - 1);
+            tracing::warn!(problem, others, "not all files can be read");
+        }
     }
 
     /// An open file cannot be read.
@@ -136,6 +148,28 @@ mod tests {
             assert_eq!(problems.iter().count(), 0, "{why:?}");
         }
         problems.note_passed_over(folder, PassedOver::IsTooDeep);
+        assert_eq!(problems.iter().count(), 1);
+    }
+
+    #[test]
+    fn many_files_with_one_fault_are_one_line() {
+        let mut problems = Problems::default();
+        for name in ["a.log", "b.log", "c.log"] {
+            let denied = io::ErrorKind::PermissionDenied;
+            problems.note(Path::new(name), "open", &denied.into());
+        }
+        problems.note(Path::new("logs"), "list", &io::ErrorKind::Other.into());
+        let told = |problems: &Problems| {
+            let untold = problems.untold.values();
+            let told = untold.map(|(first, count)| (first.contains("open a.log"), *count));
+            told.collect::<Vec<_>>()
+        };
+        assert_eq!(told(&problems), [(false, 1), (true, 3)]);
+        problems.tell();
+        problems.begin_look();
+        let denied = io::ErrorKind::PermissionDenied;
+        problems.note(Path::new("b.log"), "open", &denied.into());
+        assert_eq!(told(&problems), [], "it was told");
         assert_eq!(problems.iter().count(), 1);
     }
 

@@ -336,3 +336,18 @@ fn a_backend_that_is_down_at_the_start_is_told_and_fed_once_it_is_up() {
         agent.stop_well();
     }
 }
+
+#[test]
+fn with_too_few_descriptors_to_work_it_says_how_many_it_needs() {
+    let scene = Scene::new();
+    let config = scene.write(&scene.loki_config());
+    let ended = std::process::Command::new("sh")
+        .args(["-c", "ulimit -n 40 && exec \"$0\" run --config \"$1\""])
+        .arg(env!("CARGO_BIN_EXE_pinnace"))
+        .arg(config)
+        .output()
+        .unwrap();
+    let said = String::from_utf8_lossy(&ended.stderr);
+    assert_eq!(ended.status.code(), Some(1), "{said}");
+    assert!(said.contains("40 files may be open at once"), "{said}");
+}
