@@ -146,6 +146,8 @@ pub(crate) struct Source {
     clock: Clock,
     boot: Boot,
     watch: watch::Watch,
+    /// Of names that come, also while other changes are left to gather.
+    arrivals: watch::Watch,
     links: Links,
     rest: rest::Rest,
     hidden: hidden::Hidden,
@@ -191,6 +193,7 @@ impl Source {
             clock: Clock::new(at),
             boot: Boot::last(),
             watch: watch::Watch::new(),
+            arrivals: watch::Watch::of_arrivals(),
             links: Links::default(),
             rest: rest::Rest::default(),
             hidden: hidden::Hidden::default(),
@@ -230,6 +233,34 @@ impl Source {
     /// Becomes readable when something changed.
     pub(crate) fn descriptor(&self) -> Option<BorrowedFd<'_>> {
         self.watch.descriptor()
+    }
+
+    /// Becomes readable when a name came, and only then.
+    pub(crate) fn descriptor_of_arrivals(&self) -> Option<BorrowedFd<'_>> {
+        self.arrivals.descriptor()
+    }
+
+    /// Whether a name came that matters. Its file may be gone soon, and is only read if it is open
+    /// by then.
+    pub(crate) fn has_arrivals(&mut self) -> bool {
+        let names = self.arrivals.drain().names;
+        names.iter().any(|path| self.is_of_an_input(path))
+    }
+
+    /// Watches exactly these folders from now on. Returns those that are new.
+    fn watch_folders(&mut self, folders: &BTreeSet<PathBuf>) -> BTreeSet<PathBuf> {
+        let mut new = self.watch.set_folders(folders);
+        let has_arrivals = self.arrivals.descriptor().is_some();
+        if self.watch.is_polled() {
+            if has_arrivals {
+                // What there is of watches is for all changes.
+                self.arrivals.give_up();
+                new.extend(self.watch.set_folders(folders));
+            }
+        } else if !new.is_empty() || !has_arrivals {
+            self.arrivals.set_folders(folders);
+        }
+        new
     }
 
     /// When [`Source::look_when_due`] has something to do.
@@ -275,6 +306,8 @@ impl Source {
     /// Looks at what the system told of, and again at what had to wait.
     pub(crate) fn look_at_events(&mut self, journal: &mut Journal, at: Moment) -> Vec<Change> {
         self.clock.note(at);
+        // Before the others: who comes in between is told of once more.
+        self.arrivals.drain();
         let touched = self.watch.drain();
         if touched.needs_walk || touched.names.iter().any(|it| self.links.is_way(it)) {
             return self.walk(journal, at);

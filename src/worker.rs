@@ -160,7 +160,7 @@ pub(crate) struct Worker {
     /// Batches that were refused as too new, and were sealed before the clock was set back.
     ahead: BTreeMap<BatchId, Ahead>,
     shutdown: Shutdown,
-    /// Events of the file system are left to gather until then.
+    /// Events of the file system are left to gather until then, but for names that come.
     listen_from: Instant,
     gather: Duration,
     reader: Reader,
@@ -248,9 +248,10 @@ impl Worker {
         self.health.beat();
         self.read_mail(at);
         let is_listening = at.now >= self.listen_from;
+        let is_asked = is_listening || self.reads_at(at.now);
         // A copy is met before its original is read further: once that is emptied, nobody could
         // say any more what the copy is.
-        if is_listening || self.reads_at(at.now) {
+        if is_asked || self.source.has_arrivals() {
             let changes = self.source.look_at_events(&mut self.journal, at);
             if !changes.is_empty() {
                 self.listen_from = at.now + self.gather;
@@ -425,8 +426,13 @@ impl Worker {
         let timeout = self.wakes_at(now).saturating_duration_since(now);
         let timeout = Timespec::try_from(timeout).ok();
         let wake = PollFd::from_borrowed_fd(self.inbox.wake.as_fd(), PollFlags::IN);
+        let events = if is_listening {
+            self.source.descriptor()
+        } else {
+            self.source.descriptor_of_arrivals()
+        };
         // An interrupted wait is a short one.
-        let _ = match self.source.descriptor().filter(|_| is_listening) {
+        let _ = match events {
             Some(events) => {
                 let events = PollFd::from_borrowed_fd(events, PollFlags::IN);
                 poll(&mut [wake, events], timeout.as_ref())

@@ -89,6 +89,12 @@ impl Source {
         names
     }
 
+    /// Whether a path, or a name that leads to it by links, is one that matters to an input.
+    pub(super) fn is_of_an_input(&self, path: &Path) -> bool {
+        let mut paths = std::iter::once(path).chain(self.links.names_of(path));
+        paths.any(|path| (0..self.inputs.len()).any(|input| self.name_of(input, path).is_some()))
+    }
+
     /// What a name is to an input: one that it means, or one that rotation gives to such a one.
     pub(super) fn name_of(&self, input: usize, path: &Path) -> Option<Name> {
         let is_held = self.by_path.get(input, path).is_some();

@@ -84,7 +84,7 @@ impl Source {
         if known.version != self.by_path.version() || self.are_links_above() {
             return None;
         }
-        new_folders.extend(self.watch.set_folders(&known.folders));
+        new_folders.extend(self.watch_folders(&known.folders));
         if !new_folders.is_empty() {
             return None;
         }

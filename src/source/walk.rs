@@ -106,7 +106,7 @@ impl Source {
                     self.problems.note_passed_over(&folder, why);
                 }
             }
-            let new = self.watch.set_folders(&listed.folders);
+            let new = self.watch_folders(&listed.folders);
             if new.is_empty() {
                 break;
             }

@@ -26,6 +26,8 @@ pub(crate) struct Touched {
 #[derive(Debug)]
 pub(crate) struct Watch {
     inotify: Option<OwnedFd>,
+    /// Of what it is told.
+    flags: WatchFlags,
     /// The names of the folder that each watch is on.
     folders: HashMap<i32, Vec<PathBuf>>,
     /// Why there are no events at all.
@@ -41,6 +43,24 @@ pub(crate) struct Watch {
 impl Watch {
     /// A watch on nothing yet.
     pub(crate) fn new() -> Self {
+        Self::of(
+            WatchFlags::CREATE
+                | WatchFlags::MOVED_FROM
+                | WatchFlags::MOVED_TO
+                | WatchFlags::DELETE
+                | WatchFlags::MODIFY
+                | WatchFlags::ATTRIB
+                | WatchFlags::DELETE_SELF
+                | WatchFlags::MOVE_SELF,
+        )
+    }
+
+    /// The same, which is told of names that come, and of nothing else.
+    pub(crate) fn of_arrivals() -> Self {
+        Self::of(WatchFlags::CREATE | WatchFlags::MOVED_TO)
+    }
+
+    fn of(flags: WatchFlags) -> Self {
         let (inotify, trouble) = match inotify::init(CreateFlags::NONBLOCK | CreateFlags::CLOEXEC) {
             Ok(inotify) => (Some(inotify), None),
             Err(error) => (
@@ -50,6 +70,7 @@ impl Watch {
         };
         Self {
             inotify,
+            flags,
             folders: HashMap::new(),
             trouble,
             unserved: BTreeMap::new(),
@@ -87,22 +108,14 @@ impl Watch {
             let unserved = std::mem::take(&mut self.unserved);
             *self = Self {
                 unserved,
-                ..Self::new()
+                ..Self::of(self.flags)
             };
         }
         let Some(inotify) = &self.inotify else {
             return BTreeSet::new();
         };
         self.unserved.retain(|folder, _| folders.contains(folder));
-        let flags = WatchFlags::CREATE
-            | WatchFlags::MOVED_FROM
-            | WatchFlags::MOVED_TO
-            | WatchFlags::DELETE
-            | WatchFlags::MODIFY
-            | WatchFlags::ATTRIB
-            | WatchFlags::DELETE_SELF
-            | WatchFlags::MOVE_SELF
-            | WatchFlags::ONLYDIR;
+        let flags = self.flags | WatchFlags::ONLYDIR;
         let before = std::mem::take(&mut self.folders);
         let mut all_new = BTreeSet::new();
         for folder in folders {
@@ -153,6 +166,12 @@ impl Watch {
     /// volume was mounted, is not among them.
     pub(crate) fn take_deleted(&mut self) -> BTreeSet<PathBuf> {
         std::mem::take(&mut self.deleted)
+    }
+
+    /// Gives back all that it takes of the system. It begins anew when it is given folders again.
+    pub(crate) fn give_up(&mut self) {
+        self.inotify = None;
+        self.folders.clear();
     }
 
     /// Whether events were gathered that the descriptor tells of no more.
@@ -252,6 +271,26 @@ mod tests {
         assert_eq!(touched.names, set(&[&one, &two]));
         assert!(!touched.needs_walk);
         assert_eq!(watch.drain(), Touched::default());
+    }
+
+    #[test]
+    fn a_watch_of_arrivals_is_told_of_names_that_come_alone() {
+        let dir = tempfile::tempdir().unwrap();
+        let (one, two) = (dir.path().join("one"), dir.path().join("two"));
+        std::fs::write(&one, "x").unwrap();
+        let mut watch = Watch::of_arrivals();
+        watch.set_folders(&set(&[dir.path()]));
+        std::fs::write(&one, "xy").unwrap();
+        assert_eq!(watch.drain(), Touched::default());
+        std::fs::rename(&one, &two).unwrap();
+        assert_eq!(watch.drain().names, set(&[&two]));
+        std::fs::remove_file(&two).unwrap();
+        assert_eq!(watch.drain(), Touched::default());
+        watch.give_up();
+        assert!(watch.descriptor().is_none());
+        watch.set_folders(&set(&[dir.path()]));
+        std::fs::write(&one, "x").unwrap();
+        assert_eq!(watch.drain().names, set(&[&one]));
     }
 
     #[test]

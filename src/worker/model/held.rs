@@ -26,12 +26,17 @@ struct Log {
 
 impl Log {
     fn new() -> Self {
+        Self::waiting(0)
+    }
+
+    /// The same where lines wait so many milliseconds for their batch.
+    fn waiting(max_wait: u64) -> Self {
         let mut stage = Stage::new(Setup {
             means_all: false,
             banner_lines: 0,
             own_lines: 12,
             batch_bytes: 100_000,
-            max_wait: 0,
+            max_wait,
             has_records: false,
             takers: [true, false],
         });
@@ -139,4 +144,20 @@ fn a_deleted_file_that_was_long_unwritten_is_soon_closed_although_nobody_can_be_
     log.pass(SHORT + MOMENT);
     assert!(!log.is_held());
     sight::regain();
+}
+
+#[test]
+fn a_file_that_comes_and_goes_while_changes_are_left_to_gather_is_read() {
+    let mut log = Log::waiting(1000);
+    writeln!(log.writer.as_mut().unwrap(), "second").unwrap();
+    log.stage.turn();
+    for name in ["b.log", "c.log"] {
+        let path = log.stage.path(name);
+        fs::write(&path, format!("of {name}\n")).unwrap();
+        log.stage.blink();
+        log.stage.turn();
+        delete(&path);
+    }
+    log.pass(MOMENT);
+    assert_eq!(log.stored(), "first\nsecond\nof b.log\nof c.log");
 }
