@@ -316,11 +316,14 @@ impl<V: Volume> Journal<V> {
             return;
         };
         // Writing to files without a name succeeds, and protects nothing.
-        if !self.volume.is_in_place(files.segments.lock(), &self.dir) {
-            let gone = io::Error::new(
-                io::ErrorKind::NotFound,
-                "the state directory was removed or replaced",
-            );
+        let is_dir_in_place = self.volume.is_in_place(files.segments.lock(), &self.dir);
+        if !(is_dir_in_place && files.are_in_place(&self.dir)) {
+            let what = if is_dir_in_place {
+                "a file of the state directory was removed or replaced"
+            } else {
+                "the state directory was removed or replaced"
+            };
+            let gone = io::Error::new(io::ErrorKind::NotFound, what);
             return self.fail(now, &gone);
         }
         if let Err(error) = files.segments.sync() {
@@ -385,6 +388,11 @@ impl<V: Volume> Files<V> {
             pending: Vec::new(),
             released: Vec::new(),
         }
+    }
+
+    /// Whether what is written is found under its names.
+    fn are_in_place(&self, dir: &Path) -> bool {
+        self.segments.is_in_place() && self.bodies.is_in_place(dir)
     }
 
     fn commit(&mut self, state: &State, segment_bytes: u64) -> io::Result<()> {

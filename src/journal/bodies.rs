@@ -40,6 +40,11 @@ impl<F: Handle> Bodies<F> {
         Ok(Self { file, used, len })
     }
 
+    /// Whether the file is still the one of the directory.
+    pub(super) fn is_in_place(&self, dir: &Path) -> bool {
+        self.file.is_at(&dir.join(NAME))
+    }
+
     /// Writes a body where there is room.
     pub(super) fn store(&mut self, body: &[u8]) -> io::Result<Extent> {
         let len = body.len() as u64;

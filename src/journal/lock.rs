@@ -6,6 +6,7 @@ use std::io;
 use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Path, PathBuf};
 
+use super::volume::Handle as _;
 use crate::crash_point;
 
 /// The lines of an application are nobody else's business.
@@ -150,10 +151,6 @@ impl Lock {
 
     /// Whether the locked file is still the one in the directory.
     pub(super) fn is_in_place(&self, dir: &Path) -> bool {
-        use std::os::unix::fs::MetadataExt as _;
-        match (self.0.metadata(), std::fs::metadata(dir.join("lock"))) {
-            (Ok(mine), Ok(there)) => (mine.dev(), mine.ino()) == (there.dev(), there.ino()),
-            _ => false,
-        }
+        self.0.is_at(&dir.join("lock"))
     }
 }

@@ -198,6 +198,11 @@ impl<V: Volume> Segments<V> {
         self.checkpoint_len
     }
 
+    /// Whether the current one is still the file of its name.
+    pub(super) fn is_in_place(&self) -> bool {
+        self.file.is_at(&self.dir.join(NAMES[self.current]))
+    }
+
     /// The lock of the directory.
     pub(super) fn lock(&self) -> &V::Lock {
         &self.kept.lock
@@ -413,6 +418,36 @@ mod tests {
         drop(journal);
         let (journal, _) = Journal::open(&state_dir, now).unwrap();
         assert_eq!(*journal.state(), before);
+    }
+
+    #[test]
+    fn a_file_that_is_removed_or_replaced_is_noticed_at_the_next_sync_and_made_anew() {
+        for name in [NAMES[0], "batches", "lock"] {
+            for is_replaced in [false, true] {
+                let dir = tempfile::tempdir().unwrap();
+                let (mut journal, id) = filled(dir.path());
+                let now = Instant::now();
+                let body = Bytes::from_static(b"what was sealed");
+                let batch = journal.seal(seal("loki", "a", id, 10, 20), &body, now);
+                journal.put_away(batch);
+                journal.commit(now);
+                let before = journal.state().clone();
+                let path = dir.path().join(name);
+                let aside = path.with_extension("aside");
+                std::fs::rename(&path, &aside).unwrap();
+                if is_replaced {
+                    std::fs::copy(&aside, &path).unwrap();
+                }
+                journal.sync(now);
+                assert!(journal.trouble().is_some_and(|it| it.contains("removed")));
+                journal.commit(now + Duration::from_secs(3));
+                assert_eq!(journal.trouble(), None, "{name}, replaced: {is_replaced}");
+                drop(journal);
+                let (journal, _) = Journal::open(dir.path(), now).unwrap();
+                assert_eq!(journal.state().generations, before.generations);
+                assert_eq!(journal.body_of(batch), Some(body));
+            }
+        }
     }
 
     #[test]

@@ -42,6 +42,8 @@ pub(crate) trait Handle: fmt::Debug {
     fn len(&self) -> io::Result<u64>;
     /// Cuts the file.
     fn set_len(&self, len: u64) -> io::Result<()>;
+    /// Whether this name still leads to it.
+    fn is_at(&self, path: &Path) -> bool;
     /// Makes content and length survive a power loss.
     fn sync_data(&self) -> io::Result<()>;
 }
@@ -104,6 +106,14 @@ impl Handle for File {
 
     fn set_len(&self, len: u64) -> io::Result<()> {
         self.set_len(len)
+    }
+
+    fn is_at(&self, path: &Path) -> bool {
+        use std::os::unix::fs::MetadataExt as _;
+        match (self.metadata(), std::fs::metadata(path)) {
+            (Ok(mine), Ok(there)) => (mine.dev(), mine.ino()) == (there.dev(), there.ino()),
+            _ => false,
+        }
     }
 
     fn sync_data(&self) -> io::Result<()> {
