@@ -2,11 +2,13 @@
 //! in, one out; only the owner of the state directory can connect.
 
 use std::io;
+use std::os::fd::{AsRawFd as _, OwnedFd};
 use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
+use rustix::fs::{Mode, OFlags};
 use serde::{Deserialize, Serialize};
 use tokio::io::{AsyncBufReadExt as _, AsyncReadExt as _, AsyncWriteExt as _, BufReader};
 use tokio::net::{UnixListener, UnixStream};
@@ -23,6 +25,9 @@ const LOOK_EVERY: Duration = Duration::from_secs(5);
 /// How often it is tried to make the socket.
 const TRY_AGAIN: Duration = Duration::from_secs(2);
 
+/// A longer path is not taken for a socket, in bytes.
+const LONGEST_ADDRESS: usize = 107;
+
 /// What can be asked.
 #[derive(Debug, Serialize, Deserialize)]
 #[serde(tag = "ask", rename_all = "snake_case")]
@@ -33,6 +38,34 @@ enum Question {
 /// The socket of the agent with this state directory.
 pub(crate) fn path_in(state_dir: &Path) -> PathBuf {
     state_dir.join("control.sock")
+}
+
+/// The address of the socket at a path. Where the path is too long it leads through the folder, which
+/// is open meanwhile.
+struct Address {
+    path: PathBuf,
+    _folder: Option<OwnedFd>,
+}
+
+impl Address {
+    fn of(path: &Path) -> io::Result<Self> {
+        let (Some(folder), Some(name)) = (path.parent(), path.file_name()) else {
+            return Err(io::ErrorKind::InvalidFilename.into());
+        };
+        if path.as_os_str().len() <= LONGEST_ADDRESS {
+            return Ok(Self {
+                path: path.to_owned(),
+                _folder: None,
+            });
+        }
+        let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC;
+        let folder = rustix::fs::open(folder, flags, Mode::empty())?;
+        let through = format!("/proc/self/fd/{}", folder.as_raw_fd());
+        Ok(Self {
+            path: Path::new(&through).join(name),
+            _folder: Some(folder),
+        })
+    }
 }
 
 /// Serves for as long as the runtime lives. The socket is made at once where that is possible, and
@@ -74,14 +107,15 @@ struct Socket {
 impl Socket {
     /// Listens. A dead socket is replaced; one that answers is another agent's.
     fn bind(path: &Path) -> io::Result<Self> {
-        if std::os::unix::net::UnixStream::connect(path).is_ok() {
+        let address = Address::of(path)?;
+        if std::os::unix::net::UnixStream::connect(&address.path).is_ok() {
             return Err(io::ErrorKind::AddrInUse.into());
         }
         match std::fs::remove_file(path) {
             Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
             _ => {}
         }
-        let listener = UnixListener::bind(path)?;
+        let listener = UnixListener::bind(&address.path)?;
         std::fs::set_permissions(path, std::fs::Permissions::from_mode(0o600))?;
         let file = file_at(path)?;
         Ok(Self { listener, file })
@@ -147,7 +181,11 @@ pub(crate) enum AskError {
 /// Asks the agent with this state directory.
 pub(crate) async fn ask_status(state_dir: &Path) -> Result<Status, AskError> {
     let path = path_in(state_dir);
-    let mut stream = UnixStream::connect(&path)
+    let connect = async {
+        let address = Address::of(&path)?;
+        UnixStream::connect(&address.path).await
+    };
+    let mut stream = connect
         .await
         .map_err(|source| AskError::Connect { path, source })?;
     let mut question = serde_json::to_vec(&Question::Status).map_err(AskError::Understand)?;

@@ -71,3 +71,14 @@ fn it_says_when_no_agent_answers_and_goes_on_with_the_next() {
     watching.wait_for_outputs(2);
     agent.stop_well();
 }
+
+#[test]
+fn an_agent_answers_whose_state_directory_has_a_path_too_long_for_a_socket() {
+    let scene = Scene::new();
+    let mut config = scene.loki_config();
+    config.state_dir = config.state_dir.join("s".repeat(200));
+    let agent = scene.start(&config);
+    let (code, text) = config.status_text();
+    assert_eq!(code, Some(0), "{text}");
+    agent.stop_well();
+}
