@@ -4,11 +4,11 @@
 
 use std::cell::RefCell;
 use std::fs::File;
-use std::io::{self, BufReader, Read};
+use std::io::{self, BufRead as _, BufReader, Read};
 use std::os::unix::fs::FileExt as _;
 use std::sync::Arc;
 
-use flate2::read::MultiGzDecoder;
+use flate2::bufread::GzDecoder;
 
 use crate::span::{ANCHOR_BYTES, Anchor, HEAD_BYTES, Position};
 
@@ -196,14 +196,48 @@ fn usize_of(len: u64) -> usize {
     usize::try_from(len).unwrap_or(usize::MAX)
 }
 
-type Decoder = MultiGzDecoder<BufReader<FromBeginning>>;
+/// Decodes one gzip after the other. Zeros behind one are padding, as for gzip itself.
+#[derive(Debug)]
+struct Decoder(Option<GzDecoder<BufReader<FromBeginning>>>);
+
+impl Read for Decoder {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        while let Some(decoder) = &mut self.0 {
+            let len = decoder.read(buffer)?;
+            if len > 0 || buffer.is_empty() {
+                return Ok(len);
+            }
+            let is_end = is_padding(decoder.get_mut())?;
+            let rest = self.0.take().filter(|_| !is_end);
+            self.0 = rest.map(|it| GzDecoder::new(it.into_inner()));
+        }
+        Ok(0)
+    }
+}
+
+/// Whether nothing but zeros follows. Those that do are skipped.
+fn is_padding(rest: &mut BufReader<FromBeginning>) -> io::Result<bool> {
+    loop {
+        let bytes = rest.fill_buf()?;
+        let zeros = bytes.iter().take_while(|it| **it == 0).count();
+        if zeros < bytes.len() {
+            rest.consume(zeros);
+            return Ok(false);
+        }
+        if zeros == 0 {
+            return Ok(true);
+        }
+        rest.consume(zeros);
+    }
+}
 
 fn decoder_of(file: &Arc<File>) -> Decoder {
     let own = FromBeginning {
         file: Arc::clone(file),
         offset: 0,
     };
-    MultiGzDecoder::new(BufReader::with_capacity(HISTORY, own))
+    let own = BufReader::with_capacity(HISTORY, own);
+    Decoder(Some(GzDecoder::new(own)))
 }
 
 /// Reads a file with a place of its own, by the one descriptor that all its readers share.
@@ -354,6 +388,20 @@ mod tests {
         let descriptors = std::fs::read_dir("/proc/self/fd").unwrap().flatten();
         let links = descriptors.filter_map(|it| std::fs::read_link(it.path()).ok());
         assert_eq!(links.filter(|it| *it == path).count(), 1);
+    }
+
+    #[test]
+    fn members_of_a_gzip_are_one_content_and_zeros_are_padding() {
+        let mut bytes = [gzip_of(b"one\n"), gzip_of(b""), gzip_of(b"two")].concat();
+        for _ in 0..2 {
+            let mut buffer = [0; 20];
+            let read = content(&bytes, true).unwrap().read_at(&mut buffer, 0);
+            assert_eq!(read.unwrap(), (7, true));
+            assert_eq!(&buffer[..7], b"one\ntwo");
+            bytes.resize(bytes.len() + 100_000, 0);
+        }
+        bytes.push(b'x');
+        assert!(content(&bytes, true).is_err());
     }
 
     proptest! {

@@ -103,7 +103,8 @@ impl Generation {
         let size = opened.len();
         let modified = modified(&opened.metadata);
         times.note_backlog(size, modified);
-        let end = if opened.content.is_whole() {
+        let is_whole = opened.content.is_whole();
+        let end = if is_whole {
             Position::default()
         } else {
             opened.position_at_end().unwrap_or_default()
@@ -132,7 +133,7 @@ impl Generation {
             trail: RefCell::default(),
             end,
             times,
-            is_over: false,
+            is_over: is_whole,
             last_change: now,
             last_write: now,
             writer: None,

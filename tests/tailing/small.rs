@@ -1,10 +1,11 @@
 //! Files so small that their bytes prove nothing: two bytes, none at all, or the banner that all of
 //! them begin with. What arrives is counted, since nothing tells the lines apart.
 
-use std::fs;
+use std::fs::{self, File};
 
 use pinnace::receiver::Backend;
 
+use super::containers::gzip;
 use crate::harness::{Config, Scene, append};
 
 fn config(scene: &Scene, globs: &[&str]) -> Config {
@@ -160,4 +161,23 @@ fn files_of_the_same_banner_alone_are_as_many_as_there_are() {
         agent.stop_well();
         scene.assert_flawless(Backend::Loki);
     }
+}
+
+#[test]
+fn the_last_line_of_a_gzip_arrives_without_a_line_end_and_padding_is_none_of_it() {
+    let scene = Scene::new();
+    let config = config(&scene, &["*.gz"]);
+    for (name, padding) in [("one", 0), ("two", 512)] {
+        let (plain, compressed) = (scene.log(name), scene.log(&format!("{name}.gz")));
+        append(&plain, format!("first of {name}\nlast of {name}"));
+        gzip(&plain, &compressed);
+        let file = File::options().append(true).open(&compressed).unwrap();
+        let len = file.metadata().unwrap().len();
+        file.set_len(len + padding).unwrap();
+    }
+    let agent = scene.start(&config);
+    assert_stored(&scene, &config, 4);
+    agent.stop_well();
+    let lines = ["first of one", "last of one", "first of two", "last of two"];
+    scene.assert_arrived(Backend::Loki, &lines.map(String::from));
 }
