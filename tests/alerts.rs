@@ -6,7 +6,7 @@
 use std::collections::BTreeMap;
 use std::fs;
 use std::path::Path;
-use std::process::Command;
+use std::process::{Command, Output};
 
 use pinnace::config::{Environment, Source, load};
 use serde_json::Value;
@@ -112,19 +112,51 @@ fn the_configuration_loads() {
     load(&source, &Environment::default()).unwrap();
 }
 
+/// Runs a program by the wrapper, with its logs in this folder.
+fn run_logged(dir: &Path, program: &str) -> Output {
+    let wrapper = block("sh").replace("/var/log", &dir.display().to_string());
+    let file = dir.join("run-logged");
+    fs::write(&file, wrapper).unwrap();
+    Command::new("sh")
+        .arg(&file)
+        .args(["report", "sh", "-c", program])
+        .output()
+        .unwrap()
+}
+
+#[test]
+fn a_last_line_without_its_end_leaves_those_of_the_wrapper_whole() {
+    let dir = tempfile::tempdir().unwrap();
+    let log = dir.path().join("report/report.log");
+    for _ in 0..2 {
+        let output = run_logged(dir.path(), "printf last");
+        assert!(output.status.success(), "{output:?}");
+    }
+    // A run that was killed may have left one too.
+    fs::write(&log, fs::read_to_string(&log).unwrap() + "torn").unwrap();
+    run_logged(dir.path(), "echo whole");
+    let text = fs::read_to_string(&log).unwrap();
+    let mut lines: Vec<_> = text.lines().collect();
+    let own = " - report - INFO - ";
+    lines.retain(|line| !line.get(23..).is_some_and(|it| it.starts_with(own)));
+    assert_eq!(lines, ["last", "last", "torn", "whole"], "{text}");
+}
+
+#[test]
+fn a_job_runs_also_where_its_log_cannot_be_written() {
+    let dir = tempfile::tempdir().unwrap();
+    fs::write(dir.path().join("report"), "a file").unwrap();
+    let output = run_logged(dir.path(), "echo it ran; exit 3");
+    assert_eq!(output.status.code(), Some(3), "{output:?}");
+    let [shown, told] = [output.stdout, output.stderr].map(|it| String::from_utf8(it).unwrap());
+    assert!(shown.contains("it ran\n"), "{shown}");
+    assert!(told.contains("report runs without its log"), "{told}");
+}
+
 #[test]
 fn the_lines_of_the_wrapper_are_understood() {
     let dir = tempfile::tempdir().unwrap();
-    fs::create_dir(dir.path().join("report")).unwrap();
-    let wrapper = block("sh").replace("/var/log", &dir.path().display().to_string());
-    let file = dir.path().join("run-logged");
-    fs::write(&file, wrapper).unwrap();
-    let program = "echo '  between'; exit 3";
-    let status = Command::new("sh")
-        .arg(&file)
-        .args(["report", "sh", "-c", program])
-        .status()
-        .unwrap();
+    let status = run_logged(dir.path(), "echo '  between'; exit 3").status;
     assert_eq!(status.code(), Some(3));
     let output = Command::new(env!("CARGO_BIN_EXE_pinnace"))
         .args(["explain", "--json"])
