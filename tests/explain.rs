@@ -146,7 +146,7 @@ fn what_cannot_be_explained_is_told_and_the_other_files_are_explained() {
             .unwrap();
         let told = String::from_utf8(output.stderr).unwrap();
         assert!(told.contains(value), "{told}");
-        assert_eq!(output.status.code(), Some(1), "{told}");
+        assert_eq!(output.status.code(), Some(64), "{told}");
     }
 }
 
@@ -285,7 +285,7 @@ fn what_of_a_configuration_keeps_a_log_from_being_explained_is_told() {
         ),
         (
             &["--config", "pinnace.yaml", "--input", "order", "orders.log"],
-            1,
+            64,
             "pinnace.yaml has no input \"order\": its inputs are orders, all, again",
         ),
         (&["--config", "wrong.yaml", "orders.log"], 78, "inputs"),

@@ -76,9 +76,10 @@ pub(super) fn run(arguments: &Arguments) -> u8 {
             _ => None,
         },
         Some((text, _)) => {
-            return tell(&format!(
+            tell(&format!(
                 "--written \"{text}\" is no moment: write for example 2026-11-22T22:08:23Z"
             ));
+            return exit::USAGE;
         }
     };
     let paint = Paint::new(arguments.color);

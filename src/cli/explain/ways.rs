@@ -44,7 +44,7 @@ impl Ways {
         let asked_zone = arguments.timezone.as_deref();
         if let Some(name) = asked_zone.filter(|name| Zone::named(name).is_none()) {
             return Err((
-                exit::FAILED,
+                exit::USAGE,
                 format!(
                     "there is no zone \"{name}\": write a name of the IANA database such as Europe/Paris"
                 ),
@@ -76,7 +76,7 @@ impl Ways {
         if let (Some(name), true) = (&arguments.input, ways.is_empty()) {
             let names: Vec<_> = config.inputs.iter().map(|it| it.name.as_str()).collect();
             return Err((
-                exit::FAILED,
+                exit::USAGE,
                 format!(
                     "{} has no input \"{name}\": its inputs are {}",
                     source.name(),
