@@ -243,6 +243,7 @@ fn certificate(error: &CertificateError, host: &str) -> String {
         C::NotValidForName | C::NotValidForNameContext { .. } => {
             let names = match error {
                 C::NotValidForNameContext { presented, .. } if !presented.is_empty() => {
+                    let presented: Vec<_> = presented.iter().map(|it| plain(it)).collect();
                     format!("is for {}, not", presented.join(", "))
                 }
                 _ => "is not".to_owned(),
@@ -255,6 +256,13 @@ fn certificate(error: &CertificateError, host: &str) -> String {
         }
         error => format!("its certificate cannot be trusted: {error}; renew it"),
     }
+}
+
+/// A name in a certificate by itself; what checks it calls it `DnsName("loki.example.com")`.
+fn plain(presented: &str) -> &str {
+    let inner = presented.split_once('(');
+    let inner = inner.and_then(|(_, rest)| rest.strip_suffix(')'));
+    inner.unwrap_or(presented).trim_matches('"')
 }
 
 /// The day of a Unix time, as 2026-11-27.

@@ -146,10 +146,7 @@ fn a_certificate_for_another_name_is_told_and_the_name_can_be_set() {
         &scene,
         &at(""),
         &[],
-        &[
-            "loki.example.com",
-            "for localhost: correct the URL, or set tls.server_name",
-        ],
+        &["is for loki.example.com, not for localhost: correct the URL, or set tls.server_name"],
     );
     let agent = scene.start(&at("server_name: loki.example.com"));
     scene.wait_for_stored(Backend::Loki, 10);
