@@ -237,7 +237,7 @@ pub(crate) static LOG_STREAM: TextRule = TextRule {
 pub(crate) static PATTERN: TextRule = TextRule {
     noun: "pattern",
     expected: "a regular expression",
-    mend: "write it in single quotes, so that YAML leaves its backslashes alone",
+    mend: "correct it; a sign that is meant as it is needs a backslash before it, such as '\\('",
     pattern: None,
     check: |text| {
         if text.is_empty() {
