@@ -42,7 +42,13 @@ struct Place {
 
 pub(super) fn run(arguments: &Arguments) -> u8 {
     let (Command::Show(place) | Command::Verify(place)) = &arguments.command;
-    let dir = state_dir(place);
+    let dir = match state_dir(place) {
+        Ok(dir) => dir,
+        Err(sentence) => {
+            tell(&sentence);
+            return exit::CONFIG;
+        }
+    };
     let inspection = match inspect(&dir) {
         Ok(Some(inspection)) => inspection,
         Ok(None) => return tell(&format!("there is no journal in {}", dir.display())),
@@ -66,15 +72,21 @@ pub(super) fn run(arguments: &Arguments) -> u8 {
     super::schema::code_after(code, &printed)
 }
 
-fn state_dir(place: &Place) -> PathBuf {
-    place.state_dir.clone().unwrap_or_else(|| {
-        let environment = Environment::from_process();
-        let source = Source::find(place.config.config.as_deref(), &environment);
-        match config::load(&source, &environment) {
-            Ok(config) => config.state_dir,
-            // What is wrong elsewhere in the configuration does not matter here.
-            Err(_) => config::places_at_best(&source, &environment).0,
-        }
+/// The state directory; a sentence where the configuration that was named cannot be read.
+fn state_dir(place: &Place) -> Result<PathBuf, String> {
+    if let Some(dir) = &place.state_dir {
+        return Ok(dir.clone());
+    }
+    let environment = Environment::from_process();
+    let named = place.config.config.as_deref();
+    let source = Source::find(named, &environment);
+    if let (Some(_), Some(found)) = (named, source.unreadable()) {
+        return Err(format!("{} cannot be read: {found}", source.name()));
+    }
+    Ok(match config::load(&source, &environment) {
+        Ok(config) => config.state_dir,
+        // What is wrong elsewhere in the configuration does not matter here.
+        Err(_) => config::places_at_best(&source, &environment).0,
     })
 }
 

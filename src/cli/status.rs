@@ -1,12 +1,12 @@
 //! `pinnace status`: asks the running agent and shows what it says.
 
 use std::io::{self, IsTerminal as _, Write as _};
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::time::Duration;
 
 use crate::config::{self, Environment, Source};
 use crate::exit;
-use crate::observe::control;
+use crate::observe::control::{self, AskError};
 use crate::observe::snapshot::Status;
 
 /// How often `--watch` asks.
@@ -50,15 +50,7 @@ pub(super) struct Arguments {
 }
 
 pub(super) fn run(arguments: &Arguments) -> u8 {
-    let state_dir = arguments.state_dir.clone().unwrap_or_else(|| {
-        let environment = Environment::from_process();
-        let source = Source::find(arguments.config.config.as_deref(), &environment);
-        match config::load(&source, &environment) {
-            Ok(config) => config.state_dir,
-            // A degraded agent can be asked what is wrong with this very configuration.
-            Err(_) => config::places_at_best(&source, &environment).0,
-        }
-    });
+    let asked = Asked::of(arguments);
     let runtime = match tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()
@@ -67,9 +59,9 @@ pub(super) fn run(arguments: &Arguments) -> u8 {
         Err(error) => return tell(&error.to_string()),
     };
     if arguments.watch {
-        return runtime.block_on(watch(&state_dir, arguments.json));
+        return runtime.block_on(watch(&asked, arguments.json));
     }
-    match runtime.block_on(control::ask_status(&state_dir)) {
+    match runtime.block_on(control::ask_status(&asked.state_dir)) {
         Ok(status) => {
             if show(&status, arguments.json, "") && !status.is_well() {
                 exit::FAILED
@@ -77,18 +69,71 @@ pub(super) fn run(arguments: &Arguments) -> u8 {
                 exit::OK
             }
         }
-        Err(error) => tell(&error.to_string()),
+        Err(error) => {
+            let code = tell(&asked.reason(&error));
+            let is_named = arguments.config.config.is_some();
+            if is_named && asked.unreadable.is_some() {
+                exit::CONFIG
+            } else {
+                code
+            }
+        }
+    }
+}
+
+/// Where the agent is asked, and why there.
+struct Asked {
+    state_dir: PathBuf,
+    /// What the configuration is called that says so; nothing where the command line does.
+    source: Option<String>,
+    /// What was found where it cannot be read.
+    unreadable: Option<String>,
+}
+
+impl Asked {
+    fn of(arguments: &Arguments) -> Self {
+        if let Some(state_dir) = arguments.state_dir.clone() {
+            return Self {
+                state_dir,
+                source: None,
+                unreadable: None,
+            };
+        }
+        let environment = Environment::from_process();
+        let source = Source::find(arguments.config.config.as_deref(), &environment);
+        let state_dir = match config::load(&source, &environment) {
+            Ok(config) => config.state_dir,
+            // A degraded agent can be asked what is wrong with this very configuration.
+            Err(_) => config::places_at_best(&source, &environment).0,
+        };
+        Self {
+            state_dir,
+            source: Some(source.name()),
+            unreadable: source.unreadable(),
+        }
+    }
+
+    /// Why nothing is shown: the configuration may lead to the wrong place.
+    fn reason(&self, error: &AskError) -> String {
+        let dir = self.state_dir.display();
+        match (&self.source, &self.unreadable) {
+            (None, _) => error.to_string(),
+            (Some(source), None) => format!("{error} ({source} has state_dir {dir})"),
+            (Some(source), Some(found)) => {
+                format!("{source} cannot be read: {found}; with state_dir {dir} {error}")
+            }
+        }
     }
 }
 
 /// Shows the status every second until nobody can read it. That no agent answers is shown too: on
 /// a screen for as long as it holds, elsewhere once.
-async fn watch(state_dir: &Path, as_json: bool) -> u8 {
+async fn watch(asked: &Asked, as_json: bool) -> u8 {
     let is_screen = !as_json && io::stdout().is_terminal();
     let cleared = if is_screen { CLEAR } else { "" };
     let mut told = None;
     loop {
-        match control::ask_status(state_dir).await {
+        match control::ask_status(&asked.state_dir).await {
             Ok(status) => {
                 told = None;
                 if !show(&status, as_json, cleared) {
@@ -96,7 +141,7 @@ async fn watch(state_dir: &Path, as_json: bool) -> u8 {
                 }
             }
             Err(error) => {
-                let sentence = format!("{error}; asking again every second");
+                let sentence = format!("{}; asking again every second", asked.reason(&error));
                 if is_screen {
                     if !print(&format!("{cleared}{sentence}\n")) {
                         return exit::OK;

@@ -82,6 +82,15 @@ impl Source {
         self.to_text(bytes)
     }
 
+    /// What is there instead where it cannot be read at all.
+    pub(crate) fn unreadable(&self) -> Option<String> {
+        let Self::File(path) = self else {
+            return None;
+        };
+        let error = read_file(path).err()?;
+        Some(file_problem(path, &error).found)
+    }
+
     fn to_text(&self, bytes: Vec<u8>) -> Result<String, Problems> {
         if bytes.len() as u64 > MAX_TEXT_BYTES {
             let problem = Problem::new("", Place::Nowhere, "the text is too long")

@@ -205,3 +205,25 @@ fn the_schema_is_json_and_a_wrong_command_line_exits_64() {
     assert!(serde_json::from_str::<serde_json::Value>(&schema).is_ok());
     assert_eq!(pinnace(&["schema", "--yaml"], &[]).status.code(), Some(64));
 }
+
+#[test]
+fn a_file_that_cannot_be_read_is_named_when_its_agent_is_asked() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("pinnace.yaml");
+    let name = file.display().to_string();
+    for command in [&["status"][..], &["journal", "show"]] {
+        let output = pinnace(&[command, &["--config", &name]].concat(), &[]);
+        let told = text(&output.stderr);
+        let start = format!("{name} cannot be read: no such file; the folder ");
+        assert!(told.starts_with(&start), "{told}");
+        assert_eq!(output.status.code(), Some(78), "{told}");
+    }
+    let state_dir = folder.path().join("state").display().to_string();
+    fs::write(&file, format!("state_dir: {state_dir}\n{SMALLEST}")).unwrap();
+    let output = pinnace(&["status", "--config", &name], &[]);
+    let told = text(&output.stderr);
+    let end = format!(" ({name} has state_dir {state_dir})\n");
+    assert!(told.starts_with("no agent answers at "), "{told}");
+    assert!(told.ends_with(&end), "{told}");
+    assert_eq!(output.status.code(), Some(69), "{told}");
+}
