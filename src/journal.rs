@@ -13,7 +13,7 @@ use bodies::Bodies;
 pub(crate) use entry::{Cursor, Entry, Route, Seal};
 pub(crate) use identity::{Identity, OwnFile, Unopened};
 use in_hand::InHand;
-pub(crate) use lock::{OpenError, Place, look_at_place};
+pub(crate) use lock::{OpenError, Place, look_at_place, who_may_look};
 pub(crate) use looks::MOST_UNOPENED;
 use segments::{Kept, Segments};
 pub(crate) use state::{Earlier, Known, State};

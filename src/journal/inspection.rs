@@ -69,9 +69,9 @@ pub(crate) fn inspect(dir: &Path) -> Result<Option<Inspection>, OpenError> {
 }
 
 fn look(dir: &Path) -> Result<Option<Inspection>, OpenError> {
-    std::fs::read_dir(dir).map_err(OpenError::io("read the state directory", dir))?;
+    std::fs::read_dir(dir).map_err(OpenError::looking(dir, "read the state directory", dir))?;
     let found = Found::read(&Real, dir)
-        .map_err(|(name, error)| OpenError::io("read", &dir.join(name))(error))?;
+        .map_err(|(name, error)| OpenError::looking(dir, "read", &dir.join(name))(error))?;
     if found.segments.iter().all(Option::is_none) {
         return Ok(None);
     }
@@ -161,14 +161,14 @@ impl Inspection {
         let file = match File::open(&path) {
             Ok(file) => Some(file),
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => None,
-            Err(error) => return Err(OpenError::io("read", &path)(error)),
+            Err(error) => return Err(OpenError::looking(dir, "read", &path)(error)),
         };
         let is_there = |extent: Extent| -> Result<bool, OpenError> {
             match &file {
                 None => Ok(false),
                 Some(file) => bodies::load(file, extent)
                     .map(|body| body.is_some())
-                    .map_err(OpenError::io("read", &path)),
+                    .map_err(OpenError::looking(dir, "read", &path)),
             }
         };
         for (id, seal) in self.state.unacknowledged() {

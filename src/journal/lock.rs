@@ -3,7 +3,7 @@
 
 use std::fs::{File, OpenOptions};
 use std::io;
-use std::os::unix::fs::OpenOptionsExt as _;
+use std::os::unix::fs::{MetadataExt as _, OpenOptionsExt as _};
 use std::path::{Path, PathBuf};
 
 use super::volume::Handle as _;
@@ -28,6 +28,32 @@ pub(crate) enum OpenError {
         /// What the system said.
         source: io::Error,
     },
+    /// The system refuses one who only looks.
+    #[error("cannot {action} {}: {source}{mending}", path.display())]
+    Look {
+        /// What was tried.
+        action: &'static str,
+        /// On what.
+        path: PathBuf,
+        /// What the system said.
+        source: io::Error,
+        /// What would help.
+        mending: String,
+    },
+}
+
+/// Who may look at a state directory that is closed to us: it is for the user of its agent alone.
+pub(crate) fn who_may_look(dir: &Path) -> String {
+    let owner = std::fs::metadata(dir).ok().map(|it| it.uid());
+    run_it_as(owner, rustix::process::geteuid().as_raw())
+}
+
+fn run_it_as(owner: Option<u32>, own: u32) -> String {
+    match owner {
+        Some(owner) if owner == own => String::new(),
+        Some(owner) => format!("; run this as the user of the agent (uid {owner}) or as root"),
+        None => "; run this as the user of the agent or as root".to_owned(),
+    }
 }
 
 fn mending(path: &Path, error: &io::Error) -> String {
@@ -56,6 +82,29 @@ impl OpenError {
             action,
             path,
             source,
+        }
+    }
+}
+
+impl OpenError {
+    /// The same for who only looks at this state directory.
+    pub(super) fn looking(
+        dir: &Path,
+        action: &'static str,
+        path: &Path,
+    ) -> impl FnOnce(io::Error) -> Self {
+        let (dir, path) = (dir.to_owned(), path.to_owned());
+        move |source| {
+            let mending = match source.kind() {
+                io::ErrorKind::PermissionDenied => who_may_look(&dir),
+                _ => String::new(),
+            };
+            Self::Look {
+                action,
+                path,
+                source,
+                mending,
+            }
         }
     }
 }
@@ -152,5 +201,28 @@ impl Lock {
     /// Whether the locked file is still the one in the directory.
     pub(super) fn is_in_place(&self, dir: &Path) -> bool {
         self.0.is_at(&dir.join("lock"))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn who_only_looks_is_told_as_whom_to_run() {
+        let dir = tempfile::tempdir().unwrap();
+        let closed = || io::Error::from(io::ErrorKind::PermissionDenied);
+        let away = dir.path().join("away");
+        let told = OpenError::looking(&away, "read", &away)(closed()).to_string();
+        assert!(
+            told.ends_with("; run this as the user of the agent or as root"),
+            "{told}"
+        );
+        assert!(!told.contains("write"), "{told}");
+        assert_eq!(
+            run_it_as(Some(998), 1000),
+            "; run this as the user of the agent (uid 998) or as root"
+        );
+        assert_eq!(run_it_as(Some(998), 998), "");
     }
 }

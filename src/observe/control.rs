@@ -16,6 +16,7 @@ use tokio::task::JoinHandle;
 
 use super::Observer;
 use super::snapshot::Status;
+use crate::journal::who_may_look;
 
 /// A longer request is none of ours, in bytes.
 const MAX_REQUEST: u64 = 4096;
@@ -163,7 +164,7 @@ async fn answer(mut stream: UnixStream, observer: &Observer) -> io::Result<()> {
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum AskError {
     /// Nobody listens.
-    #[error("no agent answers at {}: {source}; is one running with this state_dir?", path.display())]
+    #[error("no agent answers at {}: {source}{}", path.display(), mending(path, source))]
     Connect {
         /// The socket.
         path: PathBuf,
@@ -176,6 +177,13 @@ pub(crate) enum AskError {
     /// It speaks otherwise.
     #[error("the agent's answer cannot be understood: is it of another version?")]
     Understand(#[source] serde_json::Error),
+}
+
+fn mending(socket: &Path, error: &io::Error) -> String {
+    match (error.kind(), socket.parent()) {
+        (io::ErrorKind::PermissionDenied, Some(state_dir)) => who_may_look(state_dir),
+        _ => "; is one running with this state_dir?".to_owned(),
+    }
 }
 
 /// Asks the agent with this state directory.
@@ -201,4 +209,29 @@ pub(crate) async fn ask_status(state_dir: &Path) -> Result<Status, AskError> {
         .unwrap_or_else(|_| Err(io::ErrorKind::TimedOut.into()))
         .map_err(AskError::Talk)?;
     serde_json::from_slice(&reply).map_err(AskError::Understand)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn another_user_is_told_as_whom_to_ask() {
+        let dir = tempfile::tempdir().unwrap();
+        let told = |kind: io::ErrorKind| {
+            let path = path_in(&dir.path().join("away"));
+            let source = kind.into();
+            AskError::Connect { path, source }.to_string()
+        };
+        let closed = told(io::ErrorKind::PermissionDenied);
+        assert!(
+            closed.ends_with("; run this as the user of the agent or as root"),
+            "{closed}"
+        );
+        let away = told(io::ErrorKind::NotFound);
+        assert!(
+            away.ends_with("; is one running with this state_dir?"),
+            "{away}"
+        );
+    }
 }
