@@ -70,7 +70,9 @@ fn mending(path: &Path, error: &io::Error) -> String {
             "; set state_dir to a folder on a volume that can be written".to_owned()
         }
         io::ErrorKind::StorageFull => "; make room on its volume".to_owned(),
-        io::ErrorKind::NotADirectory => "; a part of the path is a file".to_owned(),
+        io::ErrorKind::NotADirectory | io::ErrorKind::AlreadyExists => {
+            "; a part of the path is a file".to_owned()
+        }
         _ => String::new(),
     }
 }
@@ -207,6 +209,20 @@ impl Lock {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_file_in_the_way_is_told_at_the_start_as_by_a_look() {
+        let dir = tempfile::tempdir().unwrap();
+        let file = dir.path().join("state");
+        std::fs::write(&file, "").unwrap();
+        for path in [file.clone(), file.join("below")] {
+            let at_start = Lock::take(&path).unwrap_err().to_string();
+            let at_look = look_at_place(&path).unwrap_err().to_string();
+            for told in [at_start, at_look] {
+                assert!(told.ends_with("; a part of the path is a file"), "{told}");
+            }
+        }
+    }
 
     #[test]
     fn who_only_looks_is_told_as_whom_to_run() {
