@@ -402,7 +402,7 @@ async fn journal(
             }
             Err(error) => error,
         };
-        let is_locked = matches!(error, OpenError::Locked(_));
+        let is_locked = matches!(error, OpenError::Locked { .. });
         if !is_locked && began.elapsed() >= STATE_PATIENCE {
             tracing::error!(
                 "shipping without a journal: after a restart, what is delivered until then is delivered again"

@@ -16,8 +16,13 @@ pub(super) const PRIVATE: u32 = 0o600;
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum OpenError {
     /// Another agent has it.
-    #[error("another agent holds the state directory {}: give each agent a state_dir of its own", .0.display())]
-    Locked(PathBuf),
+    #[error("another agent{} holds the state directory {}: give each agent a state_dir of its own", called(*pid), dir.display())]
+    Locked {
+        /// The directory.
+        dir: PathBuf,
+        /// The process of that agent, where the system tells it.
+        pid: Option<u32>,
+    },
     /// The system refuses.
     #[error("cannot {action} {}: {source}{}", path.display(), mending(path, source))]
     Io {
@@ -54,6 +59,32 @@ fn run_it_as(owner: Option<u32>, own: u32) -> String {
         Some(owner) => format!("; run this as the user of the agent (uid {owner}) or as root"),
         None => "; run this as the user of the agent or as root".to_owned(),
     }
+}
+
+fn called(pid: Option<u32>) -> String {
+    pid.map_or_else(String::new, |pid| format!(" (pid {pid})"))
+}
+
+/// The process that holds the lock of a file; nothing where the system does not tell, as of one in
+/// another container.
+fn holder(file: &File) -> Option<u32> {
+    let metadata = file.metadata().ok()?;
+    let (device, inode) = (metadata.dev(), metadata.ino());
+    let [major, minor] = [rustix::fs::major(device), rustix::fs::minor(device)];
+    let locks = std::fs::read_to_string("/proc/locks").ok()?;
+    holder_in(&locks, &format!("{major:02x}:{minor:02x}:{inode}"))
+}
+
+/// The same in the words of `/proc/locks`.
+fn holder_in(locks: &str, file: &str) -> Option<u32> {
+    let held = locks.lines().filter_map(|line| {
+        let words: Vec<_> = line.split_ascii_whitespace().collect();
+        match words[..] {
+            [_, "FLOCK", _, _, pid, at, ..] if at == file => pid.parse().ok(),
+            _ => None,
+        }
+    });
+    held.into_iter().find(|pid| *pid > 0)
 }
 
 fn mending(path: &Path, error: &io::Error) -> String {
@@ -195,7 +226,10 @@ impl Lock {
             .map_err(OpenError::io("open", &path))?;
         match file.try_lock() {
             Ok(()) => Ok(Self(file)),
-            Err(std::fs::TryLockError::WouldBlock) => Err(OpenError::Locked(dir.to_owned())),
+            Err(std::fs::TryLockError::WouldBlock) => Err(OpenError::Locked {
+                dir: dir.to_owned(),
+                pid: holder(&file),
+            }),
             Err(std::fs::TryLockError::Error(error)) => Err(OpenError::io("lock", &path)(error)),
         }
     }
@@ -222,6 +256,19 @@ mod tests {
                 assert!(told.ends_with("; a part of the path is a file"), "{told}");
             }
         }
+    }
+
+    #[test]
+    fn the_holder_of_a_lock_is_read_from_the_list_of_the_system() {
+        let locks = "1: POSIX  ADVISORY  WRITE 11 08:01:7 0 EOF
+2: FLOCK  ADVISORY  WRITE 12 08:01:70 0 EOF
+3: FLOCK  ADVISORY  WRITE 13 08:01:7 0 EOF
+3: -> FLOCK  ADVISORY  WRITE 14 08:01:7 0 EOF
+4: FLOCK  ADVISORY  WRITE 0 08:01:8 0 EOF
+";
+        assert_eq!(holder_in(locks, "08:01:7"), Some(13));
+        assert_eq!(holder_in(locks, "08:01:8"), None, "of another container");
+        assert_eq!(called(Some(13)), " (pid 13)");
     }
 
     #[test]

@@ -310,7 +310,7 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let (_journal, _) = filled(dir.path());
         let error = Journal::open(dir.path(), Instant::now()).unwrap_err();
-        assert!(matches!(error, OpenError::Locked(_)), "{error}");
+        assert!(matches!(error, OpenError::Locked { .. }), "{error}");
     }
 
     #[test]
