@@ -151,7 +151,7 @@ pub(crate) enum Next {
     Nothing,
     /// A file holds other content than was read of it: it begins anew.
     OtherContent(GenerationId),
-    /// So many bytes of a hole at the beginning of a file were skipped, and whether they are its
+    /// So many bytes of a hole in a file were skipped, and whether they are its
     /// first.
     Hole(GenerationId, u64, bool),
     /// A file cannot be read.

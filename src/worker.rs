@@ -361,7 +361,7 @@ impl Worker {
                     is_busy = true;
                     self.metrics.hole_bytes.inc_by(len);
                     if begins {
-                        tracing::warn!(generation = %id, len, "skipped a hole at the beginning of a file: its writer does not append");
+                        tracing::warn!(generation = %id, len, "skipped a hole of NULs in a file: its writer does not append, or the power went while it was written");
                     }
                 }
                 Next::Unreadable(id, error) => {

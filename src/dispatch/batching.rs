@@ -147,7 +147,7 @@ impl Dispatcher {
                     }
                 };
                 if done.hole > 0 {
-                    let begins = lane.read.offset == 0;
+                    let begins = !lane.read.is_behind_nuls();
                     troubles.push_back(Next::Hole(generation_id, done.hole, begins));
                 }
                 if (done.end.offset, done.learned) != (lane.read.offset, lane.learned) {

@@ -29,6 +29,10 @@ const CHUNK_OF_A_TURN: usize = 16 << 10;
 /// So many bytes are read at once when no record of them is kept.
 const MOST_AT_ONCE: u64 = 8 << 20;
 
+/// So many NULs in the midst of a file are a hole: a page of which nothing was written. Fewer belong to
+/// their line.
+const HOLE: usize = 4096;
+
 /// Why filling ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Ended {
@@ -53,7 +57,7 @@ pub(super) struct Filled {
     pub(super) learned: Learned,
     /// Why not further.
     pub(super) ended: Ended,
-    /// How many bytes were skipped of a hole at the beginning of the file.
+    /// How many bytes of holes were skipped.
     pub(super) hole: u64,
 }
 
@@ -96,7 +100,7 @@ impl Filler<'_> {
         let is_turn = self.until < Time(i64::MAX);
         let usual = if is_turn { CHUNK_OF_A_TURN } else { CHUNK };
         let mut want = usual;
-        let mut in_hole = from.offset == 0 || from.is_behind_nuls(generation.head);
+        let mut in_hole = from.offset == 0 || from.is_behind_nuls();
         let mut hole = 0;
         let mut read_in_all = 0;
         self.reading.cutter.begin(learned);
@@ -116,11 +120,20 @@ impl Filler<'_> {
                 }
             };
             let bytes = chunk.bytes();
-            // A writer that does not append leaves a hole where the file was emptied under it.
-            let begin = if in_hole { hole_len(bytes) } else { 0 };
-            in_hole &= begin == bytes.len();
+            // A writer that does not append leaves a hole where the file was emptied under it, and so
+            // may power that goes.
+            let nuls = hole_len(bytes);
+            let begin = if in_hole || nuls >= HOLE { nuls } else { 0 };
+            in_hole = begin == bytes.len() && (in_hole || begin > 0);
             hole += begin as u64;
-            let behind = if chunk.is_end { behind } else { Behind::More };
+            let text_end = next_hole(bytes, begin);
+            let is_last = chunk.is_end && text_end == bytes.len();
+            let behind = match (text_end < bytes.len(), chunk.is_end) {
+                (true, _) => Behind::Nothing,
+                (false, true) => behind,
+                (false, false) => Behind::More,
+            };
+            let bytes = &bytes[..text_end];
             let mut taker = Taker {
                 encoder: self.encoder,
                 reading: self.reading,
@@ -149,7 +162,7 @@ impl Filler<'_> {
             let is_long = read_in_all >= MOST_AT_ONCE && self.encoder.is_empty();
             let ended = if is_long { Ended::Full } else { ended };
             let is_over = matches!(ended, Ended::Full | Ended::Later(_) | Ended::TooLate(_));
-            if is_over || chunk.is_end {
+            if is_over || is_last {
                 return Ok(Filled {
                     end: position,
                     learned: self.reading.cutter.learned(),
@@ -455,4 +468,23 @@ fn first_time(bytes: &[u8], rules: &Rules, zone: &mut Zone, seen: Time) -> Optio
 /// How many NUL bytes lead.
 fn hole_len(bytes: &[u8]) -> usize {
     bytes.iter().take_while(|byte| **byte == 0).count()
+}
+
+/// Where the first hole behind `from` begins, or where the bytes end. No hole lies between two of the
+/// bytes that are looked at.
+fn next_hole(bytes: &[u8], from: usize) -> usize {
+    let mut probe = from;
+    while let Some(byte) = bytes.get(probe) {
+        if *byte == 0 {
+            let begin = bytes[from..probe].iter().rposition(|byte| *byte != 0);
+            let begin = begin.map_or(from, |before| from + before + 1);
+            let end = probe + hole_len(&bytes[probe..]);
+            if end - begin >= HOLE {
+                return begin;
+            }
+            probe = end;
+        }
+        probe += HOLE;
+    }
+    bytes.len()
 }

@@ -217,7 +217,7 @@ impl Metrics {
         );
         registry.register(
             "hole_bytes",
-            "NUL bytes at the beginning of files, left by writers that do not append; skipped",
+            "NUL bytes of holes in files, left by writers that do not append or when the power goes; skipped",
             metrics.hole_bytes.clone(),
         );
         registry.register(

@@ -8,6 +8,8 @@ use pinnace::receiver::Backend;
 
 use crate::harness::{Config, Numbered, Scene, get};
 
+const PLAIN: &str = "format: plain, multiline: \"off\"";
+
 fn skipped_bytes(config: &Config) -> u64 {
     let (_, text) = get(config.port(), "/metrics").unwrap();
     let sample = "pinnace_hole_bytes_total ";
@@ -99,4 +101,32 @@ fn a_file_that_is_a_hole_alone_is_no_line_until_something_is_written_behind_it()
     assert_eq!(skipped_bytes(&config), 5 << 20);
     agent.stop_well();
     scene.assert_arrived(Backend::Loki, &["behind it".to_owned()]);
+}
+
+#[test]
+fn a_hole_in_the_midst_of_a_log_is_skipped_and_counted() {
+    for (hole, format) in [(9000, ""), (20 << 20, ""), (20 << 20, PLAIN)] {
+        let scene = Scene::new();
+        let input = scene.input("app", &["*.log"], format);
+        let mut config = scene.loki_config().serving();
+        config.inputs = vec![input];
+        let mut series = Numbered::wide("midst", 100);
+        let mut writer = File::create(scene.log("app.log")).unwrap();
+        writer.write_all(series.take(4000).as_bytes()).unwrap();
+        // The power went before its end was written.
+        writer
+            .write_all(series.take(1).trim_end().as_bytes())
+            .unwrap();
+        writer.seek(SeekFrom::Current(hole)).unwrap();
+        writer.write_all(series.take(20).as_bytes()).unwrap();
+        let agent = scene.start(&config);
+        scene.wait_for_stored(Backend::Loki, series.next);
+        writer.seek(SeekFrom::Current(hole)).unwrap();
+        writer.write_all(series.take(20).as_bytes()).unwrap();
+        scene.wait_for_stored(Backend::Loki, series.next);
+        config.wait_until_no_lag();
+        assert_eq!(skipped_bytes(&config), 2 * hole.unsigned_abs(), "{format}");
+        agent.stop_well();
+        scene.assert_arrived(Backend::Loki, &series.all());
+    }
 }
