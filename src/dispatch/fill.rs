@@ -158,6 +158,10 @@ impl Filler<'_> {
             self.reading.counters.count(&tally);
             position = chunk.position_after(at);
             read_in_all += at as u64;
+            if in_hole && let Some(behind) = generation.behind_hole(position) {
+                hole += behind.offset - position.offset;
+                position = behind;
+            }
             // Nothing may have come of all that was read: others have their turn too.
             let is_long = read_in_all >= MOST_AT_ONCE && self.encoder.is_empty();
             let ended = if is_long { Ended::Full } else { ended };

@@ -81,6 +81,14 @@ impl Content {
         }
     }
 
+    /// Where a hole ends that the file has at this offset, so far as the system says it.
+    pub(super) fn end_of_hole(&self, offset: u64) -> Option<u64> {
+        match self {
+            Self::Plain(plain) => plain.end_of_hole(offset),
+            Self::Gzip(_) => None,
+        }
+    }
+
     /// Fills `buffer` from `offset` on. Returns how much there was, and whether the content
     /// ended.
     pub(super) fn read_at(&self, buffer: &mut [u8], offset: u64) -> io::Result<(usize, bool)> {

@@ -228,6 +228,14 @@ impl Generation {
         })
     }
 
+    /// Behind the hole in which a position lies, where the system tells how far that goes.
+    pub(crate) fn behind_hole(&self, position: Position) -> Option<Position> {
+        let behind = self.content.end_of_hole(position.offset)?;
+        let behind = self.position(behind).ok()?;
+        // It may have been emptied and filled since.
+        behind.is_behind_nuls().then_some(behind)
+    }
+
     /// Goes on in a copy of its content.
     pub(super) fn continue_in(
         &mut self,

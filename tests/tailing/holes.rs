@@ -6,7 +6,7 @@ use std::io::{Seek as _, SeekFrom, Write as _};
 
 use pinnace::receiver::Backend;
 
-use crate::harness::{Config, Numbered, Scene, get};
+use crate::harness::{Config, Numbered, Scene, get, skipped};
 
 const PLAIN: &str = "format: plain, multiline: \"off\"";
 
@@ -129,4 +129,24 @@ fn a_hole_in_the_midst_of_a_log_is_skipped_and_counted() {
         agent.stop_well();
         scene.assert_arrived(Backend::Loki, &series.all());
     }
+}
+
+#[test]
+fn a_hole_of_which_the_file_system_knows_is_not_read() {
+    const HOLE: u64 = 200 << 30;
+    let (scene, config, mut series, mut writer) = with_writer(3);
+    let agent = scene.start(&config);
+    scene.wait_for_stored(Backend::Loki, series.next);
+    config.wait_until_no_lag();
+    copy_and_empty(&scene, 1);
+    if writer.seek(SeekFrom::Start(HOLE)).is_err()
+        || writer.write_all(series.take(20).as_bytes()).is_err()
+    {
+        return skipped("the file system has no files of this length");
+    }
+    scene.wait_for_stored(Backend::Loki, series.next);
+    config.wait_until_no_lag();
+    assert_eq!(skipped_bytes(&config), HOLE);
+    agent.stop_well();
+    scene.assert_arrived(Backend::Loki, &series.all());
 }

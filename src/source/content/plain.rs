@@ -128,6 +128,11 @@ impl Plain {
         Ok(None)
     }
 
+    pub(super) fn end_of_hole(&self, offset: u64) -> Option<u64> {
+        let data = seek(&self.file, SeekFrom::Data(offset)).ok();
+        data.filter(|data| *data > offset)
+    }
+
     pub(super) fn read_at(&self, buffer: &mut [u8], offset: u64) -> io::Result<(usize, bool)> {
         let len = self.read_once(buffer, offset)?;
         if buffer[..len].last() != Some(&0) && !self.seen.get().had_nuls {
@@ -245,6 +250,7 @@ mod tests {
         let mut buffer = vec![1; 200_000];
         assert_eq!(plain.read_at(&mut buffer, 0).unwrap(), (200_000, false));
         assert_eq!(buffer, hole[..200_000]);
+        assert_eq!(plain.end_of_hole(0), None);
         let rest = plain.read_at(&mut buffer, 200_000).unwrap();
         assert_eq!(rest, (100_011, true));
         // Emptied, and made longer again with less text.
