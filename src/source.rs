@@ -34,6 +34,7 @@ pub(crate) use writers::Writer;
 
 mod adopting;
 mod anew;
+mod apart;
 mod beginning;
 mod beside;
 #[cfg(test)]

@@ -11,6 +11,7 @@ use super::file::{FileKey, birth_of, modified};
 use super::generation::Generation;
 use super::opened::Opened;
 use super::place::Place;
+use super::rotation::Lineage;
 use super::writers::Writer;
 use super::{Moment, Source, reader};
 use crate::journal::{Entry, Journal};
@@ -56,19 +57,19 @@ impl Source {
     /// Whether a file, which is not open, holds the bytes of a generation that is.
     pub(super) fn original_of(
         &mut self,
+        lineage: &Lineage<'_>,
         input: usize,
-        path: &Path,
         opened: &Opened,
         journal: &Journal,
         at: Moment,
     ) -> Original {
+        let path = lineage.path();
         let shorter = self
             .left_unopened(input, opened, journal)
             .or_else(|| self.put_in_place_of(input, path, opened));
         if let Some(shorter) = shorter {
             return Original::Shorter(shorter);
         }
-        let lineage = self.links.lineage_from_above(path);
         if lineage
             .earlier_names()
             .is_some_and(|mut it| it.next().is_none())
@@ -79,7 +80,7 @@ impl Source {
         if compressed.is_some_and(|plain| self.deferred.contains(&plain)) {
             return Original::Unsettled;
         }
-        let candidates = self.named_like(&lineage).into_iter();
+        let candidates = self.named_like(lineage).into_iter();
         let candidates = candidates
             .filter_map(|id| self.generations.get(&id))
             .filter(|it| it.input == input && it.place != Place::Gone)
@@ -113,7 +114,7 @@ impl Source {
                 is_unsettled = true;
                 continue;
             }
-            match self.likeness(generation, opened, at) {
+            match self.likeness(generation, lineage, opened, at) {
                 Likeness::Same => return Original::Is(generation.id),
                 Likeness::Longer
                     if (is_in_copy(generation, journal)
@@ -177,7 +178,7 @@ impl Source {
     ) -> bool {
         let lineage = self.links.lineage_from_above(path);
         let names = lineage.earlier_names().into_iter().flatten();
-        if opened.content.is_whole() || !is_written_now(opened, at) {
+        if opened.content.is_whole() || !was_written_just_now(opened, at) {
             return false;
         }
         let state = journal.state();
@@ -279,7 +280,13 @@ impl Source {
     }
 
     /// Compares a file with a generation that may have been copied into it.
-    fn likeness(&self, generation: &Generation, opened: &Opened, at: Moment) -> Likeness {
+    fn likeness(
+        &self,
+        generation: &Generation,
+        lineage: &Lineage<'_>,
+        opened: &Opened,
+        at: Moment,
+    ) -> Likeness {
         let birth = birth_of(&opened.metadata);
         // What was rotated before a file was made is no copy of it, however alike they begin.
         if self.clock.is_older(birth, generation.begun) {
@@ -312,7 +319,7 @@ impl Source {
         // One that is shorter than its original was when it was made is not complete, if it is a
         // copy at all and not another content with the same banner.
         // A compressed one keeps the time at which the copy was written.
-        let made = if opened.content.is_whole() {
+        let made = if opened.content.is_whole() || lineage.is_apart() {
             modified(&opened.metadata)
         } else {
             birth
@@ -323,11 +330,16 @@ impl Source {
         // is compressed: rather twice than not at all.
         let home = self.by_path.get(generation.input, &generation.origin);
         let is_rotated = home != Some(generation.id) && !opened.content.is_whole();
-        let is_doubtful = is_short || is_rotated;
-        if end > 0 && (!is_doubtful || end >= PROOF_ENOUGH) {
+        let is_certain = if lineage.is_apart() {
+            // Of two logs that are alike the other one had no more to be copied.
+            !is_short && end >= PROOF_ENOUGH
+        } else {
+            !(is_short || is_rotated) || end >= PROOF_ENOUGH
+        };
+        if end > 0 && is_certain {
             return Likeness::Same;
         }
-        if is_written_now(opened, at) {
+        if was_written_just_now(opened, at) {
             Likeness::MayBecome
         } else {
             Likeness::Other
@@ -335,9 +347,9 @@ impl Source {
     }
 }
 
-/// Whether a file was written so short a time ago that more may come. What is from the future was written
-/// by a clock that was ahead, and not just now.
-fn is_written_now(opened: &Opened, at: Moment) -> bool {
+/// Whether a copy may still be written. What is from the future was written by a clock that was ahead,
+/// and not just now.
+pub(super) fn was_written_just_now(opened: &Opened, at: Moment) -> bool {
     let since = at.time.nanos_since(modified(&opened.metadata));
     since.saturating_abs() < COPIED_AFTER
 }

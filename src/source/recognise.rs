@@ -11,9 +11,10 @@ use super::file::{FileKey, birth_of};
 use super::generation::Generation;
 use super::opened::Opened;
 use super::place::Place;
-use super::{Change, Moment, Source, rotation};
+use super::rotation::{self, Lineage};
+use super::{Change, Moment, Source};
 use crate::journal::{Entry, Identity, Journal};
-use crate::span::GenerationId;
+use crate::span::{GenerationId, PROOF_ENOUGH};
 
 /// What a file proves to be.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -94,10 +95,36 @@ impl Source {
         journal: &Journal,
         at: Moment,
     ) -> Identified {
-        let identified = match self.original_of(input, path, opened, journal, at) {
+        let lineage = self.links.lineage_from_above(path);
+        let identified = match self.identify_by(&lineage, input, opened, journal, at) {
+            Identified::New => self.identify_apart((input, path), opened, journal, at),
+            identified => identified,
+        };
+        if !opened.is_as_opened() {
+            // It was emptied meanwhile: what it did not prove says nothing.
+            return Identified::Later;
+        }
+        match identified {
+            Identified::New if self.may_become_copy(input, path, opened, journal, at) => {
+                Identified::Later
+            }
+            identified => identified,
+        }
+    }
+
+    /// The same, where it comes from the names of this lineage.
+    pub(super) fn identify_by(
+        &mut self,
+        lineage: &Lineage<'_>,
+        input: usize,
+        opened: &Opened,
+        journal: &Journal,
+        at: Moment,
+    ) -> Identified {
+        match self.original_of(lineage, input, opened, journal, at) {
             Original::Is(original) => Identified::Copy(original),
             Original::Unsettled => Identified::Later,
-            Original::Shorter(id) => match self.recognise(input, path, opened, journal) {
+            Original::Shorter(id) => match self.recognise(lineage, input, opened, journal) {
                 // Another run of a job that writes the same may begin with all of that, and end here.
                 known @ (Identified::Known(known_id) | Identified::Copy(known_id))
                     if known_id != id && ends_at(known_id, opened.len(), journal) =>
@@ -110,18 +137,8 @@ impl Source {
                 // Cursors go back to its end once nothing moves them forward.
                 Some(id) if journal.is_on_its_way(id) => Identified::Later,
                 Some(id) => Identified::Known(id),
-                None => self.recognise(input, path, opened, journal),
+                None => self.recognise(lineage, input, opened, journal),
             },
-        };
-        if !opened.is_as_opened() {
-            // It was emptied meanwhile: what it did not prove says nothing.
-            return Identified::Later;
-        }
-        match identified {
-            Identified::New if self.may_become_copy(input, path, opened, journal, at) => {
-                Identified::Later
-            }
-            identified => identified,
         }
     }
 
@@ -259,7 +276,8 @@ impl Source {
         let is_gzip = matches!(generation.content, Content::Gzip(_));
         let file = generation.content.file().try_clone().ok()?;
         let opened = Opened::of(file, is_gzip).ok()?;
-        match self.recognise(generation.input, &generation.path, &opened, journal) {
+        let lineage = self.links.lineage_from_above(&generation.path);
+        match self.recognise(&lineage, generation.input, &opened, journal) {
             Identified::Known(known) => Some(known),
             _ => None,
         }
@@ -269,14 +287,14 @@ impl Source {
     /// bytes of their own.
     fn recognise(
         &self,
+        lineage: &Lineage<'_>,
         input: usize,
-        path: &Path,
         opened: &Opened,
         journal: &Journal,
     ) -> Identified {
-        let lineage = self.links.lineage_from_above(path);
+        let path = lineage.path();
         let candidate = rotation::Candidate {
-            name: &lineage,
+            name: lineage,
             inode: FileKey::of(&opened.metadata).inode,
             birth: birth_of(&opened.metadata),
             size: opened.len(),
@@ -331,9 +349,14 @@ impl Source {
             let seen = identity.end.filter(|end| opened.proves(*end));
             furthest_of(id).max(seen.map_or(0, |end| end.offset))
         };
+        let is_known_enough = |id: GenerationId| {
+            let known = state.generations.get(&id);
+            known.is_some_and(|known| proof_of(id, &known.identity) >= PROOF_ENOUGH)
+        };
         let is_proven = |id: &GenerationId| {
             let positions = state.positions_in(*id);
             positions.iter().all(|position| opened.proves(*position))
+                && (!lineage.is_apart() || is_known_enough(*id))
         };
         let suggested = rotation::suggestions(&candidate, identities, furthest_of, proof_of);
         let proven = suggested.into_iter().find(is_proven);

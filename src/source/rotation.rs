@@ -114,6 +114,7 @@ pub(crate) struct Lineage<'a> {
     path: &'a Path,
     originals: Vec<PathBuf>,
     is_gzip: bool,
+    is_apart: bool,
 }
 
 impl<'a> Lineage<'a> {
@@ -123,7 +124,28 @@ impl<'a> Lineage<'a> {
             path,
             originals: originals(path),
             is_gzip: path.extension().is_some_and(|it| it == "gz"),
+            is_apart: false,
         }
+    }
+
+    /// What it tells where it can come from these, which it does not say itself.
+    pub(super) fn apart(path: &'a Path, originals: Vec<PathBuf>) -> Self {
+        Self {
+            originals,
+            is_apart: true,
+            ..Self::of(path)
+        }
+    }
+
+    /// The name.
+    pub(super) fn path(&self) -> &'a Path {
+        self.path
+    }
+
+    /// Whether the name does not say itself where its file comes from: then contents that are alike
+    /// may be those of two logs.
+    pub(super) fn is_apart(&self) -> bool {
+        self.is_apart
     }
 
     /// Adds names under which a file of one of the originals is read too.

@@ -5,6 +5,7 @@ use crate::journal::Entry;
 use std::fs;
 use std::time::SystemTime;
 
+mod apart;
 mod copies;
 mod emptied;
 mod lost_ends;
