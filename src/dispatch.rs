@@ -135,11 +135,6 @@ impl Lane {
         let part_until = self.unfinished_at.filter(|_| is_all_but_a_part);
         part_until.unwrap_or(self.done)
     }
-
-    /// Nothing more of it is of an earlier time, as far as can be told.
-    fn next_time(&self) -> Time {
-        self.next_time.unwrap_or(self.last_time)
-    }
 }
 
 /// What came of asking for a batch.

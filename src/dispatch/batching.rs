@@ -76,10 +76,8 @@ impl Dispatcher {
             let of_path = stream.generations_of(&origin);
             let mut of_path = of_path.iter().filter_map(|id| lanes.get(id));
             let first = of_path.find(|lane| lane.counted > 0);
-            (
-                first.map_or(Time::default(), |lane| lane.next_time()),
-                origin,
-            )
+            let next_time = first.and_then(|lane| lane.next_time);
+            (next_time.unwrap_or(Turns::UNKNOWN), origin)
         });
         let turns: Vec<_> = turns.collect();
         let files = turns.len();

@@ -102,6 +102,9 @@ pub(super) struct Turns {
 }
 
 impl Turns {
+    /// For a file of which that time is to be found out.
+    pub(super) const UNKNOWN: Time = Time(i64::MIN);
+
     /// Files in their turn. With `ahead`, in nanoseconds, that of the earliest time has the next
     /// turn, and is read no further than so far ahead of the others.
     pub(super) fn new(mut waiting: Vec<(Time, Arc<Path>)>, ahead: Option<i64>) -> Self {
@@ -121,8 +124,9 @@ impl Turns {
 
     /// The next one, and the time up to which it is to be read.
     pub(super) fn next(&mut self) -> Option<(Arc<Path>, Time)> {
-        let (_, origin) = self.waiting.pop()?;
+        let (time, origin) = self.waiting.pop()?;
         let until = match (self.ahead, self.waiting.last()) {
+            (Some(_), _) if time == Self::UNKNOWN => time,
             (Some(ahead), Some((time, _))) => Time(time.0.saturating_add(ahead)),
             _ => Time(i64::MAX),
         };
