@@ -49,6 +49,9 @@ pub(super) struct NoAnswer {
 const ANY: (u16, u16) = (0, u16::MAX);
 /// An answer without a code.
 const NO_CODE: &[&str] = &[""];
+/// Stands for a code where a page or nothing came in the place of Loki's sentence.
+pub(super) const PAGE: &str = "page";
+const NO_SENTENCE: &[&str] = &[PAGE];
 
 const fn status(
     statuses: (u16, u16),
@@ -92,6 +95,8 @@ const fn noted(row: Row, note: &'static str) -> Row {
 
 const STORED: &str = "nothing: it is stored";
 const WHAT_IT_NAMES: &str = "look at what it names, and at Loki's limits_config";
+const NOT_LOKI: &str =
+    "it is no answer of Loki, but of a proxy or the like: look at url and at what stands before it";
 const WHAT_AWS_NAMES: &str = "look at what it names, and at log_group and log_stream";
 const TOO_LARGE: &str = "it is divided by itself; a smaller batch.max_bytes spares that";
 const QUOTA: &str = "it passes by itself, and less is sent meanwhile; if it lasts for minutes, ask AWS for a higher quota of {action}";
@@ -100,7 +105,7 @@ const CREDENTIALS: &str = "look at the AWS credentials, and at what stands befor
 const NOT_AWS: &str = "it is no answer of CloudWatch Logs, but of a proxy or the like: look at endpoint_url and at what stands before it";
 
 /// The answers of Loki; the first row that fits counts.
-pub(super) static LOKI: [Row; 14] = [
+pub(super) static LOKI: [Row; 15] = [
     status(one(204), Class::Delivered, "", STORED),
     status(
         (200, 299),
@@ -113,10 +118,6 @@ pub(super) static LOKI: [Row; 14] = [
         Class::Hold,
         "config",
         "url must name the push endpoint itself, not a redirect",
-    ),
-    noted(
-        status(one(400), Class::Refused, "refused", WHAT_IT_NAMES),
-        "When its text names all refused records, the others are stored: *partial*.",
     ),
     status(
         one(401),
@@ -149,6 +150,17 @@ pub(super) static LOKI: [Row; 14] = [
         "the server gave up waiting: look at its load, and at what stands before it",
     ),
     status(one(413), Class::Split, "too_large", TOO_LARGE),
+    noted(
+        Row {
+            codes: NO_SENTENCE,
+            ..status((400, 422), Class::Hold, "config", NOT_LOKI)
+        },
+        "No record goes to the dead letters on the word of something else than Loki.",
+    ),
+    noted(
+        status(one(400), Class::Refused, "refused", WHAT_IT_NAMES),
+        "When its text names all refused records, the others are stored: *partial*. Any other text is taken for Loki's: what else speaks its API says why in words of its own.",
+    ),
     status(one(422), Class::Refused, "refused", WHAT_IT_NAMES),
     noted(
         status(

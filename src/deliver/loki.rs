@@ -218,7 +218,10 @@ fn may_be_too_large(text: &str) -> bool {
 
 /// What an answer of Loki means.
 pub(crate) fn classify(status: StatusCode, text: &str) -> Answer {
-    let row = answers::find(&answers::LOKI, "", status.as_u16());
+    // Loki always says why, and never in HTML.
+    let is_page = text.is_empty() || text.starts_with('<');
+    let code = if is_page { answers::PAGE } else { "" };
+    let row = answers::find(&answers::LOKI, code, status.as_u16());
     if row.class == Class::Delivered {
         return Answer::delivered();
     }
@@ -275,6 +278,22 @@ mod tests {
                 assert!(answer.sentence.contains("why;"), "{}", answer.sentence);
             }
         }
+    }
+
+    #[test]
+    fn no_record_is_refused_by_a_page_or_by_nothing() {
+        for status in [400, 422] {
+            for (text, expected) in [
+                ("", Class::Hold),
+                ("<html>\n<center>nginx</center>", Class::Hold),
+                ("why", Class::Refused),
+            ] {
+                let answer = classify(StatusCode::from_u16(status).unwrap(), text);
+                assert_eq!(answer.class, expected, "{status} {text}");
+            }
+        }
+        let answer = classify(StatusCode::UNAUTHORIZED, "");
+        assert_eq!(answer.reason, "credentials");
     }
 
     #[test]

@@ -18,6 +18,8 @@ const LINES: [&str; 8] = ["1", "2", "3", "4", "5 BAD", "6", "7", "8"];
 const BAD: &str = "5 BAD";
 /// What the backend says.
 const WHY: &str = "this is why";
+/// In the place of a code: it is answered with a page.
+const PAGE: &str = "page";
 /// A code that no row names.
 const NO_KNOWN_CODE: &str = "SomethingNewException";
 
@@ -49,13 +51,15 @@ impl Case {
     /// What a backend answers.
     fn body(&self, backend: Backend) -> String {
         match (backend, &self.code) {
-            (Backend::Loki, _) => format!("{WHY}\nand this is not told"),
+            (Backend::Loki, None) => format!("{WHY}\nand this is not told"),
             (Backend::Cloudwatch, Some(code)) => {
                 json!({ "__type": code, "message": WHY }).to_string()
             }
-            // As something answers that stands before AWS; it may even speak JSON.
+            // As something answers that stands before the backend; it may even speak JSON.
             (Backend::Cloudwatch, None) if self.row.answer == "any other" => "{}".to_owned(),
-            (Backend::Cloudwatch, None) => format!("<html>{WHY}</html>"),
+            (Backend::Loki, Some(_)) | (Backend::Cloudwatch, None) => {
+                format!("<html>{WHY}</html>")
+            }
         }
     }
 
@@ -64,7 +68,10 @@ impl Case {
         let mending = self.row.mending.replace("{action}", "PutLogEvents");
         let status = self.status;
         match (backend, &self.code) {
-            (Backend::Loki, _) => format!("answered {status}: {WHY}; {mending}"),
+            (Backend::Loki, None) => format!("answered {status}: {WHY}; {mending}"),
+            (Backend::Loki, Some(_)) => {
+                format!("answered {status}: <html>{WHY}</html>; {mending}")
+            }
             (Backend::Cloudwatch, Some(code)) => {
                 format!("PutLogEvents was answered with {status} {code}: {WHY}; {mending}")
             }
@@ -107,7 +114,10 @@ fn cases(row: &Row, earlier: &[Row], backend: Backend) -> Vec<Case> {
             _ => {}
         }
     }
-    let taken: Vec<_> = earlier.iter().filter_map(statuses).collect();
+    let is_of_pages = |row: &Row| row.answer.contains("HTML page");
+    let code = is_of_pages(row).then_some(PAGE);
+    let alike = earlier.iter().filter(|it| !is_of_pages(it));
+    let taken: Vec<_> = alike.filter_map(statuses).collect();
     let is_taken = |status| {
         taken
             .iter()
@@ -119,7 +129,7 @@ fn cases(row: &Row, earlier: &[Row], backend: Backend) -> Vec<Case> {
     };
     (least..=most)
         .filter(|status| !is_taken(*status) && is_border(*status))
-        .map(|status| case(status, None))
+        .map(|status| case(status, code))
         .collect()
 }
 

@@ -44,6 +44,9 @@ fn answers(table: &[Row]) -> String {
             ([], (least, u16::MAX)) => format!("{least} and above"),
             ([], (least, most)) => format!("{least} to {most}"),
             (NO_CODE, (least, most)) => format!("{least} to {most} without a code"),
+            (NO_SENTENCE, (least, most)) => {
+                format!("{least} to {most} with an HTML page or nothing")
+            }
             (codes, _) => codes
                 .iter()
                 .map(|code| format!("`{code}`"))
