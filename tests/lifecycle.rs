@@ -6,6 +6,8 @@
     reason = "a test whose own files or processes fail has failed"
 )]
 
+#[path = "lifecycle/dawdling.rs"]
+mod dawdling;
 #[path = "lifecycle/degraded.rs"]
 mod degraded;
 #[path = "lifecycle/disk.rs"]

@@ -1,6 +1,7 @@
 //! `/healthz`, `/readyz` and `/metrics` over HTTP. Nothing secret is answered here, and nothing
 //! can be changed.
 
+use std::collections::VecDeque;
 use std::convert::Infallible;
 use std::io;
 use std::net::SocketAddr;
@@ -16,11 +17,12 @@ use hyper::service::service_fn;
 use hyper::{Method, Request, Response, StatusCode};
 use hyper_util::rt::{TokioIo, TokioTimer};
 use tokio::net::TcpListener;
-use tokio::sync::Semaphore;
+use tokio::task::AbortHandle;
 
 use super::Observer;
 
-/// So many connections are served at once: a scrape and probes need few.
+/// So many connections are served at once: a scrape and probes need few. For a further one the
+/// oldest is closed: it is idle or dawdles, since whoever asks is answered at once.
 const MAX_CONNECTIONS: usize = 64;
 /// What is answered at the root.
 pub(crate) const GREETING: &str = "pinnace: /healthz /readyz /metrics\n";
@@ -38,18 +40,21 @@ pub(crate) fn cannot_listen(address: SocketAddr, error: &io::Error) -> String {
 
 /// Serves until the runtime ends.
 pub(crate) async fn serve(listener: TcpListener, observer: Arc<Observer>) {
-    let permits = Arc::new(Semaphore::new(MAX_CONNECTIONS));
+    let mut open: VecDeque<AbortHandle> = VecDeque::new();
     loop {
-        // The semaphore is never closed.
-        let permit = Arc::clone(&permits).acquire_owned().await;
         let Ok((stream, _)) = listener.accept().await else {
             // Most likely no descriptor is left: it gets better, or the files go first.
             tokio::time::sleep(Duration::from_millis(100)).await;
             continue;
         };
+        open.retain(|it| !it.is_finished());
+        if open.len() >= MAX_CONNECTIONS
+            && let Some(oldest) = open.pop_front()
+        {
+            oldest.abort();
+        }
         let observer = Arc::clone(&observer);
-        tokio::spawn(async move {
-            let _permit = permit;
+        let serving = tokio::spawn(async move {
             let service = service_fn(move |request| answer(Arc::clone(&observer), request));
             let served = http1::Builder::new()
                 .timer(TokioTimer::new())
@@ -60,6 +65,7 @@ pub(crate) async fn serve(listener: TcpListener, observer: Arc<Observer>) {
                 tracing::debug!(%error, "a connection to the HTTP server ended early");
             }
         });
+        open.push_back(serving.abort_handle());
     }
 }
 
