@@ -16,7 +16,7 @@ pub(super) const PRIVATE: u32 = 0o600;
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum OpenError {
     /// Another agent has it.
-    #[error("another agent{} holds the state directory {}: give each agent a state_dir of its own", called(*pid), dir.display())]
+    #[error("another agent holds the state directory {}{}: give each agent a state_dir of its own", dir.display(), called(*pid))]
     Locked {
         /// The directory.
         dir: PathBuf,

@@ -128,6 +128,11 @@ impl Source {
                 return self.lose_sight_of(path);
             }
         };
+        let key = (input, FileKey::of(&metadata));
+        if self.by_key.contains_key(&key) || self.aliases.contains_key(&key) {
+            // It is open already, from when it could be opened.
+            return;
+        }
         let unopened = self.unopened(input, &metadata, journal);
         // What lay at a name that is meant is missed for as long as it cannot be opened; another one is
         // most often what was made of a file that was read.
