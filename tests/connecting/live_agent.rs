@@ -30,6 +30,7 @@ fn a_state_directory_that_can_be_made_and_an_address_that_is_free_hold_and_nothi
 #[test]
 fn an_agent_that_runs_is_known_by_both_and_not_disturbed() {
     let scene = Scene::new();
+    fs::write(scene.log("app.log"), "").unwrap();
     let config = scene.loki_config().serving();
     let agent = scene.start(&config);
     let (code, text) = check(&scene, &config, &[]);
