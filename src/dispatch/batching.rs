@@ -71,7 +71,7 @@ impl Dispatcher {
         plan.encoder.begin(&stream.name);
         stream.last_time = plan.encoder.clear_of(stream.last_time);
         let mut placing = Placing::new(stream.last_time, plan.encoder.reach());
-        let is_backlog = stream.pending >= plan.max_bytes || stream.may_be_of_long(at.now);
+        let by_time = stream.pending >= plan.max_bytes || stream.may_be_of_long(at.now);
         let turns = stream.take_ready().into_iter().map(|origin| {
             let of_path = stream.generations_of(&origin);
             let mut of_path = of_path.iter().filter_map(|id| lanes.get(id));
@@ -81,7 +81,7 @@ impl Dispatcher {
         });
         let turns: Vec<_> = turns.collect();
         let files = turns.len();
-        let mut turns = Turns::new(turns, is_backlog.then_some(stream.ahead));
+        let mut turns = Turns::new(turns, by_time.then_some(stream.ahead));
         let mut spans: Vec<Span> = Vec::new();
         let mut held = Vec::new();
         let mut full = None;

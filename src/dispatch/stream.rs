@@ -27,8 +27,8 @@ pub(super) struct Stream {
     pub(super) name: Arc<StreamName>,
     /// The time of the last record given to it.
     pub(super) last_time: Time,
-    /// How far one file is read ahead of the others while more waits than a batch takes, in
-    /// nanoseconds.
+    /// How far one file is read ahead of the others where they are read in the order of their times,
+    /// in nanoseconds.
     pub(super) ahead: i64,
     /// Whether more may wait than what was written just now.
     pub(super) is_behind: bool,

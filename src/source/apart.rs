@@ -8,7 +8,7 @@ use std::ffi::{OsStr, OsString};
 use std::os::unix::ffi::OsStrExt as _;
 use std::path::Path;
 
-use super::copies::was_written_just_now;
+use super::copies::may_be_in_the_making;
 use super::file::birth_of;
 use super::generation::Generation;
 use super::opened::Opened;
@@ -74,9 +74,7 @@ impl Source {
                 && names.have(&it.origin)
                 && !self.clock.is_older(birth, it.begun)
         });
-        !opened.content.is_whole()
-            && was_written_just_now(opened, at)
-            && logs.any(|it| begins_as(it, opened))
+        may_be_in_the_making(opened, at) && logs.any(|it| begins_as(it, opened))
     }
 
     /// Where the known logs were that have such a name and begin as the file does.

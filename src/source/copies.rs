@@ -168,7 +168,7 @@ impl Source {
 
     /// Whether a file that is written just now can still become a copy of a log that an earlier run read
     /// further, or that was closed to make room: one that lies at its name and is not open.
-    pub(super) fn may_become_copy(
+    pub(super) fn may_become_copy_of_unopened(
         &self,
         input: usize,
         path: &Path,
@@ -178,7 +178,7 @@ impl Source {
     ) -> bool {
         let lineage = self.links.lineage_from_above(path);
         let names = lineage.earlier_names().into_iter().flatten();
-        if opened.content.is_whole() || !was_written_just_now(opened, at) {
+        if !may_be_in_the_making(opened, at) {
             return false;
         }
         let state = journal.state();
@@ -347,9 +347,14 @@ impl Source {
     }
 }
 
+/// Whether a file may be the beginning of a copy that is not complete.
+pub(super) fn may_be_in_the_making(opened: &Opened, at: Moment) -> bool {
+    !opened.content.is_whole() && was_written_just_now(opened, at)
+}
+
 /// Whether a copy may still be written. What is from the future was written by a clock that was ahead,
 /// and not just now.
-pub(super) fn was_written_just_now(opened: &Opened, at: Moment) -> bool {
+fn was_written_just_now(opened: &Opened, at: Moment) -> bool {
     let since = at.time.nanos_since(modified(&opened.metadata));
     since.saturating_abs() < COPIED_AFTER
 }

@@ -105,7 +105,9 @@ impl Source {
             return Identified::Later;
         }
         match identified {
-            Identified::New if self.may_become_copy(input, path, opened, journal, at) => {
+            Identified::New
+                if self.may_become_copy_of_unopened(input, path, opened, journal, at) =>
+            {
                 Identified::Later
             }
             identified => identified,
