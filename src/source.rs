@@ -41,7 +41,7 @@ mod beside;
 pub(crate) mod births;
 mod clock;
 mod closing;
-mod content;
+pub(crate) mod content;
 mod copies;
 #[cfg(test)]
 pub(crate) mod denied;
@@ -50,6 +50,7 @@ mod elsewhere;
 pub(crate) mod family;
 mod file;
 mod generation;
+pub(crate) mod globs;
 mod held;
 mod hidden;
 mod inputs;

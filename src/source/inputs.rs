@@ -3,7 +3,7 @@
 
 use std::collections::HashMap;
 
-use super::discover::Globs;
+use super::globs::Globs;
 use super::{Generation, Source};
 use crate::span::GenerationId;
 

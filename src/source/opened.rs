@@ -51,7 +51,7 @@ impl Opened {
     /// name for the time in which it is made is not complete.
     pub(super) fn at(path: &Path) -> io::Result<Self> {
         let file = open(path)?;
-        if path.extension().is_some_and(|it| it == "tmp") && content::is_gzip(&file)? {
+        if path.extension().is_some_and(|it| it == "tmp") && content::gzip::is_gzip(&file)? {
             return Err(io::ErrorKind::UnexpectedEof.into());
         }
         Self::of(file, may_be_gzip(path))

@@ -208,7 +208,7 @@ impl Source {
             return None;
         }
         let lineage = self.links.lineage_of(path);
-        let home = lineage.originals().find(|it| globs.matches(it))?;
+        let home = globs.original_in(&lineage)?;
         // What a link ends at is meant by that link, whatever lies beside it.
         let is_meant = || self.links.names_of(path).any(|it| globs.matches(it));
         if !rotation::is_rotation(home, path) && is_meant() {

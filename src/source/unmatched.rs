@@ -4,7 +4,7 @@
 use std::path::{Path, PathBuf};
 
 use super::Source;
-use super::discover::Globs;
+use super::globs::Globs;
 
 /// The globs that matched nothing at the last look, with the input of each.
 #[derive(Debug, Default)]

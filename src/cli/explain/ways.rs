@@ -9,7 +9,7 @@ use crate::exit;
 use crate::record::redact::{Detector, Redactor};
 use crate::record::rules::Rules;
 use crate::record::zone::Zone;
-use crate::source::discover::Globs;
+use crate::source::globs::Globs;
 
 /// The longest line in bytes, as when nothing is configured.
 const MAX_LINE: usize = 256 << 10;
