@@ -121,6 +121,10 @@ fn a_gzip_is_explained_as_what_is_packed_in_it() {
         text.replace("x.log.gz", "x.log")
     };
     assert_eq!(of("x.log.gz"), of("x.log"));
+    // What tar or a tape pads it with says nothing.
+    let padded = [&packed[..], &[0; 1000]].concat();
+    fs::write(dir.path().join("x.log.gz"), padded).unwrap();
+    assert_eq!(of("x.log.gz"), of("x.log"));
     fs::write(dir.path().join("x.log.gz"), &packed[..packed.len() / 2]).unwrap();
     let output = explain(dir.path(), &["x.log.gz"]);
     let told = String::from_utf8(output.stderr).unwrap();
@@ -255,7 +259,7 @@ fn a_log_is_explained_by_the_input_that_reads_it() {
 }
 
 #[test]
-fn a_log_that_several_inputs_read_is_explained_by_each_and_one_that_none_reads_by_the_one_named() {
+fn a_log_is_explained_by_each_input_that_reads_it_or_its_original_else_by_the_one_named() {
     let dir = configured();
     let twice = values(&dir, &["twice.txt"]);
     let of = |value: &Value| {
@@ -266,6 +270,15 @@ fn a_log_that_several_inputs_read_is_explained_by_each_and_one_that_none_reads_b
     };
     let found: Vec<_> = twice.iter().map(of).collect();
     assert_eq!(found, [("all".into(), 3), ("again".into(), 3)]);
+    for rotated in [
+        "orders.log.1",
+        "orders.log-20261122",
+        "orders-2026-11-22.log",
+    ] {
+        fs::copy(dir.path().join("orders.log"), dir.path().join(rotated)).unwrap();
+        let found: Vec<_> = values(&dir, &[rotated]).iter().map(of).collect();
+        assert_eq!(found, [("orders".into(), 2)]);
+    }
     let named = values(&dir, &["--input", "orders", "elsewhere.log"]);
     assert_eq!(of(&named[0]), ("orders".into(), 2));
     let other_zone = ["--input", "orders", "--timezone", "UTC", "elsewhere.log"];

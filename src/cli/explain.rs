@@ -4,10 +4,9 @@
 
 use std::collections::BTreeMap;
 use std::fs::File;
-use std::io::{self, BufRead as _, BufReader, Read, Write as _};
+use std::io::{self, Read as _, Write as _};
 use std::path::{Path, PathBuf};
 
-use flate2::read::MultiGzDecoder;
 use serde_json::json;
 
 use crate::exit;
@@ -16,6 +15,7 @@ use crate::record::explain::{Dates, Explanation, explain, forced};
 use crate::record::level::Level;
 use crate::record::skew::{self, Sign};
 use crate::record::stamp::{Shape, Stamp, whole};
+use crate::source::content::{from_beginning, gzip::is_gzip};
 
 mod print;
 mod ways;
@@ -127,31 +127,24 @@ fn tell(sentence: &str) -> u8 {
     exit::FAILED
 }
 
-/// What every gzip begins with.
-const GZIP_MAGIC: [u8; 2] = [0x1F, 0x8B];
-
-/// The beginning of a file, or of what is packed in it, up to its last whole line, whether that is all, and when it was made
-/// and last written.
+/// The beginning of a file, or of what is packed in it, up to its last whole line, whether that is
+/// all, and when it was made and last written.
 fn read(path: &Path) -> io::Result<(Vec<u8>, bool, Dates)> {
     let file = File::open(path)?;
     let metadata = file.metadata()?;
-    let mut file = BufReader::new(file);
-    // By name and content, as the agent tells. Only the beginning is unpacked.
+    // By name and content, as the agent tells.
     let has_name = path.extension().is_some_and(|it| it == "gz");
-    let is_gzip = has_name && file.fill_buf()?.starts_with(&GZIP_MAGIC);
+    let is_gzip = has_name && is_gzip(&file)?;
     // When a gzip was made says nothing of when its content was begun.
     let made = metadata.created().ok().filter(|_| !is_gzip);
     let dates = Dates {
         made: made.map(Time::from),
         written: metadata.modified().map_or(Time::default(), Time::from),
     };
-    let content: Box<dyn Read> = if is_gzip {
-        Box::new(MultiGzDecoder::new(file))
-    } else {
-        Box::new(file)
-    };
     let mut bytes = Vec::new();
-    content.take(MOST + 1).read_to_end(&mut bytes)?;
+    from_beginning(file, is_gzip)
+        .take(MOST + 1)
+        .read_to_end(&mut bytes)?;
     let is_all = bytes.len() as u64 <= MOST;
     if !is_all {
         let end = memchr::memrchr(b'\n', &bytes).map_or(bytes.len(), |at| at + 1);

@@ -10,6 +10,7 @@ use crate::record::redact::{Detector, Redactor};
 use crate::record::rules::Rules;
 use crate::record::zone::Zone;
 use crate::source::globs::Globs;
+use crate::source::rotation::Lineage;
 
 /// The longest line in bytes, as when nothing is configured.
 const MAX_LINE: usize = 256 << 10;
@@ -101,7 +102,7 @@ impl Ways {
         let paths: Vec<PathBuf> = paths.into_iter().flatten().collect();
         let reads = |way: &&mut Way| {
             let globs = way.globs.as_ref();
-            globs.is_none_or(|globs| paths.iter().any(|path| globs.matches(path)))
+            globs.is_none_or(|globs| paths.iter().any(|path| is_read(path, globs)))
         };
         let ways: Vec<&mut Way> = self.ways.iter_mut().filter(reads).collect();
         if ways.is_empty() {
@@ -114,6 +115,11 @@ impl Ways {
         }
         Ok(ways)
     }
+}
+
+/// Whether what lies at a name is read: as what it means, or as what rotation made of such.
+fn is_read(path: &Path, globs: &Globs) -> bool {
+    globs.matches(path) || globs.original_in(&Lineage::of(path)).is_some()
 }
 
 impl Way {
