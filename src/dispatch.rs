@@ -36,6 +36,7 @@ mod sanitised;
 mod schedule;
 mod seen;
 mod stream;
+mod taking;
 mod values;
 mod varying;
 

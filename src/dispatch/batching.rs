@@ -1,18 +1,16 @@
-//! Makes the batches that are due: takes a stream's generations in turn and fills one batch from
-//! them.
+//! Makes the batches that are due: asks which stream is, and seals what is taken of it.
 
 use std::sync::Arc;
 
-use super::fill::{Ended, Filler};
-use super::placing::{Placing, Turns};
-use super::{Dispatcher, Next, Place, READ_AGAIN_AFTER};
+use super::placing::Turns;
+use super::taking::{Taken, Taking};
+use super::{Dispatcher, Next, Place};
 use crate::batch::{Batch, StreamId};
 use crate::journal::{Cursor, Entry, Journal, Seal};
 use crate::record::Time;
-use crate::record::cut::Behind;
 use crate::source::reader::Reader;
 use crate::source::{Moment, Source};
-use crate::span::{GenerationId, Span};
+use crate::span::GenerationId;
 
 /// So often in a row something is read of which no record is kept, before others have their turn.
 const MOST_EMPTY: usize = 16;
@@ -57,175 +55,32 @@ impl Dispatcher {
         journal: &mut Journal,
         at: Moment,
     ) -> Next {
-        let Self {
-            plan,
-            lanes,
-            streams,
-            troubles,
-            has_unreadable,
-            ..
-        } = self;
-        let Some(stream) = streams.get_mut(&id) else {
+        let Some(stream) = self.streams.get_mut(&id) else {
             return Next::Nothing;
         };
-        plan.encoder.begin(&stream.name);
-        stream.last_time = plan.encoder.clear_of(stream.last_time);
-        let mut placing = Placing::new(stream.last_time, plan.encoder.reach());
-        let by_time = stream.pending >= plan.max_bytes || stream.may_be_of_long(at.now);
-        let turns = stream.take_ready().into_iter().map(|origin| {
-            let of_path = stream.generations_of(&origin);
-            let mut of_path = of_path.iter().filter_map(|id| lanes.get(id));
-            let first = of_path.find(|lane| lane.counted > 0);
-            let next_time = first.and_then(|lane| lane.next_time);
-            (next_time.unwrap_or(Turns::UNKNOWN), origin)
-        });
-        let turns: Vec<_> = turns.collect();
-        let files = turns.len();
-        let mut turns = Turns::new(turns, by_time.then_some(stream.ahead));
-        let mut spans: Vec<Span> = Vec::new();
-        let mut held = Vec::new();
-        let mut full = None;
-        while full.is_none()
-            && let Some((origin, until)) = turns.next()
-        {
-            let mut older_time = Time::default();
-            for generation_id in stream.generations_of(&origin) {
-                let (Some(lane), Some(generation)) =
-                    (lanes.get_mut(&generation_id), source.get(generation_id))
-                else {
-                    continue;
-                };
-                let Some(Some(reading)) = plan.readings.get_mut(generation.input) else {
-                    continue;
-                };
-                if lane.counted == 0 || lane.not_before.is_some_and(|time| time > at.now) {
-                    // The younger ones of this path wait until this one's last line is complete.
-                    // One that stands at its name is itself the youngest.
-                    if lane.unfinished_at == Some(generation.size)
-                        && !lane.is_gone
-                        && !generation.is_over
-                        && !generation.is_at_home()
-                    {
-                        break;
-                    }
-                    older_time = older_time.max(lane.last_time);
-                    continue;
-                }
-                // Behind the last line more may come that belongs to its record, for a while.
-                let patient_until = generation.still_since() + reading.wait;
-                let behind = if generation.is_over {
-                    Behind::Nothing
-                } else if at.now >= patient_until {
-                    Behind::Silence
-                } else {
-                    Behind::End
-                };
-                // What a younger file of a path says without a time is not from before the older.
-                lane.last_time = lane.last_time.max(older_time);
-                let mut filler = Filler {
-                    encoder: &mut plan.encoder,
-                    reader,
-                    reading,
-                    metadata: &lane.metadata,
-                    varying: lane.varying.as_deref(),
-                    streams: plan.naming.streams(),
-                    placing: &mut placing,
-                    last_time: &mut lane.last_time,
-                    until,
-                    skew: &mut lane.skew,
-                    at,
-                };
-                let done = match filler.fill(generation, lane.read, lane.learned, behind) {
-                    Ok(done) => done,
-                    Err(error) => {
-                        lane.not_before = Some(at.now + READ_AGAIN_AFTER);
-                        *has_unreadable = true;
-                        troubles.push_back(Next::Unreadable(generation_id, error));
-                        continue;
-                    }
-                };
-                if done.hole > 0 {
-                    let begins = !lane.read.is_behind_nuls();
-                    troubles.push_back(Next::Hole(generation_id, done.hole, begins));
-                }
-                if (done.end.offset, done.learned) != (lane.read.offset, lane.learned) {
-                    spans.push(Span {
-                        generation: generation_id,
-                        start: lane.spanned,
-                        end: done.end,
-                        learned: done.learned,
-                    });
-                    lane.read = done.end;
-                    lane.learned = done.learned;
-                    generation.note_reached(done.end);
-                }
-                older_time = lane.last_time;
-                lane.next_time = match done.ended {
-                    Ended::Later(time) | Ended::TooLate(time) => Some(time),
-                    _ => None,
-                };
-                let is_drained = matches!(done.ended, Ended::Drained { .. });
-                let is_held = done.ended == Ended::Drained { is_held: true };
-                held.push((generation_id, is_held.then_some(patient_until)));
-                let is_stuck = is_drained && done.end.offset < generation.size;
-                lane.unfinished_at = is_stuck.then_some(generation.size);
-                let pending = match done.ended {
-                    Ended::Full | Ended::Later(_) | Ended::TooLate(_) => {
-                        generation.size.saturating_sub(done.end.offset).max(1)
-                    }
-                    Ended::Drained { .. } | Ended::OtherContent => 0,
-                };
-                stream.pending = stream.pending - lane.counted + pending;
-                lane.counted = pending;
-                match done.ended {
-                    Ended::Full => {
-                        full = Some(Arc::clone(&origin));
-                        break;
-                    }
-                    Ended::Later(time) => {
-                        turns.again(time, Arc::clone(&origin));
-                        break;
-                    }
-                    Ended::TooLate(_) => {
-                        turns.put_off(Arc::clone(&origin));
-                        break;
-                    }
-                    Ended::OtherContent => {
-                        troubles.push_back(Next::OtherContent(generation_id));
-                    }
-                    Ended::Drained { .. }
-                        if is_stuck && !generation.is_over && !generation.is_at_home() =>
-                    {
-                        break;
-                    }
-                    Ended::Drained { .. } => {}
-                }
-            }
-        }
-        let is_put_off = turns.has_put_off();
-        for origin in turns.left().chain(full) {
-            stream.make_ready(&origin);
-        }
-        // What belongs to the next batch waits for nothing else.
-        let since = at.now.checked_sub(plan.max_wait).filter(|_| is_put_off);
-        stream.pending_since = (stream.has_ready()).then(|| since.unwrap_or(at.now));
-        stream.is_behind = stream.has_ready();
-        let sealed = (!plan.encoder.is_empty()).then(|| plan.encoder.seal());
-        if let Some(sealed) = &sealed {
-            stream.last_time = sealed.last_time.max(placing.newest());
-            stream.ahead = Turns::ahead_after(sealed.first_time, sealed.last_time, files);
-        }
-        let name = Arc::clone(&stream.name);
-        for (generation_id, until) in held {
+        let Self { plan, lanes, .. } = self;
+        let mut taken = Taking::begin(plan, lanes, stream, (source, reader), at).take();
+        self.has_unreadable |= taken.is_unreadable;
+        self.troubles.extend(taken.troubles.drain(..));
+        for (generation_id, until) in taken.held.drain(..) {
             self.hold(generation_id, until);
         }
-        let Some(sealed) = sealed else {
-            for span in spans {
+        if self.plan.encoder.is_empty() {
+            for span in taken.spans {
                 self.move_cursor(span.generation, journal);
             }
             return self.troubles.pop_front().unwrap_or(Next::Nothing);
+        }
+        self.seal(id, taken, journal, at)
+    }
+
+    /// Seals what was taken of a stream.
+    fn seal(&mut self, id: StreamId, taken: Taken, journal: &mut Journal, at: Moment) -> Next {
+        let Some(stream) = self.streams.get_mut(&id) else {
+            return Next::Nothing;
         };
-        for span in &spans {
+        let sealed = self.plan.encoder.seal();
+        for span in &taken.spans {
             if let Some(lane) = self.lanes.get_mut(&span.generation) {
                 lane.spanned = span.end.offset;
                 lane.batches = lane.batches.saturating_add(1);
@@ -233,8 +88,8 @@ impl Dispatcher {
         }
         let seal = Seal {
             output: self.plan.name.clone(),
-            stream: (*name).clone(),
-            spans: spans.clone(),
+            stream: (*stream.name).clone(),
+            spans: taken.spans.clone(),
             records: sealed.records,
             uncompressed: sealed.uncompressed,
             replaced: sealed.replaced,
@@ -247,14 +102,14 @@ impl Dispatcher {
             request_timeout: self.plan.deadline.into(),
         };
         let batch_id = journal.seal(seal, &sealed.body, at.now);
-        if let Some(stream) = self.streams.get_mut(&id) {
-            stream.sent(batch_id, spans, sealed.body.len(), Place::Going);
-        }
+        stream.last_time = sealed.last_time.max(taken.newest);
+        stream.ahead = Turns::ahead_after(sealed.first_time, sealed.last_time, taken.files);
+        stream.sent(batch_id, taken.spans, sealed.body.len(), Place::Going);
         self.room.add(sealed.body.len(), Place::Going);
         Next::Batch(Batch {
             id: batch_id,
             stream_id: id,
-            stream: name,
+            stream: Arc::clone(&stream.name),
             parts: sealed.parts(),
             sealed,
             is_replay: false,
