@@ -114,6 +114,8 @@ struct Lane {
     spanned: u64,
     /// When its last record, which may go on, is given out all the same.
     held_until: Option<Instant>,
+    /// When everything of it was given out, where nothing was read since.
+    rested_at: Option<Time>,
     /// Up to here it is delivered without holes.
     done: u64,
     /// What is counted of it as pending in the stream.

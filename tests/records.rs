@@ -6,6 +6,8 @@
     reason = "a test whose own files or processes fail has failed"
 )]
 
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+
 use pinnace::receiver::{Backend, Record};
 
 #[path = "records/beginning.rs"]
@@ -164,7 +166,7 @@ fn the_report_script_arrives_whole_and_at_its_times_across_a_change_of_clocks() 
 fn a_record_at_the_end_of_a_file_is_delivered_after_the_wait_and_what_comes_later_says_so() {
     let scene = Scene::new();
     let config = Config {
-        inputs: vec![scene.input("report", &["*.log"], "multiline_wait: 200ms")],
+        inputs: vec![scene.input("report", &["*.log"], "multiline_wait: 1s")],
         outputs: vec![scene.loki("too_old: rescue")],
         ..scene.loki_config()
     }
@@ -188,6 +190,36 @@ fn a_record_at_the_end_of_a_file_is_delivered_after_the_wait_and_what_comes_late
             "2026-01-02 10:00:01,000 - a - INFO - two",
         ]
     );
+}
+
+/// The next run of a job prints something before its first record.
+#[test]
+fn what_comes_without_a_time_long_after_a_record_is_of_the_moment_at_which_it_was_seen() {
+    let scene = Scene::new();
+    let config = Config {
+        inputs: vec![scene.input("report", &["*.log"], "multiline_wait: 1ms")],
+        outputs: vec![scene.loki("too_old: rescue")],
+        ..scene.loki_config()
+    }
+    .serving();
+    let log = scene.log("app.log");
+    let agent = scene.start(&config);
+    append(&log, "2026-01-02 10:00:00,000 - a - ERROR - one\n  more\n");
+    config.wait_until_no_lag();
+    let pause = Instant::now();
+    assert!(eventually(|| pause.elapsed() > Duration::from_millis(1500)));
+    let before = SystemTime::now();
+    append(&log, "Begins.\n");
+    scene.wait_for_stored(Backend::Loki, 2);
+    append(&log, "2026-01-02 10:00:01,000 - a - INFO - two\n");
+    scene.wait_for_stored(Backend::Loki, 3);
+    config.wait_for_samples(&["pinnace_continued_records_total{output=\"loki\"} 0"]);
+    agent.stop_well();
+    let records = scene.receiver.records(Backend::Loki);
+    let begins = records.iter().find(|it| it.line == "Begins.").unwrap();
+    assert_eq!(level(begins), None);
+    let before = i64::try_from(before.duration_since(UNIX_EPOCH).unwrap().as_nanos()).unwrap();
+    assert!(begins.timestamp_ns >= before - 1_000_000, "{begins:?}");
 }
 
 #[test]

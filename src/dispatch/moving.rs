@@ -45,6 +45,7 @@ impl Dispatcher {
             lane.learned = cursor.learned;
             lane.last_time = cursor.last_time;
             lane.next_time = None;
+            lane.rested_at = None;
             lane.spanned = cursor.position.offset;
             lane.done = cursor.position.offset;
             lane.unfinished_at = None;

@@ -41,6 +41,7 @@ impl Dispatcher {
             next_time: None,
             spanned: start.read.offset,
             held_until: None,
+            rested_at: None,
             done: start.done,
             counted: 0,
             unfinished_at: None,

@@ -5,17 +5,22 @@ use std::collections::HashMap;
 use std::ops::ControlFlow;
 use std::path::Path;
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
-use super::fill::{Ended, Filler};
+use super::fill::{Ended, Filled, Filler};
 use super::placing::{Placing, Turns};
 use super::stream::Stream;
 use super::{Lane, Next, Plan, READ_AGAIN_AFTER};
-use crate::record::Time;
 use crate::record::cut::Behind;
+use crate::record::{Time, skew};
 use crate::source::reader::Reader;
 use crate::source::{Generation, Moment, Source};
 use crate::span::{GenerationId, Span};
+
+/// Behind a pause that is so many times as long as a record is waited for, and no shorter than the
+/// other, another one begins.
+const LONG_STILL: u32 = 20;
+const LEAST_STILL: Duration = Duration::from_secs(1);
 
 /// What was taken.
 #[derive(Debug, Default)]
@@ -156,6 +161,7 @@ impl<'a> Taking<'a> {
         let patient_until = generation.still_since() + reading.wait;
         // What a younger file of a path says without a time is not from before the older.
         lane.last_time = lane.last_time.max(*older_time);
+        lane.resume(generation, reading.wait);
         let mut filler = Filler {
             encoder: &mut self.plan.encoder,
             reader: self.reader,
@@ -183,7 +189,8 @@ impl<'a> Taking<'a> {
             let begins = !lane.read.is_behind_nuls();
             self.taken.troubles.push(Next::Hole(id, done.hole, begins));
         }
-        if (done.end.offset, done.learned) != (lane.read.offset, lane.learned) {
+        let is_moved = (done.end.offset, done.learned) != (lane.read.offset, lane.learned);
+        if is_moved {
             self.taken.spans.push(Span {
                 generation: id,
                 start: lane.spanned,
@@ -195,6 +202,7 @@ impl<'a> Taking<'a> {
             generation.note_reached(done.end);
         }
         *older_time = lane.last_time;
+        lane.note_rest(&done, is_moved, self.at.time);
         let is_held = done.ended == Ended::Drained { is_held: true };
         self.taken.held.push((id, is_held.then_some(patient_until)));
         let is_drained = matches!(done.ended, Ended::Drained { .. });
@@ -221,6 +229,34 @@ impl<'a> Taking<'a> {
             ControlFlow::Break(None)
         } else {
             ControlFlow::Continue(())
+        }
+    }
+}
+
+impl Lane {
+    /// What comes long after everything was given out continues no record, and says it without a time,
+    /// it is of the time at which it was seen.
+    fn resume(&mut self, generation: &Generation, wait: Duration) {
+        let (offset, times) = (self.read.offset, &generation.times);
+        let Some(seen) = times.oldest_from(offset).filter(|_| times.is_live(offset)) else {
+            return;
+        };
+        let long = (wait * LONG_STILL).max(LEAST_STILL).as_nanos();
+        let is_long = |rested: Time| i128::from(seen.nanos_since(rested)) > long.cast_signed();
+        if self.rested_at.is_some_and(is_long) {
+            self.rested_at = None;
+            self.learned = self.learned.after_pause();
+            // As the file's lines say it, where they are in a wrong zone.
+            let seen = skew::as_said(seen, times.off().unwrap_or(0));
+            self.last_time = self.last_time.max(seen);
+        }
+    }
+
+    /// Notes whether everything was given out by now.
+    fn note_rest(&mut self, done: &Filled, is_moved: bool, now: Time) {
+        if is_moved {
+            let is_at_rest = done.ended == Ended::Drained { is_held: false };
+            self.rested_at = is_at_rest.then_some(now);
         }
     }
 }

@@ -123,6 +123,15 @@ impl Joiner {
         }
     }
 
+    /// The same behind a pause that was so long that what comes continues no record.
+    pub(super) fn after_pause(self) -> Self {
+        if self.before == Before::Waited {
+            self.without_record()
+        } else {
+            self
+        }
+    }
+
     /// Begins a record with a line. `head` is that of the line.
     #[inline]
     pub(super) fn begin(&mut self, line: &[u8], head: Option<Head>, rules: &Rules) -> Open {

@@ -115,6 +115,18 @@ impl Learned {
         }
     }
 
+    /// The same behind a pause that was so long that what comes continues no record.
+    pub(crate) fn after_pause(self) -> Self {
+        let (out, err) = (self.out.after_pause(), self.err.after_pause());
+        Self {
+            level: self.level.filter(|_| out == self.out),
+            err_level: self.err_level.filter(|_| err == self.err),
+            out,
+            err,
+            ..self
+        }
+    }
+
     /// The same, with what was given out of either pipe by another run, which stands so many bytes
     /// before this one, where that is further.
     pub(crate) fn with_given_of(mut self, other: &Self, before: usize) -> Self {
