@@ -13,7 +13,8 @@ use crate::deliver::loki::rejections::{Pushed, told};
 use crate::deliver::{Class, cloudwatch::answers, loki};
 use crate::record::Time;
 use crate::record::frame::{CUT_MARK, Framer};
-use crate::source::{globs::Globs, rotation::is_rotation};
+use crate::source::finding::globs::Globs;
+use crate::source::identity::rotation::is_rotation;
 
 /// What is called with the bytes.
 pub type Target = fn(&[u8]) -> Result<(), String>;

@@ -20,7 +20,7 @@ use crate::journal::Journal;
 use crate::observe::health::OutputHealth;
 use crate::observe::metrics::{CLOUDWATCH_REFUSALS, LOKI_REFUSALS, Metrics};
 use crate::observe::{Agent, Observer};
-use crate::source::reader::CHUNK;
+use crate::source::generation::reader::CHUNK;
 use crate::worker::{InputFacts, Lane, Left, Mailbox, Message, Settings, Worker};
 
 /// A running agent.

@@ -12,80 +12,35 @@ use std::time::{Duration, Instant};
 use crate::journal::Journal;
 use crate::record::Time;
 use crate::span::GenerationId;
-use beginning::Boot;
-use clock::Clock;
-use copies::Alias;
-use elsewhere::Elsewhere;
-use file::FileKey;
+pub(crate) use absent::missing::{Folders, Whereabouts};
+pub(crate) use absent::outside::{Outside, Why};
+pub(crate) use absent::unread::Became;
+use finding::inputs::Input;
+use finding::links::Links;
+use finding::names::Name;
+pub(crate) use finding::unmatched::matches_nothing;
 pub(crate) use generation::Generation;
-use held::Held;
-use inputs::Input;
-use links::Links;
-pub(crate) use missing::{Folders, Whereabouts};
-pub(crate) use moment::Moment;
-use names::Name;
-pub(crate) use outside::{Outside, Why};
-pub(crate) use place::Place;
+use generation::held::Held;
+pub(crate) use generation::place::Place;
+use identity::beginning::Boot;
+use identity::copies::Alias;
+use identity::elsewhere::Elsewhere;
 use problems::Problems;
 pub(crate) use problems::permission_mending;
-pub(crate) use unmatched::matches_nothing;
-pub(crate) use unread::Became;
-pub(crate) use writers::Writer;
+use system::clock::Clock;
+use system::file::FileKey;
+pub(crate) use system::moment::Moment;
+pub(crate) use system::writers::Writer;
 
-mod adopting;
-mod anew;
-mod apart;
-mod beginning;
-mod beside;
-#[cfg(test)]
-pub(crate) mod births;
-mod clock;
-mod closing;
-pub(crate) mod content;
-mod copies;
-#[cfg(test)]
-pub(crate) mod denied;
-pub(crate) mod discover;
-mod elsewhere;
-pub(crate) mod family;
-mod file;
-mod generation;
-pub(crate) mod globs;
-mod held;
-mod hidden;
-mod inputs;
-mod lease;
-mod links;
-mod look;
+pub(crate) mod absent;
+pub(crate) mod finding;
+pub(crate) mod generation;
+pub(crate) mod identity;
 #[cfg(test)]
 pub(crate) mod meanwhile;
-mod missing;
-mod moment;
-mod named;
-mod names;
-mod news;
-mod opened;
-mod outside;
-mod past;
-mod place;
 mod problems;
-pub(crate) mod reader;
-mod recognise;
-mod rest;
-pub(crate) mod room;
-pub(crate) mod rotation;
-mod siblings;
-#[cfg(test)]
-pub(crate) mod sight;
 pub(crate) mod stock;
-mod times;
-pub(crate) mod twice;
-mod unmatched;
-mod unread;
-mod volume;
-mod walk;
-mod watch;
-mod writers;
+pub(crate) mod system;
 
 /// How often everything is looked at in case an event was missed.
 const RECONCILE_EVERY: Duration = Duration::from_secs(10);
@@ -124,7 +79,7 @@ pub(crate) struct Source {
     by_key: HashMap<(usize, FileKey), GenerationId>,
     by_path: Held,
     /// The generations by their names, while many names are looked at.
-    named: Option<named::Named>,
+    named: Option<finding::named::Named>,
     /// Copies of open generations.
     aliases: HashMap<(usize, FileKey), Alias>,
     /// Files that are not open, and what was found in them.
@@ -138,7 +93,7 @@ pub(crate) struct Source {
     /// Whether a name was gone before this look came to it: what it was called is found under
     /// another one at the next look, and must be news then.
     has_missed: bool,
-    room: room::Room,
+    room: generation::room::Room,
     /// When the deferred names are looked at again.
     retry_at: Instant,
     /// What names held until now that lead to other files by now.
@@ -147,18 +102,18 @@ pub(crate) struct Source {
     doubted: BTreeSet<GenerationId>,
     clock: Clock,
     boot: Boot,
-    watch: watch::Watch,
+    watch: finding::watch::Watch,
     /// Of names that come, also while other changes are left to gather.
-    arrivals: watch::Watch,
+    arrivals: finding::watch::Watch,
     links: Links,
-    rest: rest::Rest,
-    hidden: hidden::Hidden,
+    rest: finding::rest::Rest,
+    hidden: finding::hidden::Hidden,
     problems: Problems,
-    unread: unread::Unread,
-    unmatched: unmatched::Unmatched,
+    unread: absent::unread::Unread,
+    unmatched: finding::unmatched::Unmatched,
     next_walk: Instant,
     next_retired: Instant,
-    writers: writers::Writers,
+    writers: system::writers::Writers,
     /// When every process is looked at again for the writers of files without a name.
     next_question: Instant,
     /// When it is asked again who writes past files.
@@ -188,23 +143,23 @@ impl Source {
             deferred: BTreeSet::new(),
             unfinished: BTreeSet::new(),
             has_missed: false,
-            room: room::Room::new(),
+            room: generation::room::Room::new(),
             retry_at: at.now,
             replaced: BTreeMap::new(),
             doubted: BTreeSet::new(),
             clock: Clock::new(at),
             boot: Boot::last(),
-            watch: watch::Watch::new(),
-            arrivals: watch::Watch::of_arrivals(),
+            watch: finding::watch::Watch::new(),
+            arrivals: finding::watch::Watch::of_arrivals(),
             links: Links::default(),
-            rest: rest::Rest::default(),
-            hidden: hidden::Hidden::default(),
+            rest: finding::rest::Rest::default(),
+            hidden: finding::hidden::Hidden::default(),
             problems: Problems::default(),
-            unmatched: unmatched::Unmatched::default(),
-            unread: unread::Unread::default(),
+            unmatched: finding::unmatched::Unmatched::default(),
+            unread: absent::unread::Unread::default(),
             next_walk: at.now,
             next_retired: at.now + RETIRED_EVERY,
-            writers: writers::Writers::default(),
+            writers: system::writers::Writers::default(),
             next_question: at.now,
             next_past: at.now,
             has_ended: false,

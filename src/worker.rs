@@ -21,7 +21,7 @@ use crate::journal::Journal;
 use crate::observe::health::Health;
 use crate::observe::metrics::Metrics;
 use crate::observe::snapshot::WorkerView;
-use crate::source::reader::Reader;
+use crate::source::generation::reader::Reader;
 use crate::source::{Moment, Source};
 
 mod care;

@@ -15,7 +15,7 @@ use crate::record::explain::{Dates, Explanation, explain, forced};
 use crate::record::level::Level;
 use crate::record::skew::{self, Sign};
 use crate::record::stamp::{Shape, Stamp, whole};
-use crate::source::content::{from_beginning, gzip::is_gzip};
+use crate::source::generation::content::{from_beginning, gzip::is_gzip};
 
 mod print;
 mod ways;

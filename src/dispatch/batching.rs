@@ -8,7 +8,7 @@ use super::{Dispatcher, Next, Place};
 use crate::batch::{Batch, StreamId};
 use crate::journal::{Cursor, Entry, Journal, Seal};
 use crate::record::Time;
-use crate::source::reader::Reader;
+use crate::source::generation::reader::Reader;
 use crate::source::{Moment, Source};
 use crate::span::GenerationId;
 

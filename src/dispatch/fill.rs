@@ -15,7 +15,7 @@ use crate::record::rules::Rules;
 use crate::record::skew::Skew;
 use crate::record::zone::Zone;
 use crate::record::{Time, filter, head};
-use crate::source::reader::{CHUNK, Read, Reader};
+use crate::source::generation::reader::{CHUNK, Read, Reader};
 use crate::source::{Generation, Moment};
 use crate::span::Position;
 

@@ -2,7 +2,7 @@
 
 use crate::record::Time;
 use crate::source::Generation;
-use crate::source::reader::Chunk;
+use crate::source::generation::reader::Chunk;
 
 /// When the bytes of a chunk were seen.
 pub(super) struct Times<'a> {

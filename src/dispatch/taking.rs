@@ -13,7 +13,7 @@ use super::stream::Stream;
 use super::{Lane, Next, Plan, READ_AGAIN_AFTER};
 use crate::record::cut::Behind;
 use crate::record::{Time, skew};
-use crate::source::reader::Reader;
+use crate::source::generation::reader::Reader;
 use crate::source::{Generation, Moment, Source};
 use crate::span::{GenerationId, Span};
 

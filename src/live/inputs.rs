@@ -4,8 +4,8 @@ use std::fs::File;
 
 use super::Section;
 use crate::config::Input;
-use crate::source::discover::Found;
-use crate::source::globs::Globs;
+use crate::source::finding::discover::Found;
+use crate::source::finding::globs::Globs;
 use crate::source::permission_mending;
 
 /// So many files and folders that cannot be read are named.

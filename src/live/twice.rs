@@ -6,9 +6,9 @@ use std::os::unix::fs::MetadataExt as _;
 use std::path::PathBuf;
 
 use crate::config::{Config, Input};
-use crate::source::discover::Found;
-use crate::source::globs::Globs;
-use crate::source::twice;
+use crate::source::finding::discover::Found;
+use crate::source::finding::globs::Globs;
+use crate::source::finding::twice;
 
 /// A sentence for each two inputs and each output that sends files of both twice, with one of the
 /// files.

@@ -7,20 +7,27 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use super::content::Content;
-use super::file::{FileKey, Stat, birth_of, modified};
-#[cfg(test)]
-use super::meanwhile;
-use super::opened::Opened;
-use super::place::Place;
-use super::reader;
-use super::times::TimeMarks;
-use super::writers::Writer;
+use self::content::Content;
+use self::place::Place;
+use self::times::TimeMarks;
 use crate::journal::OwnFile;
 use crate::record::Time;
+use crate::source::identity::opened::Opened;
+#[cfg(test)]
+use crate::source::meanwhile;
+use crate::source::system::file::{FileKey, Stat, birth_of, modified};
+use crate::source::system::writers::Writer;
 use crate::span::{ANCHOR_BYTES, Anchor, GenerationId, Head, PROOF_ENOUGH, Position};
 
+pub(super) mod closing;
+pub(crate) mod content;
 mod growth;
+pub(super) mod held;
+pub(super) mod past;
+pub(super) mod place;
+pub(crate) mod reader;
+pub(crate) mod room;
+pub(super) mod times;
 
 pub(super) use growth::Look;
 

@@ -6,7 +6,7 @@ use std::io;
 use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 
-use super::discover::PassedOver;
+use crate::source::finding::discover::PassedOver;
 use crate::span::GenerationId;
 
 /// Files and folders that cannot be read, each with a sentence.

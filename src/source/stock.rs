@@ -8,19 +8,21 @@ use std::io;
 use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 
-use super::discover::Found;
-use super::family::{Kin, Member, past};
-use super::file::{FileKey, modified};
-use super::generation::Generation;
-use super::names::Name;
-use super::opened::{self, Opened};
-use super::recognise::Identified;
-use super::rotation::is_rotation;
-use super::writers::{Unsure, Writer};
-use super::{Moment, Place, Source};
 use crate::journal::Journal;
 use crate::record::Time;
+use crate::source::finding::discover::Found;
+use crate::source::finding::names::Name;
+use crate::source::generation::Generation;
+use crate::source::identity::opened::{self, Opened};
+use crate::source::identity::recognise::Identified;
+use crate::source::identity::rotation::is_rotation;
+use crate::source::stock::family::{Kin, Member, past};
+use crate::source::system::file::{FileKey, modified};
+use crate::source::system::writers::{Unsure, Writer};
+use crate::source::{Moment, Place, Source};
 use crate::span::GenerationId;
+
+pub(crate) mod family;
 
 /// A file of an input.
 #[derive(Debug, Clone)]

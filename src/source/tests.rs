@@ -199,7 +199,7 @@ fn a_file_emptied_and_filled_to_the_same_length_is_told() {
     fs::write(bench.path("a.log"), "two\n").unwrap();
     // Within the same step of the clock.
     let mut moment = Moment::now();
-    moment.time = file::modified(&fs::metadata(bench.path("a.log")).unwrap());
+    moment.time = system::file::modified(&fs::metadata(bench.path("a.log")).unwrap());
     let changes = bench.source.look_at_events(&mut bench.journal, moment);
     assert_eq!(changes, [Change::Touched(id)]);
     // Much later nothing of it is in doubt any more.

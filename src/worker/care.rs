@@ -11,7 +11,7 @@ use crate::config::{AfterDelivery, Disk, WhenFull};
 use crate::observe::metrics::OfInput;
 use crate::observe::snapshot::{InputView, bytes};
 use crate::source::Moment;
-use crate::source::family::{Member, may_delete, to_drop};
+use crate::source::stock::family::{Member, may_delete, to_drop};
 use crate::source::stock::{self, Stored};
 use crate::span::GenerationId;
 

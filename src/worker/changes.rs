@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 use super::Worker;
 use super::missing::How;
 use crate::journal::{Entry, Identity};
-use crate::source::room::STILL;
+use crate::source::generation::room::STILL;
 use crate::source::{Change, Generation, Moment, Place};
 use crate::span::{GenerationId, Position};
 

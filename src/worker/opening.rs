@@ -12,7 +12,8 @@ use crate::dispatch::containers::Container;
 use crate::dispatch::naming::{Merged, Values};
 use crate::journal::{Cursor, Entry, Identity, Journal, Route};
 use crate::observe::metrics::Metrics;
-use crate::source::{Generation, Moment, twice};
+use crate::source::finding::twice;
+use crate::source::{Generation, Moment};
 use crate::span::GenerationId;
 
 /// Knows where to begin.

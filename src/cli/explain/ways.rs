@@ -9,8 +9,8 @@ use crate::exit;
 use crate::record::redact::{Detector, Redactor};
 use crate::record::rules::Rules;
 use crate::record::zone::Zone;
-use crate::source::globs::Globs;
-use crate::source::rotation::Lineage;
+use crate::source::finding::globs::Globs;
+use crate::source::identity::rotation::Lineage;
 
 /// The longest line in bytes, as when nothing is configured.
 const MAX_LINE: usize = 256 << 10;

@@ -4,10 +4,10 @@ use std::fs::Metadata;
 use std::io;
 use std::time::Instant;
 
-use super::super::file::modified;
-use super::super::reader;
+use super::reader;
 use super::{CLOCK_STEP, Generation};
 use crate::record::Time;
+use crate::source::system::file::modified;
 use crate::span::{Head, PROOF_ENOUGH, Position};
 
 /// What is known of a file that is longer than it was.

@@ -120,7 +120,7 @@ fn a_log_that_was_opened_before_anybody_knew_of_it_is_neither_emptied_nor_delete
             fs::remove_file(bench.path("app.log")).unwrap();
         }
         let path = bench.path(name);
-        let opened = opened::Opened::at(&path).unwrap();
+        let opened = identity::opened::Opened::at(&path).unwrap();
         let (origin, at) = (path.as_path().into(), Moment::now());
         let journal = &mut bench.journal;
         bench

@@ -52,7 +52,7 @@ fn a_file_put_in_the_place_of_the_beginning_of_it_is_read_on_unless_somebody_wri
         } else if changes != [Change::Grew(id)] {
             // Only where the system says that nobody writes it.
             let file = fs::File::open(bench.path("a.log")).unwrap();
-            assert_eq!(lease::is_written(&file), None, "{changes:?}");
+            assert_eq!(system::lease::is_written(&file), None, "{changes:?}");
         }
         drop(writer);
     }
@@ -103,7 +103,7 @@ fn a_rotated_file_that_is_replaced_by_the_longer_log_is_read_on() {
     bench.rename("new", "a.log.1");
     let changes = bench.events();
     let file = fs::File::open(bench.path("a.log.1")).unwrap();
-    if lease::is_written(&file).is_some() {
+    if system::lease::is_written(&file).is_some() {
         assert!(changes.contains(&Change::Grew(id)), "{changes:?}");
         assert_eq!(
             bench.source.get(id).unwrap().path,

@@ -130,7 +130,7 @@ fn a_file_is_compared_with_those_alone_that_it_can_come_from_by_its_name() {
     bench.walk();
     bench.rename("3.log", "3-20261122.log");
     bench.events();
-    let named = named::Named::of(bench.source.generations());
+    let named = finding::named::Named::of(bench.source.generations());
     for log in &logs {
         for end in ["", ".1", ".gz", ".2.gz", "-20261121", "-20261122.gz"] {
             let path = bench.path(&format!("{log}{end}"));

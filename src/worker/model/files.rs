@@ -8,7 +8,7 @@ use std::time::{Duration, Instant, SystemTime};
 
 use super::records::{self, Divided};
 use super::stage::Stage;
-use crate::source::births;
+use crate::source::system::births;
 
 mod alike;
 mod rotation;

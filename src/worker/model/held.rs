@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use super::acts::Setup;
 use super::stage::Stage;
-use crate::source::sight;
+use crate::source::system::sight;
 
 /// Longer than any file without a name is held that nobody writes.
 const LONG: Duration = Duration::from_mins(15);

@@ -18,7 +18,9 @@ use crate::journal::Journal;
 use crate::observe::health::Health;
 use crate::observe::metrics::Metrics;
 use crate::record::Time;
-use crate::source::{Moment, births, denied};
+use crate::source::Moment;
+use crate::source::system::births;
+use crate::source::system::denied;
 use crate::worker::{Mailbox, Message, Turn, Worker};
 
 mod knowledge;

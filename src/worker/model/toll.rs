@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use super::backend::Backend;
 use super::files::{Files, Lies, own_begin};
 use super::stage::Stage;
-use crate::source::denied;
+use crate::source::system::denied;
 
 /// So soon the agent has looked for what is missing twice.
 const TOLD_WITHIN: Duration = Duration::from_secs(5);

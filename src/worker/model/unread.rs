@@ -9,7 +9,7 @@ use std::path::PathBuf;
 use super::acts::Setup;
 use super::lost::{LATER, SOON, append, lines, setup, stage};
 use super::stage::Stage;
-use crate::source::denied;
+use crate::source::system::denied;
 
 /// An agent that has seen a log which it cannot open, and what is in it.
 fn unopened() -> (Stage, PathBuf, String) {

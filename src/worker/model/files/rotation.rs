@@ -10,7 +10,7 @@ use std::time::Duration;
 use super::super::acts::Act;
 use super::super::stage::Stage;
 use super::{Content, Files, Lies, Place, stamp};
-use crate::source::denied;
+use crate::source::system::denied;
 
 impl Files {
     /// Gives every rotated name the next number.
