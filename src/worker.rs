@@ -275,6 +275,7 @@ impl Worker {
         if self.has_ended(at) {
             self.tell_all_missing(at);
             self.note_all_sizes(at);
+            self.note_deleted(at);
             self.refused.hurry(at.now);
             self.tell_refused(at.now);
             self.journal.sync(at.now);

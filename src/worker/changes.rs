@@ -263,6 +263,18 @@ impl Worker {
         }
     }
 
+    /// What was deleted or emptied away and is delivered is in no file that the next run finds under
+    /// the same name, however alike.
+    pub(super) fn note_deleted(&mut self, at: Moment) {
+        let is_gone = |it: &&Generation| matches!(it.place, Place::Deleted | Place::Gone);
+        let gone = self.source.generations().filter(is_gone);
+        let gone = gone.filter(|it| self.is_delivered(it));
+        let gone: Vec<_> = gone.map(|it| it.id).collect();
+        for id in gone {
+            self.note_closed(id, at);
+        }
+    }
+
     /// Forgets the generations that were seen longest ago, when they are too many.
     fn prune(&mut self) {
         // Those that wait to be opened, or to be judged, may be any of them.

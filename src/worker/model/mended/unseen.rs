@@ -416,3 +416,33 @@ fn a_log_that_was_emptied_and_cannot_be_opened_is_known_by_the_copy_of_what_it_h
         ],
     );
 }
+
+#[test]
+fn what_was_deleted_before_the_agent_ended_is_not_found_in_a_later_log_of_that_name() {
+    let same = || Act::AppendSame { log: 0, lines: 17 };
+    assert_well(
+        Setup {
+            own_lines: 12,
+            max_wait: 50,
+            has_records: true,
+            ..setup(false, 16, 700)
+        },
+        vec![
+            Act::FolderFlickers {
+                millis: 700,
+                is_empty: false,
+                meanwhile: vec![same(), rename()],
+            },
+            Act::DeleteOldest { log: 0 },
+            Act::AppendTrace {
+                log: 0,
+                lines: 0,
+                is_whole: false,
+            },
+            Act::AnswerAll { output: 0 },
+            restart(vec![]),
+            rename(),
+            same(),
+        ],
+    );
+}
