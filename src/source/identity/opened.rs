@@ -81,7 +81,8 @@ impl Opened {
             len = content.len(metadata.len());
             head = reader::read_head(&content)?;
             head.truncate(usize::try_from(len).unwrap_or(usize::MAX));
-            end = end_of(&content, len)?;
+            // It may be filled anew between both: then they are of two contents.
+            end = end_of(&content, len)?.filter(|_| begins_with(&content, &head));
         }
         #[cfg(test)]
         meanwhile::happen(meanwhile::After::Opening);
@@ -99,7 +100,7 @@ impl Opened {
     pub(in crate::source) fn is_as_opened(&self) -> bool {
         self.content.is_whole()
             || self.end.is_none_or(|end| {
-                reader::read_head(&self.content).is_ok_and(|head| head.starts_with(&self.head))
+                begins_with(&self.content, &self.head)
                     && reader::holds(&self.content, end).unwrap_or(false)
             })
     }
@@ -142,6 +143,10 @@ impl Opened {
         }
         position.offset <= self.len() && reader::holds(&self.content, position).unwrap_or(false)
     }
+}
+
+fn begins_with(content: &Content, head: &[u8]) -> bool {
+    reader::read_head(content).is_ok_and(|it| it.starts_with(head))
 }
 
 /// An end with the proof of what lies before; nothing where the content does not reach that far.

@@ -130,3 +130,43 @@ fn a_log_that_begins_and_ends_like_one_that_was_compressed_is_read() {
         ],
     );
 }
+
+#[test]
+fn what_lies_in_a_copy_that_was_made_in_the_midst_of_a_look_is_not_said_to_be_lost() {
+    let rotate = |which| Act::Gzip {
+        log: 0,
+        which,
+        is_slow: false,
+    };
+    assert_well(
+        setup(true, 0, 700),
+        vec![
+            append(0, 1, 0),
+            append(0, 1, 0),
+            Act::FolderFlickers {
+                millis: 700,
+                is_empty: false,
+                meanwhile: vec![
+                    Act::Rename { log: 0 },
+                    append(0, 1, 0),
+                    Act::Rename { log: 0 },
+                    append(0, 1, 0),
+                ],
+            },
+            rotate(0),
+            Act::Midst {
+                steps: 0,
+                work: Work::Pass(1100),
+                meanwhile: vec![rotate(0)],
+            },
+            Act::Truncate { log: 0, lines: 3 },
+            Act::Midst {
+                steps: 7,
+                work: Work::Turn,
+                meanwhile: vec![Act::CopyTruncate { log: 0 }, append(0, 1, 0)],
+            },
+            append(0, 1, 0),
+            append(0, 1, 0),
+        ],
+    );
+}
