@@ -87,6 +87,8 @@ pub(crate) struct Source {
     elsewhere: Elsewhere,
     /// Names to look at again once the changes of the last look are dealt with.
     deferred: BTreeSet<(usize, PathBuf)>,
+    /// The names at which files lie that an earlier run knew by other ones, where these do not tell it.
+    renamed: HashMap<(usize, PathBuf), PathBuf>,
     /// Compressed files that are still being written. Until they are whole nobody can tell what they
     /// hold, so those made since the last look are news for as long.
     unfinished: BTreeSet<(usize, PathBuf)>,
@@ -141,6 +143,7 @@ impl Source {
             examined: HashMap::new(),
             elsewhere: Elsewhere::default(),
             deferred: BTreeSet::new(),
+            renamed: HashMap::new(),
             unfinished: BTreeSet::new(),
             has_missed: false,
             room: generation::room::Room::new(),

@@ -14,6 +14,7 @@ mod moved;
 mod overtaken;
 mod renames;
 mod rest;
+mod room;
 
 struct Bench {
     dir: tempfile::TempDir,

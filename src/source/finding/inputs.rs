@@ -63,6 +63,7 @@ impl Source {
         // They are found again by the walk.
         self.aliases.clear();
         self.deferred.clear();
+        self.renamed.clear();
         self.unfinished.clear();
         self.examined.clear();
         self.unmatched.forget();

@@ -105,6 +105,17 @@ impl Source {
             return Some(Name::Meant(input, path.to_owned()));
         }
         self.sibling_of(input, path)
+            .or_else(|| self.renamed_at(input, path))
+    }
+
+    /// The name of a file that an earlier run knew by another one.
+    fn renamed_at(&self, input: usize, path: &Path) -> Option<Name> {
+        if self.renamed.is_empty() {
+            return None;
+        }
+        let name = (input, path.to_owned());
+        let home = self.renamed.get(&name)?.clone();
+        Some(Name::Sibling(input, home, name.1))
     }
 
     /// Looks at names: first at those that hold a generation now or held one when it was last

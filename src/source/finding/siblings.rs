@@ -4,7 +4,7 @@
 use std::collections::BTreeMap;
 use std::io;
 use std::os::unix::fs::DirEntryExt as _;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use super::names;
@@ -178,8 +178,13 @@ impl Source {
     }
 
     /// Files that an earlier run knew in this folder, and that have names there by now that are not
-    /// meant, whatever they are: not every program rotates to a name that tells where it comes from.
-    pub(in crate::source) fn renamed_in(&self, folder: &Path, journal: &Journal) -> Vec<Name> {
+    /// meant, whatever they are: not every program rotates to a name that tells where it comes from. Each
+    /// with the name at which it was known.
+    pub(in crate::source) fn renamed_in(
+        &self,
+        folder: &Path,
+        journal: &Journal,
+    ) -> Vec<((usize, PathBuf), PathBuf)> {
         let known = journal.state().generations.values();
         let known = known.map(|it| &it.identity);
         let known = known.filter(|it| !it.is_gone && it.path.parent() == Some(folder));
@@ -195,8 +200,7 @@ impl Source {
             let (home, path) = (&identity.path, file.path());
             let globs = &self.inputs[input].globs;
             let is_renamed = globs.matches(home) && !globs.matches(&path);
-            (is_renamed && !rotation::is_sealed_up(&path))
-                .then(|| Name::Sibling(input, home.clone(), path))
+            (is_renamed && !rotation::is_sealed_up(&path)).then(|| ((input, path), home.clone()))
         });
         names.collect()
     }

@@ -29,8 +29,8 @@ impl Source {
         self.all_settled.set(None);
         self.clock.note(at);
         self.problems.begin_look();
-        let written = self.room.begin_look(&self.hidden);
-        self.deferred.extend(written);
+        let names = self.room.begin_look(&self.hidden);
+        self.deferred.extend(names);
         Self::limit_unopened(journal);
         let is_first = !std::mem::replace(&mut self.has_walked, true);
         if is_first {
@@ -144,7 +144,10 @@ impl Source {
             let (siblings, is_whole) = self.siblings_in(folder, is_wanted);
             names.extend(siblings);
             if is_first {
-                names.extend(self.renamed_in(folder, journal));
+                let renamed = self.renamed_in(folder, journal);
+                self.renamed.extend(renamed.iter().cloned());
+                let renamed = renamed.into_iter();
+                names.extend(renamed.map(|((input, path), home)| Name::Sibling(input, home, path)));
             }
             if !is_whole {
                 self.hidden.lose(folder, self.clock.looked_at());

@@ -43,6 +43,12 @@ struct Parked {
 }
 
 impl Room {
+    /// Lets so many files be open.
+    #[cfg(test)]
+    pub(in crate::source) fn limit(&mut self, most: usize) {
+        self.most = most;
+    }
+
     /// As much as the system gives us.
     pub(in crate::source) fn new() -> Self {
         let limit = getrlimit(Resource::Nofile).current.unwrap_or(u64::MAX);
@@ -85,23 +91,22 @@ impl Room {
         parked.is_some_and(|it| it.state == state_of(metadata))
     }
 
-    /// All names are about to be looked at: those that still wait will say so again. Returns the names
-    /// of closed files that were written since.
+    /// All names are about to be looked at. Returns those that are to be looked at whether a listing has
+    /// them or not: the names that wait, and those of closed files that were written since.
     pub(in crate::source) fn begin_look(&mut self, hidden: &Hidden) -> Vec<(usize, PathBuf)> {
-        self.waiting.clear();
-        let mut written = Vec::new();
+        let mut names = Vec::from_iter(std::mem::take(&mut self.waiting));
         self.parked
             .retain(|(input, key), it| match std::fs::metadata(&it.path) {
                 Ok(metadata) => {
                     let is_it = FileKey::of(&metadata) == *key;
                     if is_it && it.state != state_of(&metadata) {
-                        written.push((*input, it.path.to_path_buf()));
+                        names.push((*input, it.path.to_path_buf()));
                     }
                     is_it
                 }
                 Err(error) => error.kind() != io::ErrorKind::NotFound || is_away(&it.path, hidden),
             });
-        written
+        names
     }
 
     /// The inputs have other numbers now.
@@ -194,7 +199,9 @@ impl Source {
                 let writer = self.writers.of(it.key, it.content.file());
                 matches!(writer, Ok(Writer::There))
             };
-            it.has_name() || self.told_name_of(it).is_some() && !is_written()
+            // What is mapped changes without a word, and without another time.
+            !it.content.ends_in_nuls()
+                && (it.has_name() || self.told_name_of(it).is_some() && !is_written())
         })
     }
 

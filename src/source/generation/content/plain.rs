@@ -59,8 +59,10 @@ impl Plain {
         if before.len == of_file && before.text == of_file {
             return of_file;
         }
-        // What cannot be read is told when its content is.
-        let text = self.text_end(before.text, of_file).unwrap_or(of_file);
+        // What cannot be read is told when its content is, and asked again.
+        let Ok(text) = self.text_end(before.text, of_file) else {
+            return of_file;
+        };
         self.seen.set(Seen {
             len: of_file,
             text,
