@@ -186,7 +186,7 @@ pub(super) static LOKI: [Row; 15] = [
 ];
 
 /// The answers of CloudWatch Logs; the first row that fits counts.
-pub(super) static CLOUDWATCH: [Row; 19] = [
+pub(super) static CLOUDWATCH: [Row; 20] = [
     codes(&["ThrottlingException"], Class::Retry, "throttled", QUOTA),
     codes(
         &["LimitExceededException"],
@@ -211,15 +211,21 @@ pub(super) static CLOUDWATCH: [Row; 19] = [
     ),
     noted(
         codes(
-            &[
-                "DataAlreadyAcceptedException",
-                "InvalidSequenceTokenException",
-            ],
+            &["DataAlreadyAcceptedException"],
             Class::Delivered,
             "",
             STORED,
         ),
         "AWS no longer says so; an emulator may.",
+    ),
+    noted(
+        codes(
+            &["InvalidSequenceTokenException"],
+            Class::Open,
+            "server_error",
+            "use a server that asks for no sequence token: AWS asks for none since 2023",
+        ),
+        "AWS no longer says so, and an emulator that does stores nothing.",
     ),
     codes(
         &[
