@@ -223,6 +223,31 @@ fn what_comes_without_a_time_long_after_a_record_is_of_the_moment_at_which_it_wa
 }
 
 #[test]
+fn what_comes_without_a_time_long_after_a_record_stays_before_the_records_behind_it() {
+    let scene = Scene::of_any_time();
+    let config = Config {
+        inputs: vec![scene.input("report", &["*.log"], "multiline_wait: 1ms, timezone: UTC")],
+        outputs: vec![scene.loki("too_old: rescue")],
+        ..scene.loki_config()
+    }
+    .serving();
+    let log = scene.log("app.log");
+    let agent = scene.start(&config);
+    append(&log, "2026-01-02 10:00:00,000 - a - ERROR - one\n");
+    config.wait_until_no_lag();
+    let pause = Instant::now();
+    assert!(eventually(|| pause.elapsed() > Duration::from_millis(1500)));
+    append(&log, "Begins.\n2026-01-02 11:00:00,000 - a - INFO - two\n");
+    scene.wait_for_stored(Backend::Loki, 3);
+    agent.stop_well();
+    let mut records = scene.receiver.records(Backend::Loki);
+    records.sort_by_key(|it| it.timestamp_ns);
+    let lines: Vec<_> = texts(&records);
+    let last = lines.iter().map(|it| it.rsplit(" - ").next().unwrap());
+    assert_eq!(last.collect::<Vec<_>>(), ["one", "Begins.", "two"]);
+}
+
+#[test]
 fn a_record_that_may_go_on_is_delivered_at_the_end_and_is_not_begun_anew_after_a_restart() {
     let scene = Scene::new();
     let config = Config {

@@ -11,8 +11,8 @@ use super::fill::{Ended, Filled, Filler};
 use super::placing::{Placing, Turns};
 use super::stream::Stream;
 use super::{Lane, Next, Plan, READ_AGAIN_AFTER};
+use crate::record::Time;
 use crate::record::cut::Behind;
-use crate::record::{Time, skew};
 use crate::source::generation::reader::Reader;
 use crate::source::{Generation, Moment, Source};
 use crate::span::{GenerationId, Span};
@@ -234,8 +234,8 @@ impl<'a> Taking<'a> {
 }
 
 impl Lane {
-    /// What comes long after everything was given out continues no record, and says it without a time,
-    /// it is of the time at which it was seen.
+    /// What comes long after everything was given out continues no record, and where it says no time, it
+    /// is of that at which it was seen, or of the next record's, as at the beginning of a file.
     fn resume(&mut self, generation: &Generation, wait: Duration) {
         let (offset, times) = (self.read.offset, &generation.times);
         let Some(seen) = times.oldest_from(offset).filter(|_| times.is_live(offset)) else {
@@ -246,9 +246,6 @@ impl Lane {
         if self.rested_at.is_some_and(is_long) {
             self.rested_at = None;
             self.learned = self.learned.after_pause();
-            // As the file's lines say it, where they are in a wrong zone.
-            let seen = skew::as_said(seen, times.off().unwrap_or(0));
-            self.last_time = self.last_time.max(seen);
         }
     }
 

@@ -65,11 +65,6 @@ impl Skew {
     }
 }
 
-/// What lines that are ahead by so many quarters of an hour say of this moment.
-pub(crate) fn as_said(moment: Time, quarters: i64) -> Time {
-    Time(moment.0.saturating_add(quarters.saturating_mul(QUARTER)))
-}
-
 /// How many whole quarters of an hour `said` is ahead of `seen`, if it is near to that and no
 /// further than zones differ.
 fn quarters_between(said: Time, seen: Time) -> Option<i64> {

@@ -70,7 +70,7 @@ pub(super) static RECORDS: &[Key] = &[
             most: Duration::from_mins(5),
         },
         absent: Absent::Default("500ms"),
-        doc: "How long the last record of a file, when more lines may belong to it, waits for them. What comes later is a record that begins with `[continued] `, and behind a pause that is twenty times as long, and a second at least, one of its own: where it says no time, it is of the moment at which it was seen.",
+        doc: "How long the last record of a file, when more lines may belong to it, waits for them. What comes later is a record that begins with `[continued] `, and behind a pause that is twenty times as long, and a second at least, one of its own: where it says no time, it is of the moment at which it was seen, or of the next record's if that is earlier.",
         example: "2s",
     },
     Key {

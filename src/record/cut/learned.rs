@@ -115,7 +115,7 @@ impl Learned {
         }
     }
 
-    /// The same behind a pause that was so long that what comes continues no record.
+    /// The same behind a pause that was so long that what comes continues no record, in text or in time.
     pub(crate) fn after_pause(self) -> Self {
         let (out, err) = (self.out.after_pause(), self.err.after_pause());
         Self {
@@ -123,6 +123,7 @@ impl Learned {
             err_level: self.err_level.filter(|_| err == self.err),
             out,
             err,
+            is_timed: false,
             ..self
         }
     }
