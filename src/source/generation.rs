@@ -325,10 +325,11 @@ impl Generation {
     }
 
     fn as_seen(&self) -> io::Result<bool> {
+        let (reached, known) = (self.reached.get(), self.known());
         Ok(self.len_now()? >= self.size
             && self.begins_with(self.head)?
-            && self.proves(self.reached.get())?
-            && self.proves(self.known())?)
+            && self.proves(known)?
+            && (known == reached || self.proves(reached)?))
     }
 
     /// The furthest proof of what it holds: up to where it was read, or where it ended before that
@@ -359,8 +360,10 @@ impl Generation {
     /// Whether another file holds what is known of this one: what was read of it may be no more than
     /// a banner.
     pub(super) fn is_in(&self, opened: &Opened) -> bool {
-        let known = [self.reached.get(), self.known()];
-        self.head.matches(&opened.head) && known.iter().all(|it| opened.proves(*it))
+        let (reached, known) = (self.reached.get(), self.known());
+        self.head.matches(&opened.head)
+            && opened.proves(known)
+            && (known == reached || opened.proves(reached))
     }
 
     /// Whether another file is a copy of this one that was overtaken: it holds what was known of it
