@@ -7,6 +7,7 @@ use std::os::unix::fs::PermissionsExt as _;
 
 use pinnace::receiver::Backend;
 
+use super::containers::gzip;
 use crate::harness::{Agent, Config, Numbered, Scene, append, eventually, lines_of};
 
 #[test]
@@ -402,5 +403,35 @@ fn the_copy_of_a_log_with_a_date_in_its_own_name_is_a_copy() {
         agent.stop_well();
         assert_eq!(scene.receiver.summary(Backend::Loki).stored, series.next);
         scene.assert_series_arrived(Backend::Loki, &series);
+    }
+}
+
+#[test]
+fn a_log_that_is_compressed_under_its_own_name_arrives_after_a_kill() {
+    for is_seen in [true, false] {
+        let scene = Scene::new();
+        let config = scene.loki_config().serving();
+        let path = scene.log("app.log");
+        let mut series = Numbered::wide("packed", 100);
+        let agent = start_delivered(&scene, &config, &mut series);
+        let write_more = |series: &mut Numbered| series.append_to(&path, 20_000);
+        if is_seen {
+            scene.receiver.pause(Backend::Loki);
+            write_more(&mut series);
+            agent.wait_for_log("not delivered; nothing is lost");
+        }
+        agent.kill();
+        if !is_seen {
+            write_more(&mut series);
+        }
+        gzip(&path, &scene.log("app.log.gz"));
+        fs::remove_file(&path).unwrap();
+        scene.receiver.resume(Backend::Loki);
+        let agent = scene.start(&config);
+        scene.wait_for_stored(Backend::Loki, series.next);
+        config.wait_until_no_lag();
+        agent.stop_well();
+        scene.assert_series_arrived(Backend::Loki, &series);
+        assert_eq!(scene.receiver.summary(Backend::Loki).stored, series.next);
     }
 }

@@ -47,7 +47,7 @@ pub(super) static HOLD_DELETED: Section = Section {
 
 pub(super) static AFTER_DELIVERY: Section = Section {
     title: "`inputs[].after_delivery`",
-    doc: "Many applications begin a new file every day, and nobody deletes one. A file is past when a younger one of the same log is there: `app.log.1`, `app.log-20261122.gz` and `app-20261122.log` beside `app.log`, `report_20261121.log` beside `report_20261122.log`. Only a past file is ever deleted, and only when every output has all of it, those of other inputs that read it too among them, nobody has it open for writing (the system says that to the owner of a file; else it is as the processes that can be seen tell), and it is as it was when that was found out. A number within a name, as in `worker-1.log`, makes no past file; nor is a file deleted whose beginning was skipped by `read_from: end`.",
+    doc: "Many applications begin a new file every day, and nobody deletes one. A file is past when a younger one of the same log is there: `app.log.1`, `app.log.gz`, `app.log-20261122.gz` and `app-20261122.log` beside `app.log`, `report_20261121.log` beside `report_20261122.log`. Only a past file is ever deleted, and only when every output has all of it, those of other inputs that read it too among them, nobody has it open for writing (the system says that to the owner of a file; else it is as the processes that can be seen tell), and it is as it was when that was found out. A number within a name, as in `worker-1.log`, makes no past file; nor is a file deleted whose beginning was skipped by `read_from: end`.",
     groups: &[&[
         Key {
             name: "rotated",

@@ -73,10 +73,7 @@ impl Folder {
             of_file.entry(file).or_default().push(path.clone());
             let lineage = links.lineage_of(path);
             let earlier = lineage.originals().map(Path::to_owned);
-            for name in earlier
-                .chain(lineage.compressed_from())
-                .chain([path.clone()])
-            {
+            for name in earlier.chain([path.clone()]) {
                 of_name.entry(name).or_default().push(path.clone());
             }
         }
@@ -246,6 +243,8 @@ impl Source {
         let key = (input, FileKey::of(metadata));
         match self.holds(seen, path, key) {
             Ok(true) if self.met_as(key).is_some() => Whereabouts::Elsewhere,
+            // Nobody looks at such a name.
+            Ok(true) if !is_it && self.name_of(input, path).is_none() => Whereabouts::Nowhere,
             Ok(false) if is_it => Whereabouts::Emptied,
             Ok(false) => Whereabouts::Nowhere,
             // A compressed file that is not whole.

@@ -62,8 +62,7 @@ impl Links {
     pub(in crate::source) fn lineage_from_above<'a>(&self, path: &'a Path) -> Lineage<'a> {
         let mut lineage = self.lineage_of(path);
         let above = path.parent().and_then(Path::parent);
-        let is_here = |lineage: &Lineage<'_>| lineage.originals().any(Path::exists);
-        if let Some(above) = above.filter(|_| !is_here(&lineage)) {
+        if let Some(above) = above.filter(|_| !lineage.is_beside_its_log()) {
             let names = lineage.originals().filter_map(Path::file_name);
             let names: Vec<_> = names.map(|it| above.join(it)).collect();
             lineage.add_originals(names);
@@ -222,7 +221,12 @@ mod tests {
         assert_eq!(folders_of("circle"), [root.clone()].into());
         let rotated = at("mount/..1/a.log.2.gz");
         let lineage = links.lineage_of(&rotated);
-        let originals = ["mount/..1/a.log", "mount/a.log", "mount/b.log"];
+        let originals = [
+            "mount/..1/a.log",
+            "mount/..1/a.log.2",
+            "mount/a.log",
+            "mount/b.log",
+        ];
         assert!(lineage.originals().eq(originals.map(at)));
         assert!(lineage.can_come_from(&at("mount/b.log")));
         assert!(!lineage.can_come_from(&at("circle")));

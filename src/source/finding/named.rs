@@ -55,11 +55,11 @@ impl Named {
     /// Those from which a file with this lineage can come, in their order. There may be others among
     /// them.
     pub(in crate::source) fn origins_of(&self, lineage: &Lineage<'_>) -> BTreeSet<GenerationId> {
-        let compressed = lineage.compressed_from();
-        let own = lineage.originals().chain(compressed.as_deref());
+        let own = lineage.originals();
         let own = own.map(|it| (Kind::Own, it.as_os_str()));
         // What was compressed can have had any name of the same rotation.
-        let others = lineage.originals().filter(|_| compressed.is_some());
+        let is_compressed = lineage.earlier_names().is_none();
+        let others = lineage.originals().filter(|_| is_compressed);
         let others = others.map(|it| (Kind::Original, it.as_os_str()));
         own.chain(others)
             .filter_map(|name| self.ids.get(&self.hasher.hash_one(name)))

@@ -56,7 +56,7 @@ impl Source {
     fn absent_from_here<'a>(&self, path: &'a Path) -> Option<Lineage<'a>> {
         let here = self.links.lineage_of(path);
         let is_rotated = here.originals().next().is_some();
-        let is_absent = is_rotated && !here.originals().any(Path::exists);
+        let is_absent = is_rotated && !here.is_beside_its_log();
         is_absent.then_some(here)
     }
 

@@ -59,7 +59,7 @@ pub(crate) fn suggestions<'a>(
                 Hint::SameInode
             } else if has_file && identity.path.as_os_str() == file.name.path.as_os_str() {
                 Hint::SamePath
-            } else if file.name.is_next_of(&identity.path) {
+            } else if file.name.is_rotation_of(&identity.path) {
                 Hint::Rotated
             } else if file.name.is_compressed_later(&identity.path) {
                 Hint::Compressed
@@ -103,7 +103,8 @@ pub(crate) fn suggestions<'a>(
 }
 
 /// Whether `rotated` is a name that rotation gives to what was `original`, in the same folder:
-/// `app.log` becomes `app.log.1`, `app.log-20261122`, `app-2026-11-22.log`, each also compressed.
+/// `app.log` becomes `app.log.1`, `app.log-20261122`, `app-2026-11-22.log`, each also compressed, or
+/// `app.log.gz`.
 pub(crate) fn is_rotation(original: &Path, rotated: &Path) -> bool {
     Lineage::of(rotated).is_rotation_of(original)
 }
@@ -178,12 +179,15 @@ impl<'a> Lineage<'a> {
     /// Whether the file can hold what was first seen as `original`: rotated, compressed, or both,
     /// and renamed again by the next rotations.
     pub(crate) fn can_come_from(&self, original: &Path) -> bool {
-        self.is_next_of(original) || self.is_compressed_later(original)
+        self.is_rotation_of(original) || self.is_compressed_later(original)
     }
 
-    /// Whether the file is a rotation of `original`, or `original` compressed where it lay.
-    fn is_next_of(&self, original: &Path) -> bool {
-        self.is_rotation_of(original) || self.compressed_from().is_some_and(|it| it == original)
+    /// Whether a log is there to which rotation can have given this name. What is being compressed
+    /// where it lies is none: it may have been moved there.
+    pub(in crate::source) fn is_beside_its_log(&self) -> bool {
+        let plain = self.compressed_from();
+        let mut logs = self.originals().filter(|it| Some(*it) != plain.as_deref());
+        logs.any(Path::exists)
     }
 
     /// Whether the file is compressed and a rotation of the same name as `plain`.
@@ -204,7 +208,8 @@ pub(in crate::source) fn is_sealed_up(path: &Path) -> bool {
 
 /// The names to which rotation can have given this one, the shortest first.
 pub(crate) fn originals(rotated: &Path) -> Vec<PathBuf> {
-    let mut name = rotated.file_name().unwrap_or_default().as_bytes();
+    let whole = rotated.file_name().unwrap_or_default().as_bytes();
+    let mut name = whole;
     for compressed in COMPRESSED {
         name = name.strip_suffix(compressed).unwrap_or(name);
     }
@@ -225,6 +230,10 @@ pub(crate) fn originals(rotated: &Path) -> Vec<PathBuf> {
     }
     if tai_label(name).is_some() {
         found.push(rotated.with_file_name("current"));
+    }
+    // Compressors leave their file where the other one lay.
+    if name.len() < whole.len() && !name.is_empty() {
+        found.push(rotated.with_file_name(OsStr::from_bytes(name)));
     }
     found.sort_by_key(|it| it.as_os_str().len());
     found
@@ -404,8 +413,13 @@ mod tests {
             ("app.log", "app-2026-11-22T10:00:00.log", true),
             ("app.log", "app.1.log", true),
             ("app.log", "app.log.old", true),
-            ("app.log", "app.log.gz", false),
+            ("app.log", "app.log.gz", true),
+            ("app-20261122.log", "app-20261122.log.gz", true),
+            ("app.log.1", "app.log.1.gz", true),
+            ("app.log.1", "app.log.gz", false),
             ("app.log", "app.log", false),
+            ("app.log.gz", "app.log.gz", false),
+            ("", ".gz", false),
             ("app.log", "app.logger", false),
             ("app.log", "app.log.swp", false),
             ("app.log", "app-errors.log", false),

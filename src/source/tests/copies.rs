@@ -43,6 +43,52 @@ fn after_a_restart_a_file_is_recognised_by_its_content() {
 }
 
 #[test]
+fn a_log_that_was_compressed_under_its_own_name_is_known_there() {
+    for (glob, name) in [("*.log", "a.log"), ("a-*.log", "a-20261122.log")] {
+        let mut bench = bench(&[glob]);
+        bench.write("a.log.gz", "history\n");
+        let_the_clock_tick();
+        bench.restart(&[glob]);
+        bench.write(name, &lines("first", 8000));
+        let id = bench.opened();
+        bench.deliver(id, 5000);
+        bench.restart(&[glob]);
+        bench.write(name, "written while nobody looked\n");
+        bench.gzip(name);
+        assert_eq!(bench.opened(), id, "{name}");
+        let generation = bench.source.get(id).unwrap();
+        assert_eq!(*generation.origin, *bench.path(name));
+        assert_eq!(generation.place, Place::Rotated);
+        let all = generation.size;
+        assert!(all > 8000, "{all}");
+        let whereabouts = bench.whereabouts(id, Moment::now());
+        assert_eq!(whereabouts, Whereabouts::Elsewhere);
+
+        bench.deliver(id, all);
+        for _ in 0..2 {
+            bench.restart(&[glob]);
+            assert_eq!(bench.opened(), id, "nothing is owed twice");
+        }
+    }
+}
+
+#[test]
+fn a_log_that_was_made_and_compressed_while_nobody_looked_is_owed() {
+    let mut bench = bench(&["*.log"]);
+    bench.write("a.log", "");
+    bench.opened();
+    bench.restart(&["*.log"]);
+    for name in ["a.log", "b.log"] {
+        bench.write(name, &format!("one of {name}\n"));
+        bench.gzip(name);
+    }
+    bench.settle();
+    let shown = bench.shown();
+    let rows = ["a.log", "b.log"].map(|it| row(it, &format!("{it}.gz"), Place::Rotated, 13));
+    assert_eq!(shown, rows);
+}
+
+#[test]
 fn a_new_file_with_the_banner_of_an_old_one_is_a_new_generation() {
     let banner = lines("banner", 2048);
     let mut bench = bench(&["*.log"]);

@@ -40,6 +40,7 @@ fn a_compressed_file_may_be_what_is_missing_until_its_content_says_that_it_is_no
             [unknown; 2],
         ),
         ("and renamed again", "app.log.3.gz", &whole, [unknown; 2]),
+        ("under its own name", "app.log.gz", &whole, [unknown; 2]),
         ("in the making", "app.log.1.gz", &half, [unknown, nowhere]),
         ("just begun", "app.log.1.gz", &nothing, [unknown, nowhere]),
         ("another content", "app.log.1.gz", &other, [nowhere; 2]),
@@ -54,6 +55,21 @@ fn a_compressed_file_may_be_what_is_missing_until_its_content_says_that_it_is_no
         let found = [1, 100].map(|seconds| bench.whereabouts(id, in_seconds(seconds)));
         assert_eq!(found, expected, "{what}");
     }
+}
+
+#[test]
+fn what_lies_under_a_name_at_which_nobody_looks_is_missing() {
+    let own = lines("one", 9000);
+    let mut bench = bench(&["app-*.log"]);
+    bench.write("app-20261122.log", &own);
+    let id = bench.opened();
+    bench.deliver(id, 5000);
+    bench.restart(&["app-*.log"]);
+    bench.gzip("app-20261122.log");
+    assert_eq!(bench.whereabouts(id, Moment::now()), Whereabouts::Unknown);
+    bench.rename("app-20261122.log.gz", "app.log.gz");
+    assert_eq!(bench.walk(), []);
+    assert_eq!(bench.whereabouts(id, Moment::now()), Whereabouts::Nowhere);
 }
 
 #[test]

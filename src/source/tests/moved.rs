@@ -1,6 +1,6 @@
 //! Files and folders that are moved, replaced or made anew in ways that their names do not tell.
 
-use super::copies::begin_gzip;
+use super::copies::{begin_gzip, gzip_of};
 use super::*;
 
 #[test]
@@ -139,6 +139,30 @@ fn what_was_rotated_into_a_folder_and_compressed_there_is_known() {
         let ids: Vec<_> = bench.source.generations().map(|it| it.id).collect();
         assert!(ids.iter().all(|it| *it == id), "{ids:?}");
     }
+}
+
+/// For a moment both are there, while no file is open any more.
+#[test]
+fn what_was_moved_into_a_folder_and_is_compressed_there_under_its_own_name_is_known() {
+    let text = lines("one", 9000);
+    let mut bench = bench(&["app.log", "old/*.log"]);
+    fs::create_dir(bench.path("old")).unwrap();
+    bench.write("app.log", &text);
+    let id = bench.opened();
+    let len = bench.source.get(id).unwrap().size;
+    bench.deliver(id, len);
+    bench.rename("app.log", "old/app.log");
+    assert_eq!(bench.walk(), []);
+    bench.source.close(id);
+    fs::write(bench.path("old/app.log.gz"), gzip_of(&text)).unwrap();
+    bench.look_at(
+        Name::Sibling(0, bench.path("old/app.log"), bench.path("old/app.log.gz")),
+        0,
+    );
+    fs::remove_file(bench.path("old/app.log")).unwrap();
+    bench.walk();
+    let ids: Vec<_> = bench.source.generations().map(|it| it.id).collect();
+    assert_eq!(ids, [id]);
 }
 
 #[test]

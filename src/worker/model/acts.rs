@@ -117,6 +117,10 @@ pub(super) enum Act {
         which: usize,
         is_slow: bool,
     },
+    /// The log itself is compressed, without another name before.
+    GzipInPlace {
+        log: usize,
+    },
     NewDay,
     /// The folder is away for some time, and its writers go on. Another one stands in for it, or none.
     FolderFlickers {
@@ -226,6 +230,7 @@ fn to_files() -> impl Strategy<Value = Act> {
         1 => log().prop_map(|log| Act::DeleteOldest { log }),
         2 => (log(), 0usize..3, any::<bool>())
             .prop_map(|(log, which, is_slow)| Act::Gzip { log, which, is_slow }),
+        1 => log().prop_map(|log| Act::GzipInPlace { log }),
         1 => Just(Act::NewDay),
         2 => pass(),
     ]
@@ -238,6 +243,7 @@ fn out_of_sight() -> impl Strategy<Value = Act> {
         1 => (log(), 2usize..20).prop_map(|(log, lines)| Act::AppendSame { log, lines }),
         4 => log().prop_map(|log| Act::Rename { log }),
         1 => (log(), 0usize..3).prop_map(|(log, which)| Act::Gzip { log, which, is_slow: false }),
+        1 => log().prop_map(|log| Act::GzipInPlace { log }),
         1 => Just(Act::NewDay),
         2 => pass(),
     ]
@@ -321,6 +327,7 @@ fn in_the_midst() -> impl Strategy<Value = Act> {
         1 => log().prop_map(|log| Act::Refill { log }),
         1 => log().prop_map(|log| Act::DeleteOldest { log }),
         3 => (log(), 0usize..3).prop_map(|(log, which)| Act::Gzip { log, which, is_slow: false }),
+        1 => log().prop_map(|log| Act::GzipInPlace { log }),
         1 => Just(Act::NewDay),
     ]
 }

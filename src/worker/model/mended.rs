@@ -4,6 +4,7 @@ use super::acts::{Act, Labels, Outcome, Setup};
 use super::{Life, live};
 
 mod emptied;
+mod in_place;
 mod midst;
 mod outputs;
 mod short;

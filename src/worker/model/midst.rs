@@ -42,6 +42,7 @@ pub(super) fn happen(files: &mut Files, stage: &mut Stage, act: &Act) {
             which,
             is_slow,
         } => _ = files.gzip(stage, log, which, is_slow),
+        Act::GzipInPlace { log } => _ = files.gzip_in_place(stage, log),
         Act::NewDay => files.new_day(),
         _ => unreachable!("{act:?} is not for files"),
     }

@@ -80,6 +80,10 @@ impl World {
                 let compressed = files.gzip(stage, log, which, is_slow);
                 excused.note_doubled(files, compressed, &stage.backends);
             }
+            Act::GzipInPlace { log } => {
+                let compressed = files.gzip_in_place(stage, log);
+                excused.note_doubled(files, compressed, &stage.backends);
+            }
             Act::FolderFlickers {
                 millis,
                 is_empty,

@@ -196,6 +196,22 @@ impl Files {
             .filter(|name| self.may_be_compressed(name))
             .collect();
         let name = plain.get(which % plain.len().max(1))?;
+        Some(self.compress(stage, name, is_slow))
+    }
+
+    /// Compresses a log under its own name, where nothing else was compressed before. Returns what lay
+    /// there.
+    pub(in super::super) fn gzip_in_place(
+        &mut self,
+        stage: &mut Stage,
+        log: usize,
+    ) -> Option<Lies> {
+        let name = self.name(log);
+        let is_free = !self.places.contains_key(&format!("{name}.gz"));
+        (is_free && self.may_be_compressed(&name)).then(|| self.compress(stage, &name, false))
+    }
+
+    fn compress(&mut self, stage: &mut Stage, name: &str, is_slow: bool) -> Lies {
         stage.blink();
         let level = flate2::Compression::fast();
         let mut gzip = flate2::write::GzEncoder::new(Vec::new(), level);
@@ -225,7 +241,7 @@ impl Files {
         };
         self.places.insert(to, compressed);
         self.unlink(stage, name);
-        Some(Lies::of(place))
+        Lies::of(place)
     }
 
     /// A log cannot be opened any more.
