@@ -9,3 +9,4 @@ pub(super) mod elsewhere;
 pub(super) mod opened;
 pub(super) mod recognise;
 pub(crate) mod rotation;
+pub(super) mod unmet;

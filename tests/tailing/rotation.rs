@@ -4,11 +4,12 @@
 use std::fs::{self, File, OpenOptions};
 use std::io::Write as _;
 use std::os::unix::fs::PermissionsExt as _;
+use std::time::Duration;
 
 use pinnace::receiver::Backend;
 
 use super::containers::gzip;
-use crate::harness::{Agent, Config, Numbered, Scene, append, eventually, lines_of};
+use crate::harness::{Agent, Config, Numbered, Scene, append, eventually, lines_of, pass};
 
 #[test]
 fn a_file_renamed_to_a_name_that_is_not_meant_is_read_to_its_end() {
@@ -433,5 +434,33 @@ fn a_log_that_is_compressed_under_its_own_name_arrives_after_a_kill() {
         agent.stop_well();
         scene.assert_series_arrived(Backend::Loki, &series);
         assert_eq!(scene.receiver.summary(Backend::Loki).stored, series.next);
+    }
+}
+
+#[test]
+fn a_log_that_was_made_and_copied_while_no_agent_ran_arrives_once() {
+    for glob in ["app.log", "app.log*"] {
+        let scene = Scene::new();
+        let config = Config {
+            inputs: vec![scene.input("app", &[glob], "")],
+            ..scene.loki_config()
+        };
+        scene.start(&config).kill();
+        let path = scene.log("app.log");
+        let mut series = Numbered::wide("copied", 100);
+        series.append_to(&path, 200);
+        // By when they were made the copies are younger than the log.
+        pass(Duration::from_millis(30));
+        for rotated in (1..=3).rev() {
+            // The older copy is looked at before the younger one, and both before their log.
+            series.append_to(&path, 200);
+            fs::copy(&path, scene.log(&format!("app.log.{rotated}"))).unwrap();
+        }
+        series.append_to(&path, 50);
+        let agent = scene.start(&config);
+        scene.wait_for_stored(Backend::Loki, series.next);
+        agent.stop_well();
+        scene.assert_series_arrived(Backend::Loki, &series);
+        scene.assert_flawless(Backend::Loki);
     }
 }

@@ -106,7 +106,8 @@ impl Source {
         }
         match identified {
             Identified::New
-                if self.may_become_copy_of_unopened(input, path, opened, journal, at) =>
+                if self.may_become_copy_of_unopened(input, path, opened, journal, at)
+                    || self.waits_for_unmet_original(input, path, opened, journal) =>
             {
                 Identified::Later
             }
