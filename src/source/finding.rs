@@ -4,6 +4,7 @@ pub(super) mod beside;
 pub(crate) mod discover;
 pub(crate) mod globs;
 pub(super) mod hidden;
+pub(super) mod history;
 pub(super) mod inputs;
 pub(super) mod links;
 pub(super) mod look;

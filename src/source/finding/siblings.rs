@@ -7,9 +7,11 @@ use std::os::unix::fs::DirEntryExt as _;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use super::history::History;
 use super::names;
 use crate::journal::Journal;
 use crate::source::generation::place::Place;
+use crate::source::identity::copies::was_written_just_now;
 use crate::source::identity::opened::Opened;
 use crate::source::identity::recognise::Identified;
 use crate::source::identity::rotation;
@@ -86,7 +88,12 @@ impl Source {
         };
         // Another content in a file that an earlier run knew is no history either, and where there is
         // none yet, its writer may go on.
-        let is_unseen = self.is_news(path, birth_of(&metadata))
+        let is_news = self.is_news(path, birth_of(&metadata)) && !self.history.has(&opened);
+        if known.is_none() && is_news && may_become_history(&self.history, &opened, at) {
+            self.deferred.insert(name);
+            return;
+        }
+        let is_unseen = is_news
             || self.unopened(input, &metadata, journal).is_some()
             || (self.clock.is_first_look() && names::is_known(&metadata, journal));
         let origin: Arc<Path> = match known {
@@ -100,7 +107,12 @@ impl Source {
             }
             // A name of any kind says nothing of another content.
             None if is_unseen && self.sibling_of(input, path).is_some() => home.into(),
-            None => return,
+            None => {
+                if !is_unseen && !names::is_known(&metadata, journal) {
+                    self.history.note(&opened);
+                }
+                return;
+            }
         };
         let id = self.take(input, path, origin, opened, known, (journal, at));
         if let Some(generation) = self.generations.get_mut(&id) {
@@ -222,6 +234,11 @@ impl Source {
         }
         Some(Name::Sibling(input, home.to_owned(), path.to_owned()))
     }
+}
+
+/// Whether a file that was written just now may get the time of a history with its content yet.
+fn may_become_history(history: &History, opened: &Opened, at: Moment) -> bool {
+    was_written_just_now(opened, at) && history.may_have(opened)
 }
 
 /// Whether a compressed file that is not whole can still become so. What is from the future was

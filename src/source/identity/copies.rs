@@ -355,7 +355,7 @@ pub(in crate::source) fn may_be_in_the_making(opened: &Opened, at: Moment) -> bo
 
 /// Whether a copy may still be written. What is from the future was written by a clock that was ahead,
 /// and not just now.
-fn was_written_just_now(opened: &Opened, at: Moment) -> bool {
+pub(in crate::source) fn was_written_just_now(opened: &Opened, at: Moment) -> bool {
     let since = at.time.nanos_since(modified(&opened.metadata));
     since.saturating_abs() < COPIED_AFTER
 }

@@ -175,6 +175,35 @@ fn what_was_rotated_before_a_log_that_holds_the_same_and_more_is_no_copy_of_it()
     }
 }
 
+/// It is another file then, which was made just now.
+#[test]
+fn history_that_is_compressed_while_the_agent_runs_is_history_still() {
+    for is_another in [false, true] {
+        let mut bench = bench(&["*.log"]);
+        let text = lines("history", 5000);
+        bench.write("a.log.1", &text);
+        let_the_clock_tick();
+        bench.restart(&["*.log"]);
+        bench.write("a.log", "one\n");
+        bench.opened();
+        let written = fs::metadata(bench.path("a.log.1")).unwrap().modified();
+        bench.rename("a.log.1", "a.log.2");
+        bench.gzip("a.log.2");
+        let mut written = written.unwrap();
+        if is_another {
+            // Another run of a job that writes the very same.
+            written += Duration::from_secs(5);
+        }
+        let gzip = fs::File::options()
+            .append(true)
+            .open(bench.path("a.log.2.gz"));
+        gzip.unwrap().set_modified(written).unwrap();
+        bench.settle();
+        let gzip = row("a.log", "a.log.2.gz", Place::Rotated, text.len() as u64);
+        assert_eq!(bench.shown().contains(&gzip), is_another);
+    }
+}
+
 /// Nothing but the journal knows the log: it was closed to make room for others.
 #[test]
 fn a_copy_in_the_making_of_a_log_that_is_not_open_is_waited_for() {
