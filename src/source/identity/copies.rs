@@ -139,7 +139,8 @@ impl Source {
         longer.map_or(Original::None, Original::Shorter)
     }
 
-    /// The generation that goes on in a copy since this file, its own, could not be opened.
+    /// The generation that goes on in a copy since this file, its own, could not be opened; or that was
+    /// first met in such a copy.
     fn left_unopened(
         &self,
         input: usize,
@@ -150,8 +151,15 @@ impl Source {
         let file = opened.file();
         let open = self.generations.values();
         // Its file may have held another one before, which went on in a copy too.
+        let known = &journal.state().generations;
+        let is_made_of = |it: &Generation| {
+            let may_be_of = known.get(&it.id).map(|it| &it.identity.may_be_of);
+            it.left == Some(file)
+                || may_be_of.is_some_and(|it| it.contains(&file))
+                    && self.clock.is_older(birth_of(&opened.metadata), it.begun)
+        };
         let mut left = open
-            .filter(|it| it.input == input && it.left == Some(file) && it.place != Place::Gone)
+            .filter(|it| it.input == input && is_made_of(it) && it.place != Place::Gone)
             // Less may be nothing but a banner.
             .filter(|it| {
                 it.size >= PROOF_ENOUGH || holds_what_was_read_behind(it, opened, journal)

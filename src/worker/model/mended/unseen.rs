@@ -446,3 +446,22 @@ fn what_was_deleted_before_the_agent_ended_is_not_found_in_a_later_log_of_that_n
         ],
     );
 }
+
+#[test]
+fn a_log_that_was_met_in_its_copy_alone_goes_on_in_its_own_file_once_that_can_be_opened() {
+    for banner_lines in [0, 16, 30] {
+        assert_well(
+            setup(true, banner_lines, 700),
+            vec![
+                append(0, 1, 0),
+                Act::AnswerAll { output: 0 },
+                Act::CopyTruncate { log: 0 },
+                Act::Deny { log: 0 },
+                Act::Turn,
+                append(0, 1, 0),
+                Act::Turn,
+                stop(labels(false, 0), true, vec![Act::Copy { log: 0 }]),
+            ],
+        );
+    }
+}
