@@ -3,15 +3,17 @@
 
 use std::collections::BTreeMap;
 
+use crate::record::Time;
 use crate::source::identity::opened::Opened;
 use crate::source::system::file::{FileKey, modified};
-use crate::span::{Head, Position};
+use crate::span::{Head, PROOF_ENOUGH, Position};
 
 /// So many files are remembered, those that were written last: about a megabyte.
 const MOST: usize = 10_000;
 
-/// How such a content is known again: beside its time by how it begins, how it ends, and its length.
-type Known = (Head, Position);
+/// How such a content is known again: beside its time by how it begins, how it ends, and its length. Less
+/// than 4 KiB may be what another run of a job wrote in the same second: of such the very time.
+type Known = (Head, Position, Option<Time>);
 
 /// The files that were met, by the second in which they were written last.
 #[derive(Debug, Default)]
@@ -45,13 +47,17 @@ impl History {
 
     /// The same of one that may be given that time yet: `logrotate` does so once its compressor is done.
     pub(in crate::source) fn may_have(&self, opened: &Opened) -> bool {
-        known_of(opened).is_some_and(|known| self.0.values().any(|it| *it == known))
+        known_of(opened).is_some_and(|(head, end, _)| {
+            let mut met = self.0.values();
+            met.any(|it| (it.0, it.1) == (head, end))
+        })
     }
 }
 
 fn known_of(opened: &Opened) -> Option<Known> {
     let end = opened.position_at_end().ok()?;
-    Some((Head::of(&opened.head), end))
+    let time = (opened.len() < PROOF_ENOUGH).then(|| modified(&opened.metadata));
+    Some((Head::of(&opened.head), end, time))
 }
 
 /// In which second a file was written last: not every compressor leaves it more of that.
