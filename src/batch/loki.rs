@@ -19,7 +19,7 @@ mod sets;
 /// A record of a batch may be so much later than its earliest, in nanoseconds. Loki takes nothing that
 /// is an hour behind the newest entry of its stream (with its defaults, `max_chunk_age: 2h`): of a longer
 /// batch that it has stored it would refuse the earlier part when that is sent again.
-pub(super) const REACH: i64 = 30 * 60 * 1_000_000_000;
+const REACH: i64 = 30 * 60 * 1_000_000_000;
 
 /// How the request body is compressed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
