@@ -15,6 +15,7 @@ mod overtaken;
 mod renames;
 mod rest;
 mod room;
+mod unmet;
 
 struct Bench {
     dir: tempfile::TempDir,
